@@ -1,0 +1,169 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// What a store may suffer from. Test with errors.Is.
+var (
+	// ErrDisk says that the disk takes no writes or is nearly full. It passes:
+	// pause and ask again.
+	ErrDisk = errors.New("state: the disk takes no more")
+	// ErrStalled says that a Commit or Flush waits for flushes and compactions
+	// to catch up. It passes.
+	ErrStalled = errors.New("state: writes wait for flushes and compactions")
+	// ErrCorrupt says that bytes on disk are not what was written. It stays:
+	// drop the directory and restore a checkpoint.
+	ErrCorrupt = errors.New("state: corrupt")
+)
+
+// Healthy returns nil when the store takes writes, else an error that is
+// ErrCorrupt, ErrDisk or ErrStalled. It is cheap, may be called from any
+// goroutine and at any time, and is meant to be asked before more work is
+// taken in: after ErrDisk memory still takes a few memtables, then Commit
+// refuses.
+func (s *Store) Healthy() error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := s.disk.low(); err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, err)
+	}
+	if s.stalled.Load() {
+		return fmt.Errorf("state %s: %w", s.dir, ErrStalled)
+	}
+	return nil
+}
+
+// writable returns why a write now would be lost or would wait without end.
+func (s *Store) writable() error {
+	if bad := s.bad.Load(); bad != nil {
+		return *bad
+	}
+	if err := s.disk.failing(); err != nil {
+		return fmt.Errorf("state %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// fail wraps an error with what was done; corruption makes the store bad.
+func (s *Store) fail(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if pebble.IsCorruptionError(err) && !errors.Is(err, ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	err = fmt.Errorf("state %s: %s: %w", s.dir, what, err)
+	if errors.Is(err, ErrCorrupt) && s.bad.CompareAndSwap(nil, &err) {
+		s.log.Error("state is corrupt, restore a checkpoint", "err", err)
+	}
+	return err
+}
+
+// Metrics are the figures of one store.
+type Metrics struct {
+	DiskBytes      uint64 // all files, obsolete ones not yet deleted included
+	MemTableBytes  uint64
+	L0Sublevels    int    // compaction starts at 8, writes stop at 40
+	ReadAmp        int    // tables a read may have to look into
+	CompactionDebt uint64 // bytes to be rewritten until the tree is in shape
+	Compacting     bool
+	Stalled        bool  // a write waits
+	Err            error // as Healthy
+}
+
+// Metrics returns the store's figures; the zero value, but for Err, when the
+// store is closed. While the disk takes no writes the figures are the last
+// ones known. It may be called from any goroutine, every few seconds.
+func (s *Store) Metrics() Metrics {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Pebble's own metrics wait for a manifest that waits for space.
+	if !s.closed && s.disk.failing() == nil {
+		p := s.db.Metrics()
+		s.last = Metrics{
+			DiskBytes:      p.DiskSpaceUsage(),
+			MemTableBytes:  p.MemTable.Size,
+			L0Sublevels:    int(p.Levels[0].Sublevels),
+			ReadAmp:        p.ReadAmp(),
+			CompactionDebt: p.Compact.EstimatedDebt,
+			Compacting:     p.Compact.NumInProgress > 0,
+		}
+	}
+	m := s.last
+	m.Stalled = s.stalled.Load()
+	m.Err = s.Healthy()
+	return m
+}
+
+// events tells the store what happens inside Pebble. Pebble calls them with
+// its locks held: they must not call it back nor wait.
+func (s *Store) events() pebble.EventListener {
+	return pebble.EventListener{
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			_ = s.fail("read "+info.Path, fmt.Errorf("%w: %w", ErrCorrupt, info.Details))
+		},
+		BackgroundError: func(err error) {
+			err = s.fail("flush or compaction", err)
+			s.complain("state cannot be written, trying on", "err", err)
+		},
+		FlushEnd: func(info pebble.FlushInfo) {
+			if info.Err == nil {
+				s.disk.trouble.Store(nil)
+			}
+		},
+		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+			s.stalled.Store(true)
+			s.complain("state writes wait", "why", info.Reason)
+		},
+		WriteStallEnd: func() { s.stalled.Store(false) },
+		PossibleAPIMisuse: func(info pebble.PossibleAPIMisuseInfo) {
+			s.log.Error("state misuses its database", "what", info.String())
+		},
+	}
+}
+
+// complain logs a warning, one a second at most: what it is about repeats.
+func (s *Store) complain(msg string, args ...any) {
+	if now := time.Now().Unix(); s.complained.Swap(now) != now {
+		s.log.Warn(msg, args...)
+	}
+}
+
+// pebbleLog is what Pebble writes its own log to.
+type pebbleLog struct{ s *Store }
+
+func (l pebbleLog) Infof(format string, args ...any) {
+	if l.s.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.s.log.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+func (l pebbleLog) Errorf(format string, args ...any) {
+	l.s.log.Warn(fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called when Pebble cannot go on. Three cases: during Open the
+// directory cannot be opened; a store closed on a full disk drops what it
+// could not write, as any crash may; everything else ends the process.
+func (l pebbleLog) Fatalf(format string, args ...any) {
+	msg := fmt.Sprintf(format, args...)
+	if !l.s.disk.opened.Load() {
+		panic(openFailed(msg))
+	}
+	if l.s.disk.isClosing() && l.s.disk.failing() != nil {
+		l.s.log.Warn("state closed without its last changes, they are replayed", "err", msg)
+		return
+	}
+	l.s.shared.fatal(fmt.Sprintf("state %s: %s", l.s.dir, msg))
+}
+
+// openFailed carries a fatal error out of pebble.Open.
+type openFailed string
