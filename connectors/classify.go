@@ -1,0 +1,64 @@
+package connectors
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"onhand/processor"
+)
+
+// MaxRetryAfter bounds the wait a provider may ask for.
+const MaxRetryAfter = 24 * time.Hour
+
+// Classify says what an HTTP answer means for the attempt:
+//
+//	2xx                      delivered
+//	408, 425, 429, 5xx       retry, after Retry-After if it is given
+//	410                      failed, and the endpoint is gone
+//	everything else          failed; redirects are never followed
+//
+// The code is the status as a number.
+func Classify(status int, header http.Header) Result {
+	r := Result{
+		Delivery: processor.Failed,
+		Code:     strconv.Itoa(status),
+		Detail:   strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status)),
+	}
+	switch {
+	case status >= 200 && status < 300:
+		r.Delivery, r.Detail = processor.Delivered, ""
+	case status >= 500, status == http.StatusTooManyRequests,
+		status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		r.Delivery = processor.Retry
+		r.RetryAfter = retryAfter(header, time.Now())
+	case status == http.StatusGone:
+		r.Gone = true
+	case status >= 300 && status < 400:
+		r.Detail += ": redirects are not followed, configure the final address"
+	}
+	return r
+}
+
+// retryAfter reads Retry-After, in seconds or as a date, bounded to
+// MaxRetryAfter. A date is measured against the answer's own Date where there
+// is one, so that a clock that differs from ours does no harm. What cannot be
+// read counts as absent.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(MaxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}

@@ -1,0 +1,16 @@
+// Package webhook is the channel that hands actions to an HTTP endpoint of the
+// shop's own, signed as Standard Webhooks describes (standardwebhooks.com), so
+// that any of its libraries verifies them.
+//
+//	POST /your/path
+//	webhook-id: act_5f3c...              the action's id, the same in every attempt
+//	webhook-timestamp: 1772445600        of this attempt, Unix seconds
+//	webhook-signature: v1,K5oZ... v1,9b..  one for each secret
+//	content-type: application/json
+//
+//	{"id": ..., "outcome": "sent", "action": {...}, "evidence": {...}}
+//
+// The body is the decision record. The receiver answers 2xx once it has the
+// action, and drops what it has by webhook-id: then an attempt without an answer
+// can be made again, which is what Idempotent promises.
+package webhook
