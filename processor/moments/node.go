@@ -1,0 +1,352 @@
+package moments
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// reader reads YAML nodes as values of the language and gathers the faults. A
+// value that is at fault is read as its zero, so that reading goes on.
+type reader struct {
+	faults
+	vocabulary Vocabulary
+	lines      []string // of the text, for positions inside a scalar
+
+	// The names the file defines, collected before what uses them is read.
+	policyNames
+	interestNames []string
+	momentNames   []string
+}
+
+// root returns the root of the text, nil when there is none.
+func (r *reader) root(text []byte) *yaml.Node {
+	if !utf8.Valid(text) {
+		r.at(1, 1, "the file is not UTF-8 text").do("save it as UTF-8")
+		return nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	if err := decoder.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			r.at(1, 1, "the file is empty").do("start from the file that is shipped")
+			return nil
+		}
+		r.syntax(err)
+		return nil
+	}
+	if err := decoder.Decode(&second); err == nil {
+		r.fault(&second, "a second document begins here").do("keep one, without ---")
+	} else if !errors.Is(err, io.EOF) {
+		r.syntax(err)
+	}
+	if len(doc.Content) != 1 {
+		r.at(1, 1, "the file is empty").do("start from the file that is shipped")
+		return nil
+	}
+	if !r.isPlainYAML(doc.Content[0]) {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+func (r *reader) syntax(err error) {
+	line, text := 1, strings.ReplaceAll(err.Error(), "\n", " ")
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		if m[1] != "" {
+			line, _ = strconv.Atoi(m[1])
+		}
+		text = text[len(m[0]):]
+	}
+	r.at(line, 1, "not YAML: %s", text).do("look at the indentation, quotes and brackets around this line")
+}
+
+// isPlainYAML refuses what makes one thing sayable in two ways. A node that is
+// reached through an alias is not looked at again.
+func (r *reader) isPlainYAML(n *yaml.Node) bool {
+	ok := true
+	refuse := func(what, do string) {
+		r.fault(n, "%s", what).do("%s", do)
+		ok = false
+	}
+	if n.Anchor != "" {
+		refuse("anchors are not allowed", "write the value out where it is used")
+	}
+	if n.Kind == yaml.AliasNode {
+		refuse("aliases are not allowed", "write the value out")
+		return ok
+	}
+	if n.Style&yaml.TaggedStyle != 0 {
+		refuse("tags are not allowed", "remove "+strconv.Quote(n.ShortTag()))
+	}
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && c.Kind == yaml.ScalarNode && c.Value == "<<" {
+			n := c
+			r.fault(n, "merge keys are not allowed").do("write the keys out")
+			ok = false
+		}
+		ok = r.isPlainYAML(c) && ok
+	}
+	return ok
+}
+
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a map"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.ShortTag() == "!!null":
+		return "nothing"
+	}
+	return strconv.Quote(shorten(n.Value))
+}
+
+func shorten(s string) string {
+	if len(s) > 60 {
+		return strings.ToValidUTF8(s[:57], "") + "..."
+	}
+	return s
+}
+
+// pairs calls do for each key of a map, and reports keys that stand twice.
+func (r *reader) pairs(n *yaml.Node, what string, do func(key, value *yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		f := r.fault(n, "%s must be a map, not %s", what, describe(n))
+		if describe(n) == "nothing" {
+			f.do("fill it in, write {} or remove the line")
+		}
+		return
+	}
+	seen := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			r.fault(key, "a key in %s must be a word, not %s", what, describe(key))
+			continue
+		}
+		if first, twice := seen[key.Value]; twice {
+			r.fault(key, "duplicate key %q in %s", key.Value, what).do("it stands in line %d already; keep one", first)
+			continue
+		}
+		seen[key.Value] = key.Line
+		do(key, n.Content[i+1])
+	}
+}
+
+// field is one key that a map of the file may have.
+type field struct {
+	name string
+	read func(value *yaml.Node)
+}
+
+// fields reads a map with known keys, in the order given here, not the one of
+// the file. It returns the value of each key that is there.
+func (r *reader) fields(n *yaml.Node, what string, known ...field) map[string]*yaml.Node {
+	have := make(map[string]*yaml.Node, len(known))
+	r.pairs(n, what, func(key, value *yaml.Node) {
+		if !slices.ContainsFunc(known, func(f field) bool { return f.name == key.Value }) {
+			var names []string
+			for _, f := range known {
+				names = append(names, f.name)
+			}
+			r.fault(key, "unknown key %q in %s", shorten(key.Value), what).choose(key.Value, names)
+			return
+		}
+		if value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" {
+			r.fault(key, "%q in %s has no value", key.Value, what).do("fill it in or remove the line")
+		}
+		have[key.Value] = value
+	})
+	for _, f := range known {
+		if value := have[f.name]; value != nil && value.ShortTag() != "!!null" {
+			f.read(value)
+		}
+	}
+	return have
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// named reads a map from names of the shop's own choice.
+func (r *reader) named(n *yaml.Node, what, one string, read func(key, value *yaml.Node)) {
+	r.pairs(n, what, func(key, value *yaml.Node) {
+		if !namePattern.MatchString(key.Value) {
+			r.fault(key, "%q cannot be the name of %s", shorten(key.Value), one).
+				do("use up to 64 lower case letters, digits and _, a letter first")
+		}
+		read(key, value)
+	})
+}
+
+// text reads any scalar as it is written.
+func (r *reader) text(n *yaml.Node, what string) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		r.fault(n, "%s must be a text, not %s", what, describe(n))
+		return "", false
+	}
+	if n.Value == "" {
+		r.fault(n, "%s is empty", what).do("fill it in or remove the line")
+		return "", false
+	}
+	return n.Value, true
+}
+
+// word reads one of the known words. The zero result means a fault.
+func (r *reader) word(n *yaml.Node, what string, known []string) string {
+	s, ok := r.text(n, what)
+	if ok && !slices.Contains(known, s) {
+		r.fault(n, "%s %q does not exist", what, shorten(s)).choose(s, known)
+		return ""
+	}
+	return s
+}
+
+// list calls do for each entry of a list that may not be empty.
+func (r *reader) list(n *yaml.Node, what string, do func(*yaml.Node)) {
+	switch {
+	case n.Kind != yaml.SequenceNode:
+		f := r.fault(n, "%s must be a list, not %s", what, describe(n))
+		if n.Kind == yaml.ScalarNode {
+			f.do("write [%s]", shorten(n.Value))
+		}
+	case len(n.Content) == 0:
+		r.fault(n, "%s is an empty list", what).do("fill it in or remove the line")
+	}
+	if n.Kind == yaml.SequenceNode {
+		for _, c := range n.Content {
+			do(c)
+		}
+	}
+}
+
+// oneOrList is list for a key that may also have a single value.
+func (r *reader) oneOrList(n *yaml.Node, what string, do func(*yaml.Node)) {
+	if n.Kind == yaml.ScalarNode {
+		do(n)
+		return
+	}
+	r.list(n, what, do)
+}
+
+// distinct adds a word to a list, unless it stands there already.
+func (r *reader) distinct(n *yaml.Node, what string, list []string, s string) []string {
+	if s == "" {
+		return list
+	}
+	if slices.Contains(list, s) {
+		r.fault(n, "%q stands twice in %s", s, what).do("keep one")
+		return list
+	}
+	return append(list, s)
+}
+
+// texts reads a list of different texts.
+func (r *reader) texts(n *yaml.Node, what string) (out []string) {
+	r.list(n, what, func(c *yaml.Node) {
+		s, _ := r.text(c, "an entry of "+what)
+		out = r.distinct(c, what, out, s)
+	})
+	return out
+}
+
+// words reads a list of different known words; one names a single of them.
+func (r *reader) words(n *yaml.Node, what, one string, known []string) (out []string) {
+	r.list(n, what, func(c *yaml.Node) {
+		out = r.distinct(c, what, out, r.word(c, one, known))
+	})
+	return out
+}
+
+func (r *reader) event(n *yaml.Node) string { return r.word(n, "event", r.vocabulary.names()) }
+
+func (r *reader) events(n *yaml.Node, what string) []string {
+	return r.words(n, what, "event", r.vocabulary.names())
+}
+
+func (r *reader) bool(n *yaml.Node, what string, into *bool) {
+	if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
+		r.fault(n, "%s must be true or false, not %s", what, describe(n))
+		return
+	}
+	*into = n.Value == "true"
+}
+
+func (r *reader) int(n *yaml.Node, what string, least, most int64) int64 {
+	v, err := strconv.ParseInt(n.Value, 10, 64)
+	if n.Kind != yaml.ScalarNode || n.Style != 0 || err != nil || strconv.FormatInt(v, 10) != n.Value {
+		r.fault(n, "%s must be a whole number, not %s", what, describe(n))
+		return least
+	}
+	if v < least || v > most {
+		r.fault(n, "%s must be from %d to %d, not %d", what, least, most, v)
+		return least
+	}
+	return v
+}
+
+func (r *reader) micro(n *yaml.Node, what string) Micro {
+	m, err := ParseMicro(n.Value)
+	if n.Kind != yaml.ScalarNode || n.Style != 0 || err != nil {
+		if err == nil || n.Kind != yaml.ScalarNode {
+			err = errors.New("write a decimal like 0.25")
+		}
+		r.fault(n, "%s must be a decimal, not %s", what, describe(n)).do("%v", err)
+		return 0
+	}
+	return m
+}
+
+// duration reads a duration; positive refuses 0s.
+func (r *reader) duration(n *yaml.Node, what string, positive bool) time.Duration {
+	d, err := ParseDuration(n.Value)
+	switch {
+	case n.Kind != yaml.ScalarNode || err != nil:
+		if err == nil || n.Kind != yaml.ScalarNode {
+			err = errDuration
+		}
+		r.fault(n, "%s must be a duration, not %s", what, describe(n)).do("%v", err)
+	case positive && d == 0:
+		r.fault(n, "%s must be longer than %s", what, n.Value).do("or remove it")
+	}
+	return d
+}
+
+func (r *reader) span(n *yaml.Node, what string) (Span, bool) {
+	s, err := ParseSpan(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		if err == nil || n.Kind != yaml.ScalarNode {
+			err = errSpan
+		}
+		r.fault(n, "%s must be a span of the day, not %s", what, describe(n)).do("%v", err)
+		return Span{}, false
+	}
+	return s, true
+}
+
+// quietHours reads a span, a list of spans, or never.
+func (r *reader) quietHours(n *yaml.Node) Spans {
+	if n.Kind == yaml.ScalarNode && n.Value == "never" {
+		return nil
+	}
+	var out Spans
+	r.oneOrList(n, "quiet_hours", func(c *yaml.Node) {
+		if s, ok := r.span(c, "quiet_hours"); ok {
+			out = append(out, s)
+		}
+	})
+	if out.always() {
+		r.fault(n, "quiet_hours cover the whole week").do("nothing could be sent; leave a gap, or use mode: off in the moments")
+	}
+	return out
+}
