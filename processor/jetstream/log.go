@@ -1,0 +1,308 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Log is a deployment on JetStream: the input and the commits of its
+// partitions, its ingest stream, dead letters and members. It is safe for
+// concurrent use.
+type Log struct {
+	name   string
+	record deployment
+	clock  func() time.Time
+	start  time.Time
+	logger *slog.Logger
+
+	// Reading has a connection of its own: a server drops a connection that
+	// reads too slowly, and with it the answers to what was being written.
+	write, read *nats.Conn
+	ended       [2]chan struct{} // the connections are gone
+	js          jetstream.JetStream
+	requests    *requests
+	meta        jetstream.KeyValue // the deployment record, shard positions
+	workers     jetstream.KeyValue // heartbeats
+	lease       time.Duration      // of a heartbeat
+	in, out     []jetstream.Stream
+	ingest      jetstream.Stream
+	dead        jetstream.Stream
+	packers     []*Packer
+
+	mu     sync.Mutex
+	closed bool
+	parts  map[part]struct{}
+	later  sync.WaitGroup
+}
+
+// part is what lives until the Log is closed: readers and members.
+type part interface {
+	halt()        // stops and waits
+	reconnected() // the reading connection has been restored
+}
+
+// Options describe a deployment. One of Server and URL is required.
+type Options struct {
+	Server *Server // embedded, used without a socket
+	URL    string  // of NATS servers, separated by commas; may carry user:password@
+
+	// Name begins the names of all streams and subjects. Letters, digits, - and
+	// _. Default "onhand".
+	Name string
+
+	// Partitions and Shards (of the ingest stream) are fixed when a deployment
+	// is created. 0 means as created; 16 and 4 on creation.
+	Partitions, Shards int
+
+	// Replicas of each stream, on creation. Default 1.
+	Replicas int
+
+	// MaxBytesIn bounds the input of each partition; a full one refuses. 0 means
+	// as created; on creation 1 GiB, or less when the disk of the embedded
+	// server is small.
+	MaxBytesIn int64
+
+	// Lease is how long a member without a heartbeat counts as alive. At least
+	// 1 s, default 2 s.
+	Lease time.Duration
+
+	// Clock stamps records. Default: the time at Open plus what has passed
+	// since on the monotonic clock.
+	Clock func() time.Time
+
+	// Logger takes what happens to the connections. nil discards it.
+	Logger *slog.Logger
+}
+
+// Limits of the messages of a deployment.
+const (
+	MaxCommitBytes = 512 << 10 // of a commit record
+	MaxIngestBytes = 256 << 10 // of an event from a foreign client
+
+	connectTimeout = 2 * time.Second
+)
+
+// Open connects to a deployment and creates what is absent. ctx bounds the
+// opening only. It fails when NATS cannot be reached; later on the connection
+// is restored for as long as it takes.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, lease: o.Lease, parts: map[part]struct{}{}}
+	if err := l.connect(o); err != nil {
+		l.disconnect()
+		return nil, err
+	}
+	if err := l.create(ctx, o); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (o *Options) setDefaults() error {
+	if (o.Server == nil) == (o.URL == "") {
+		return errors.New("jetstream: options: give either Server or URL")
+	}
+	if o.Name == "" {
+		o.Name = "onhand"
+	}
+	if !isToken(o.Name) {
+		return fmt.Errorf("jetstream: options: Name %q: use letters, digits, - and _", o.Name)
+	}
+	if o.Partitions < 0 || o.Partitions > maxPartitions || o.Shards < 0 || o.Shards > maxShards {
+		return fmt.Errorf("jetstream: options: %d partitions (at most %d), %d shards (at most %d)", o.Partitions, maxPartitions, o.Shards, maxShards)
+	}
+	if o.Replicas == 0 {
+		o.Replicas = 1
+	}
+	if o.Lease == 0 {
+		o.Lease = 2 * time.Second
+	}
+	if o.Lease < time.Second {
+		return fmt.Errorf("jetstream: options: Lease %v is below 1s", o.Lease)
+	}
+	if o.Clock == nil {
+		start := time.Now()
+		o.Clock = func() time.Time { return start.Add(time.Since(start)) }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// connect opens the two connections.
+func (l *Log) connect(o Options) error {
+	dial := func(use string, i int, more ...nats.Option) (*nats.Conn, error) {
+		ended := make(chan struct{})
+		opts := []nats.Option{
+			nats.Name(o.Name + " " + use),
+			nats.Timeout(connectTimeout),
+			nats.MaxReconnects(-1),
+			nats.CustomReconnectDelay(func(n int) time.Duration { return min(time.Duration(n)*20*time.Millisecond, time.Second) }),
+			// A message kept for a connection to come could be written after its
+			// sender was told that it was not.
+			nats.ReconnectBufSize(-1),
+			nats.PingInterval(3 * time.Second), nats.MaxPingsOutstanding(2),
+			nats.FlusherTimeout(ackTimeout),
+			nats.ClosedHandler(func(*nats.Conn) { close(ended) }),
+			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+				l.logger.Warn("NATS connection", "use", use, "error", err)
+			}),
+		}
+		if o.Server != nil {
+			opts = append(opts, o.Server.inProcess()...)
+		}
+		nc, err := nats.Connect(o.URL, append(opts, more...)...)
+		if err != nil {
+			return nil, fmt.Errorf("%w (connecting to %s: %w)", ErrUnavailable, where(o), err)
+		}
+		l.ended[i] = ended
+		return nc, nil
+	}
+	var err error
+	if l.write, err = dial("write", 0, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+		l.logger.Warn("NATS connection lost", "error", err)
+		if l.requests != nil {
+			l.requests.fail(time.Time{})
+		}
+	})); err != nil {
+		return err
+	}
+	if l.read, err = dial("read", 1, nats.ReconnectHandler(func(*nats.Conn) {
+		l.logger.Info("NATS connection restored")
+		for _, p := range l.living() {
+			p.reconnected()
+		}
+	})); err != nil {
+		return err
+	}
+	if l.js, err = jetstream.New(l.write); err != nil {
+		return err
+	}
+	l.requests, err = newRequests(l.write)
+	return err
+}
+
+func where(o Options) string {
+	if o.Server != nil {
+		return "the embedded server"
+	}
+	return o.URL
+}
+
+// disconnect closes the connections and waits for them.
+func (l *Log) disconnect() {
+	for i, nc := range []*nats.Conn{l.write, l.read} {
+		if nc != nil {
+			nc.Close()
+			<-l.ended[i]
+		}
+	}
+}
+
+// Close stops readers and members without leaving, fails what waits, closes
+// the connections and waits for all of it.
+func (l *Log) Close() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	l.mu.Unlock()
+	for _, p := range l.living() {
+		p.halt()
+	}
+	for _, p := range l.packers {
+		p.close()
+	}
+	l.requests.close()
+	l.later.Wait()
+	l.disconnect()
+}
+
+func (l *Log) living() []part {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]part, 0, len(l.parts))
+	for p := range l.parts {
+		all = append(all, p)
+	}
+	return all
+}
+
+// adopt makes the Log stop p when it is closed.
+func (l *Log) adopt(p part) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.parts[p] = struct{}{}
+	return nil
+}
+
+func (l *Log) release(p part) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.parts, p)
+}
+
+// after runs f in d, a few milliseconds, and Close waits for it. It reports
+// false when the Log is closed.
+func (l *Log) after(d time.Duration, f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.later.Add(1)
+	time.AfterFunc(d, func() {
+		defer l.later.Done()
+		f()
+	})
+	return true
+}
+
+// now is the monotonic clock.
+func (l *Log) now() time.Duration { return time.Since(l.start) }
+
+// Partitions returns the number of partitions, fixed at creation.
+func (l *Log) Partitions() int { return l.record.Partitions }
+
+// Shards returns the number of shards of the ingest stream, fixed at creation.
+func (l *Log) Shards() int { return l.record.Shards }
+
+// ID names this incarnation of the deployment. A log that was deleted and
+// created again has another one.
+func (l *Log) ID() string { return l.record.ID }
+
+// Connected reports whether the connections stand.
+func (l *Log) Connected() bool { return l.write.IsConnected() && l.read.IsConnected() }
+
+// checkPartition refuses a partition that does not exist.
+func (l *Log) checkPartition(p int) error {
+	if p < 0 || p >= l.record.Partitions {
+		return fmt.Errorf("jetstream: there is no partition %d, they are 0 to %d", p, l.record.Partitions-1)
+	}
+	return nil
+}

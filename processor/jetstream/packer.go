@@ -1,0 +1,329 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"onhand/processor"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Packer gathers entries for one partition into records. The cost of the log is
+// per record, not per entry; a record that leaves as soon as the one before is
+// acknowledged holds four entries at 200,000 a second and eats the machine. So
+// one record is in flight at a time, and a token bucket bounds their rate. An
+// idle partition has tokens, and its entries leave at once.
+type Packer struct {
+	log     *Log
+	part    int
+	subject string
+	stream  string
+
+	mu       sync.Mutex
+	queue    []*pack // the last one may take more entries
+	waiting  int     // bytes in queue
+	inFlight bool
+	timer    bool // a flush is due when there is a token again
+	spare    *pack
+	rate     bucket
+	room     room
+	closed   bool
+}
+
+const (
+	// MaxWaitingBytes is how much may wait in a Packer before it refuses.
+	MaxWaitingBytes = 512 << 10
+	// MaxEntryBytes bounds an entry, so that a record can hold it.
+	MaxEntryBytes = processor.MaxRecordBytes - processor.RecordHeaderBytes - maxSizeBytes
+
+	maxSizeBytes = 3 // of the size in front of an entry
+)
+
+// pack is a record being filled, and who waits for it.
+type pack struct {
+	record  []byte
+	entries int
+	waiters []*waiter
+}
+
+// waiter is one call of Add or AddAll. Its entries may be in several records.
+type waiter struct {
+	done func(error)
+
+	mu      sync.Mutex // its records may end on different goroutines
+	records int
+	err     error
+}
+
+// Packer returns the packer of a partition, which exists once per Log. It is
+// nil for a partition that does not exist.
+func (l *Log) Packer(p int) *Packer {
+	if l.checkPartition(p) != nil {
+		return nil
+	}
+	return l.packers[p]
+}
+
+func newPacker(l *Log, p int, info *jetstream.StreamInfo) *Packer {
+	return &Packer{log: l, part: p, subject: l.inSubject(p), stream: l.inStream(p),
+		room: room{limit: info.Config.MaxBytes, level: int64(info.State.Bytes), checked: l.now()}}
+}
+
+// Add queues an entry, from 1 to MaxEntryBytes, and copies it. done is called
+// once: with nil when the log has acknowledged the entry, with ErrUnknown when
+// its fate is not known (send it again: the receiver removes copies), with
+// another error when it was not written. It may be called before Add returns;
+// it must be quick, for all writing waits for it. When Add returns an error,
+// ErrOverloaded above all, nothing was queued and done is never called.
+func (p *Packer) Add(entry []byte, done func(error)) error {
+	one := [1][]byte{entry}
+	return p.AddAll(one[:], done)
+}
+
+// AddAll is Add for several entries: all are queued, in order, or none. done is
+// called once for all of them, with the first error if there are any; then some
+// of the entries may have been written.
+func (p *Packer) AddAll(entries [][]byte, done func(error)) error {
+	size := 0
+	for _, e := range entries {
+		if len(e) == 0 || len(e) > MaxEntryBytes {
+			return fmt.Errorf("%w: an entry of %d bytes, from 1 to %d", ErrTooLarge, len(e), MaxEntryBytes)
+		}
+		size += len(e) + maxSizeBytes
+	}
+	if len(entries) == 0 {
+		done(nil)
+		return nil
+	}
+	if !p.log.write.IsConnected() {
+		return ErrUnavailable
+	}
+	p.mu.Lock()
+	if err := p.admit(size); err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	p.fill(entries, &waiter{done: done})
+	unsent := p.flush()
+	p.mu.Unlock()
+	finish(unsent)
+	return nil
+}
+
+// admit says whether size more bytes may wait.
+func (p *Packer) admit(size int) error {
+	switch {
+	case p.closed:
+		return ErrClosed
+	case p.waiting > 0 && p.waiting+size > MaxWaitingBytes:
+		return fmt.Errorf("%w (partition %d: %d bytes wait)", ErrOverloaded, p.part, p.waiting)
+	case p.room.full():
+		p.look(fullCheck)
+		return fmt.Errorf("%w (partition %d: %d of %d bytes taken)", ErrOverloaded, p.part, p.room.level, p.room.limit)
+	}
+	p.look(roomCheck)
+	return nil
+}
+
+// fill puts entries into the last pack, and into new ones when it is full.
+func (p *Packer) fill(entries [][]byte, w *waiter) {
+	for _, e := range entries {
+		k := p.last()
+		if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(e) > processor.MaxRecordBytes {
+			k = p.newPack()
+		}
+		if n := len(k.waiters); n == 0 || k.waiters[n-1] != w {
+			k.waiters = append(k.waiters, w)
+			w.records++
+		}
+		before := len(k.record)
+		k.record = processor.AppendRecordEntry(k.record, e)
+		k.entries++
+		p.waiting += len(k.record) - before
+	}
+}
+
+func (p *Packer) last() *pack {
+	if len(p.queue) == 0 {
+		return nil
+	}
+	return p.queue[len(p.queue)-1]
+}
+
+func (p *Packer) newPack() *pack {
+	k := p.spare
+	if p.spare = nil; k == nil {
+		k = &pack{}
+	}
+	k.record = processor.AppendRecordHeader(k.record[:0], 0) // stamped when it leaves
+	p.queue = append(p.queue, k)
+	return k
+}
+
+// flush sends the first record if it may leave now, and returns those that
+// failed to, whose waiters are to be told without the lock.
+func (p *Packer) flush() (unsent []failed) {
+	for !p.inFlight && len(p.queue) > 0 {
+		k := p.queue[0]
+		// A record with more behind it is full: waiting would not pack it better.
+		if wait := p.rate.take(p.log.now(), len(p.queue) > 1); wait > 0 {
+			p.timer = p.timer || p.log.after(wait, p.token)
+			return unsent
+		}
+		p.queue[0] = nil
+		if p.queue = p.queue[1:]; len(p.queue) == 0 {
+			p.queue = nil
+		}
+		p.waiting -= len(k.record) - processor.RecordHeaderBytes
+		processor.AppendRecordHeader(k.record[:0], p.log.clock().UnixMilli())
+		p.room.level += int64(len(k.record) + len(p.subject) + messageOverhead)
+		p.inFlight = true
+		if err := p.log.publish(p.subject, p.stream, nil, k.record, func(_ uint64, err error) { p.landed(k, err) }); err != nil {
+			p.inFlight = false
+			unsent = append(unsent, failed{k, err})
+		}
+	}
+	return unsent
+}
+
+// token continues when there is a token again.
+func (p *Packer) token() {
+	p.mu.Lock()
+	p.timer = false
+	unsent := p.flush()
+	p.mu.Unlock()
+	finish(unsent)
+}
+
+// landed continues when the record in flight has an answer.
+func (p *Packer) landed(k *pack, err error) {
+	p.mu.Lock()
+	p.inFlight = false
+	unsent := p.flush()
+	p.mu.Unlock()
+	finish([]failed{{k, err}})
+	finish(unsent)
+
+	clear(k.waiters)
+	k.waiters, k.entries = k.waiters[:0], 0
+	p.mu.Lock()
+	p.spare = k
+	p.mu.Unlock()
+}
+
+// failed is a pack and what became of it; err may be nil.
+type failed struct {
+	*pack
+	err error
+}
+
+// finish tells the waiters of packs.
+func finish(packs []failed) {
+	for _, k := range packs {
+		for _, w := range k.waiters {
+			w.finish(k.err)
+		}
+	}
+}
+
+// finish counts down a record, and calls done at the last.
+func (w *waiter) finish(err error) {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.records--
+	last := w.records == 0
+	w.mu.Unlock()
+	if last {
+		w.done(w.err)
+	}
+}
+
+// close fails what waits.
+func (p *Packer) close() {
+	p.mu.Lock()
+	p.closed = true
+	var rest []failed
+	for _, k := range p.queue {
+		rest = append(rest, failed{k, ErrClosed})
+	}
+	p.queue, p.waiting = nil, 0
+	p.mu.Unlock()
+	finish(rest)
+}
+
+// bucket is a token bucket: four tokens, one more every 2 ms. An idle partition
+// sends at once, a busy one every 2 ms.
+type bucket struct {
+	empty time.Duration // when the bucket would be full again, if nothing were taken
+}
+
+const (
+	tokens     = 4
+	tokenEvery = 2 * time.Millisecond
+)
+
+// take takes a token, or says how long until there is one. With force it takes
+// one in any case.
+func (b *bucket) take(now time.Duration, force bool) time.Duration {
+	full := max(b.empty, now)
+	if wait := full - now - (tokens-1)*tokenEvery; wait > 0 && !force {
+		return wait
+	}
+	b.empty = min(full+tokenEvery, now+tokens*tokenEvery)
+	return 0
+}
+
+// room is how much of a stream's limit is taken, as last seen plus what was
+// sent since. Others write to the stream too, so it is looked at again: once a
+// second while entries come, ten times when it is full, never when idle.
+type room struct {
+	limit, level int64
+	checked      time.Duration
+	asking       bool
+}
+
+const (
+	roomCheck       = time.Second
+	fullCheck       = 100 * time.Millisecond
+	messageOverhead = 30 // bytes a stored message takes besides subject and data
+)
+
+// full reports whether less than a fifth is free, which is for Append.
+func (r *room) full() bool { return r.limit > 0 && r.level >= r.limit/5*4 }
+
+// look asks for the level when the last answer is older than age.
+func (p *Packer) look(age time.Duration) {
+	now := p.log.now()
+	if p.room.asking || now-p.room.checked < age {
+		return
+	}
+	p.room.asking, p.room.checked = true, now
+	err := p.log.requests.send("$JS.API.STREAM.INFO."+p.stream, nil, nil, func(m *nats.Msg, err error) {
+		var info struct {
+			Config struct {
+				MaxBytes int64 `json:"max_bytes"`
+			} `json:"config"`
+			State struct {
+				Bytes int64 `json:"bytes"`
+			} `json:"state"`
+		}
+		if err == nil {
+			err = json.Unmarshal(m.Data, &info)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.room.asking = false
+		if err == nil && info.Config.MaxBytes != 0 {
+			p.room.limit, p.room.level = info.Config.MaxBytes, info.State.Bytes
+		}
+	})
+	if err != nil {
+		p.room.asking = false
+	}
+}
