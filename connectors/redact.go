@@ -13,10 +13,16 @@ import (
 // MaxDetail bounds Result.Detail, in bytes.
 const MaxDetail = 200
 
-// Redact makes a text fit for Result.Detail: every secret in it is replaced by
-// ***, control characters by spaces, and it is cut to MaxDetail bytes. Secrets
+// Redact makes a text fit for Result.Detail: control characters are replaced by
+// spaces, every secret by ***, and it is cut to MaxDetail bytes. Secrets
 // shorter than four bytes are left, since they would turn up anywhere.
 func Redact(text string, secrets ...string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, text)
 	// Longer ones first: replacing a part of one would leave the rest readable.
 	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	for _, s := range secrets {
@@ -24,12 +30,7 @@ func Redact(text string, secrets ...string) string {
 			text = strings.ReplaceAll(text, s, "***")
 		}
 	}
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, text)
+	text = strings.ToValidUTF8(text, " ") // a secret may have been half a character
 	if len(text) <= MaxDetail {
 		return text
 	}
@@ -65,6 +66,10 @@ func secretsOf(req *http.Request) []string {
 	secrets = append(secrets, strings.Split(u.EscapedPath(), "/")...)
 	for _, values := range u.Query() {
 		secrets = append(secrets, values...)
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		secrets = append(secrets, value)
 	}
 	if password, ok := u.User.Password(); ok {
 		secrets = append(secrets, password)

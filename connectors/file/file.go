@@ -47,12 +47,13 @@ type Config struct {
 type Channel struct {
 	config Config
 
-	mu      sync.Mutex
-	file    *os.File // nil after a fault, until it is opened again
-	regular bool
-	size    int64 // end of the last whole line, when regular
-	seen    *recent
-	closed  bool
+	regular bool // never changes
+
+	mu     sync.Mutex
+	file   *os.File // nil after a fault, until it is opened again
+	size   int64    // end of the last whole line, when regular
+	seen   *recent
+	closed bool
 }
 
 // New opens the file, creating it when it is not there, cuts off a line that
@@ -65,6 +66,8 @@ func New(c Config) (*Channel, error) {
 		return nil, fmt.Errorf("file: max_bytes is %d, must be 0 (no limit) or more", c.MaxBytes)
 	}
 	f := &Channel{config: c, seen: newRecent(maxRemembered)}
+	info, err := os.Stat(c.Path)
+	f.regular = errors.Is(err, fs.ErrNotExist) || (err == nil && info.Mode().IsRegular())
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("file: %w", err)
 	}
@@ -185,8 +188,11 @@ func (f *Channel) open() (err error) {
 	if err != nil {
 		return err
 	}
-	regular, size := info.Mode().IsRegular(), int64(0)
-	if regular {
+	if info.Mode().IsRegular() != f.regular {
+		return fmt.Errorf("%s is not the kind of file it was when the service started", f.config.Path)
+	}
+	var size int64
+	if f.regular {
 		if err := lock(file); err != nil {
 			return err
 		}
@@ -194,7 +200,7 @@ func (f *Channel) open() (err error) {
 			return err
 		}
 	}
-	f.file, f.regular, f.size = file, regular, size
+	f.file, f.size = file, size
 	return nil
 }
 
