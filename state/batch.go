@@ -90,11 +90,12 @@ func (b *Batch) Len() int { return b.b.Len() }
 // are committed in the order of their marks by one goroutine.
 //
 // On ErrDisk nothing has happened and the batch can be committed later. While
-// flushes and compactions are behind, Commit waits for them. After success the
+// flushes and compactions are far behind, Commit waits for them. After success the
 // batch is spent.
 func (b *Batch) Commit(mark []byte) error {
 	s := b.s
-	if err := s.writable(); err != nil {
+	const nodeBytes = 64 // of a memtable, besides key and value
+	if err := s.room(uint64(b.Len()) + nodeBytes*uint64(b.b.Count())); err != nil {
 		return err
 	}
 	if b.err == nil && b.fired != 0 && b.fired < s.fired {

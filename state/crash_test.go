@@ -236,6 +236,9 @@ const childEnv = "STATE_TEST_CHILD"
 
 // child commits batches until it is killed.
 func child(dir string) {
+	if dir == "manifest" {
+		brokenManifest()
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	shared := NewShared(SharedOptions{MemTableBytes: 256 << 10, Stores: 1, Logger: log})
 	s, err := Open(dir, Options{Shared: shared})

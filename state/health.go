@@ -52,6 +52,41 @@ func (s *Store) writable() error {
 	return nil
 }
 
+const (
+	// A commit waits while memtables hold more than this many times their size,
+	// or while the first level is deeper than this. Pebble's own limits are
+	// wider and never met: a wait inside Pebble cannot be given up.
+	maxMemTables   = 4
+	maxL0Sublevels = 32
+	lookEvery      = time.Millisecond
+)
+
+// room waits until there is room for grow more bytes of memtable. It gives up
+// when the disk fails.
+func (s *Store) room(grow uint64) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	s.grown += grow
+	if s.grown < s.shared.o.MemTableBytes/4 {
+		return nil
+	}
+	defer s.stalled.Store(false)
+	for {
+		p := s.db.Metrics()
+		if p.MemTable.Size < maxMemTables*s.shared.o.MemTableBytes && p.Levels[0].Sublevels < maxL0Sublevels {
+			s.grown = 0
+			return nil
+		}
+		s.stalled.Store(true)
+		s.complain("state writes wait", "memtable bytes", p.MemTable.Size, "l0 sublevels", p.Levels[0].Sublevels)
+		time.Sleep(lookEvery)
+		if err := s.writable(); err != nil {
+			return err
+		}
+	}
+}
+
 // fail wraps an error with what was done; corruption makes the store bad.
 func (s *Store) fail(what string, err error) error {
 	if err == nil {
@@ -71,7 +106,7 @@ func (s *Store) fail(what string, err error) error {
 type Metrics struct {
 	DiskBytes      uint64 // all files, obsolete ones not yet deleted included
 	MemTableBytes  uint64
-	L0Sublevels    int    // compaction starts at 8, writes stop at 40
+	L0Sublevels    int    // compaction starts at 8, writes wait at 32
 	ReadAmp        int    // tables a read may have to look into
 	CompactionDebt uint64 // bytes to be rewritten until the tree is in shape
 	Compacting     bool
@@ -120,10 +155,8 @@ func (s *Store) events() pebble.EventListener {
 			}
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-			s.stalled.Store(true)
-			s.complain("state writes wait", "why", info.Reason)
+			s.complain("state writes wait inside the database", "why", info.Reason)
 		},
-		WriteStallEnd: func() { s.stalled.Store(false) },
 		PossibleAPIMisuse: func(info pebble.PossibleAPIMisuseInfo) {
 			s.log.Error("state misuses its database", "what", info.String())
 		},

@@ -32,6 +32,7 @@ type Store struct {
 	disk   *disk
 	log    *slog.Logger
 
+	grown  uint64        // bytes committed since room last looked
 	fired  int64         // the cursor committed last
 	chunks atomic.Uint64 // number of the last chunk of seen ids
 
@@ -100,9 +101,9 @@ func (s *Store) options(listen *pebble.EventListener) *pebble.Options {
 		// Pinned: a newer format cannot be read by an older program.
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                s.shared.o.MemTableBytes,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: maxMemTables + 2,
 		L0CompactionThreshold:       8,
-		L0StopWritesThreshold:       40,
+		L0StopWritesThreshold:       maxL0Sublevels + 8,
 		MaxManifestFileSize:         4 << 20,
 		Logger:                      pebbleLog{s},
 		EventListener:               &events,
@@ -250,7 +251,7 @@ func (s *Store) each(what string, lower, upper []byte, fn func(key, value []byte
 // Flush makes everything committed durable and waits for it. On ErrDisk the
 // flush goes on by itself as soon as the disk takes it; call again to wait.
 func (s *Store) Flush() error {
-	if err := s.writable(); err != nil {
+	if err := s.room(s.shared.o.MemTableBytes); err != nil {
 		return err
 	}
 	done, err := s.db.AsyncFlush()

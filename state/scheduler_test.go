@@ -1,0 +1,139 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+)
+
+// TestOneCompaction: many busy stores never compact at the same time, each
+// gets its turn, and each can be closed at any time.
+func TestOneCompaction(t *testing.T) {
+	const stores, rounds = 8, 300
+	shared := testShared(t, SharedOptions{Stores: stores})
+	fs := vfs.NewMem()
+	var running, most, total atomic.Int64
+	var each [stores]atomic.Int64
+	open := func(i int) *Store {
+		s, err := Open(fmt.Sprintf("p%d", i), Options{FS: fs, Shared: shared, listen: &pebble.EventListener{
+			CompactionBegin: func(info pebble.CompactionInfo) {
+				if info.Reason == "delete-only" { // moves no data and asks nobody
+					return
+				}
+				if n := running.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				total.Add(1)
+				each[i].Add(1)
+			},
+			CompactionEnd: func(info pebble.CompactionInfo) {
+				if info.Reason != "delete-only" {
+					running.Add(-1)
+				}
+			},
+		}})
+		require.NoError(t, err)
+		return s
+	}
+	var owners sync.WaitGroup
+	for i := range stores {
+		owners.Go(func() {
+			s := open(i)
+			rng := rand.New(rand.NewPCG(uint64(i), 2))
+			value := make([]byte, 200)
+			for round := range rounds {
+				b := s.NewBatch()
+				for range 200 {
+					for j := range value {
+						value[j] = byte(rng.Uint32())
+					}
+					b.Set(2, rng.Uint64N(4000), value)
+				}
+				if err := b.Commit(nil); err != nil {
+					t.Error(err)
+				}
+				if round%25 == 24 && i%2 == 0 { // closed in the middle of work
+					if err := s.Close(); err != nil {
+						t.Error(err)
+					}
+					s = open(i)
+				}
+			}
+			if sub := s.Metrics().L0Sublevels; sub >= 40 {
+				t.Errorf("store %d was starved: %d sublevels", i, sub)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { owners.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(60 * time.Second):
+		t.Fatal("stuck")
+	}
+	t.Logf("%d compactions", total.Load())
+	require.Equal(t, int64(1), most.Load())
+	require.Zero(t, running.Load())
+	for i := range each {
+		require.NotZero(t, each[i].Load(), "store %d never compacted", i)
+	}
+}
+
+// TestTurnIsPassedOn: a store that asked and was refused is asked back as
+// soon as the turn is free, without anybody polling.
+func TestTurnIsPassedOn(t *testing.T) {
+	s := newScheduler()
+	defer s.stop()
+	a, b := &member{s: s}, &member{s: s}
+	dbA, dbB := &idleDB{}, &idleDB{wants: true, got: make(chan pebble.CompactionGrantHandle, 1)}
+	a.Register(2, dbA)
+	b.Register(2, dbB)
+	ok, turn := a.TrySchedule()
+	require.True(t, ok)
+	ok, _ = b.TrySchedule()
+	require.False(t, ok, "one turn only")
+	select {
+	case <-dbB.got:
+		t.Fatal("two turns at once")
+	case <-time.After(20 * time.Millisecond):
+	}
+	turn.Done()
+	turn = <-dbB.got
+	turn.Done()
+	b.Unregister()
+	ok, _ = b.TrySchedule()
+	require.False(t, ok, "gone")
+	require.Eventually(t, func() bool {
+		ok, turn = a.TrySchedule()
+		return ok
+	}, time.Second, time.Millisecond)
+	turn.Done()
+}
+
+// idleDB is a database that wants one compaction or none.
+type idleDB struct {
+	wants bool
+	got   chan pebble.CompactionGrantHandle
+}
+
+func (d *idleDB) GetAllowedWithoutPermission() int { return 1 }
+
+func (d *idleDB) GetWaitingCompaction() (bool, pebble.WaitingCompaction) {
+	return d.wants, pebble.WaitingCompaction{}
+}
+
+func (d *idleDB) Schedule(h pebble.CompactionGrantHandle) bool {
+	d.wants = false
+	d.got <- h
+	return true
+}
