@@ -9,11 +9,11 @@ const (
 	fNone field = iota
 	fSKU
 	fProductID
-	fItemID     // GA4
-	fContentIDs // Meta
+	fItemID // GA4
 	fProducts
-	fContents // Meta
-	fItems    // GA4
+	fContents   // Meta
+	fItems      // GA4
+	fContentIDs // Meta
 	fCartID
 	fOrderID
 	fTransactionID // GA4
@@ -32,8 +32,8 @@ const (
 	fContentCategory // Meta
 	fBrand
 	fFamily
-	fLocation
 	fStoreID
+	fLocation
 	fStore
 	fCurrency
 	fAccessoryOf
@@ -73,9 +73,9 @@ const (
 )
 
 var fieldNames = [fields]string{
-	"", "sku", "product_id", "item_id", "content_ids", "products", "contents", "items", "cart_id", "order_id", "transaction_id",
+	"", "sku", "product_id", "item_id", "products", "contents", "items", "content_ids", "cart_id", "order_id", "transaction_id",
 	"shipment_id", "sale_id", "offer_id", "reward_id", "action_id", "source", "channel", "purpose", "reason", "status", "by", "category",
-	"content_category", "brand", "family", "location", "store_id", "store", "currency", "accessory_of", "locations", "substitutes", "tags",
+	"content_category", "brand", "family", "store_id", "location", "store", "currency", "accessory_of", "locations", "substitutes", "tags",
 	"price", "total", "value", "amount", "max_price", "quantity", "available", "safety", "version", "updated_at", "opens_at", "closes_at",
 	"expires_at", "complete_to", "lasts", "low", "granted", "sellable", "published", "userId", "previousId", "subscription_id",
 	"conversation_id", "device_id", "level", "latitude", "longitude",
@@ -107,13 +107,13 @@ var (
 	skuWords  = set(fSKU, fProductID, fItemID)
 	lineWords = set(fProducts, fContents, fItems, fContentIDs)
 	place     = set(fStoreID, fLocation)
-	item      = skuWords | lineWords | set(fCategory, fContentCategory, fBrand, fFamily, fPrice, fQuantity, fCurrency)
+	item      = skuWords | lineWords | set(fCategory, fContentCategory, fBrand, fFamily, fPrice, fQuantity, fCurrency, fValue)
 	cart      = lineWords | set(fCartID, fTotal, fValue, fCurrency)
 	order     = cart | set(fOrderID, fTransactionID)
 
 	// common are read from every typed event. Where an event's own table does
 	// not name them, one of another shape than expected stays a property.
-	common = item | order | place | set(fShipmentID, fSaleID, fOfferID, fRewardID, fActionID, fChannel, fReason, fStatus, fBy)
+	common = (item | order | place | set(fShipmentID, fSaleID, fOfferID, fRewardID, fActionID, fChannel, fReason, fStatus, fBy)) &^ set(fValue)
 )
 
 // spec says what the properties of one kind of event are.
@@ -167,7 +167,7 @@ var specs = [...]spec{
 	processor.ProductUpdated:             {own: catalogue, oneOf: []fieldSet{skuWords}},
 	processor.ProductDiscontinued:        {own: catalogue, oneOf: []fieldSet{skuWords}},
 	processor.StockLevelReported: {own: skuWords | set(fAvailable, fLocation, fSellable, fVersion, fUpdatedAt, fSafety),
-		required: set(fAvailable), oneOf: []fieldSet{skuWords}},
+		oneOf: []fieldSet{skuWords, set(fAvailable, fSellable)}},
 	processor.PriceChanged: {own: skuWords | set(fPrice, fCurrency, fVersion, fUpdatedAt), required: set(fPrice, fCurrency), oneOf: []fieldSet{skuWords}},
 	processor.SaleScheduled: {own: skuWords | set(fSaleID, fOpensAt, fClosesAt, fQuantity),
 		required: set(fSaleID, fOpensAt, fClosesAt), oneOf: []fieldSet{skuWords}},
@@ -180,10 +180,10 @@ var specs = [...]spec{
 	processor.SourceReported:       {own: set(fCompleteTo, fSource), required: set(fCompleteTo)},
 	processor.BackInStockRequested: {own: item | set(fMaxPrice, fLocations, fExpiresAt), oneOf: hasSKU, perItem: true},
 	processor.BackInStockCancelled: {own: item | set(fMaxPrice, fLocations, fExpiresAt), oneOf: hasSKU, perItem: true},
-	processor.ShipmentUpdated: {own: lineWords | set(fOrderID, fShipmentID, fStatus), required: set(fOrderID, fShipmentID, fStatus)},
-	processor.ReturnReceived:  {own: order, oneOf: []fieldSet{set(fOrderID, fTransactionID), hasLines}},
-	processor.PickupReady:     {own: place | set(fOrderID), required: set(fOrderID), oneOf: []fieldSet{place}},
-	processor.PickupCollected: {own: place | set(fOrderID), required: set(fOrderID), oneOf: []fieldSet{place}},
+	processor.ShipmentUpdated:      {own: lineWords | set(fOrderID, fShipmentID, fStatus), required: set(fOrderID, fShipmentID, fStatus)},
+	processor.ReturnReceived:       {own: order, oneOf: []fieldSet{set(fOrderID, fTransactionID), hasLines}},
+	processor.PickupReady:          {own: place | set(fOrderID), required: set(fOrderID), oneOf: []fieldSet{place}},
+	processor.PickupCollected:      {own: place | set(fOrderID), required: set(fOrderID), oneOf: []fieldSet{place}},
 	// The customer's own userId is the one the link was made with.
 	processor.IdentityUnlinked:    {own: set(fUserID, fPreviousID)},
 	processor.RewardIssued:        {own: reward, required: set(fRewardID)},
@@ -194,10 +194,10 @@ var specs = [...]spec{
 	processor.StoreVisited:        {own: place | skuWords, oneOf: nearby},
 	processor.ProductScanned:      {own: place | item, oneOf: []fieldSet{skuWords | lineWords | place | set(fLatitude)}},
 	processor.DeviceReported:      {own: skuWords, required: set(fDeviceID, fLevel), oneOf: []fieldSet{skuWords}},
-	processor.SubscriptionStarted: {own: item, required: set(fSubscriptionID), oneOf: hasSKU},
-	processor.SubscriptionChanged: {own: item, required: set(fSubscriptionID), oneOf: hasSKU},
-	processor.SubscriptionRenewed: {own: item, required: set(fSubscriptionID), oneOf: hasSKU},
-	processor.SubscriptionEnded:   {own: item, required: set(fSubscriptionID), oneOf: hasSKU},
+	processor.SubscriptionStarted: {own: item, required: set(fSubscriptionID), oneOf: hasSKU, perItem: true},
+	processor.SubscriptionChanged: {own: item, required: set(fSubscriptionID), oneOf: hasSKU, perItem: true},
+	processor.SubscriptionRenewed: {own: item, required: set(fSubscriptionID), oneOf: hasSKU, perItem: true},
+	processor.SubscriptionEnded:   {own: item, required: set(fSubscriptionID), oneOf: hasSKU, perItem: true},
 	processor.MessageReceived:     {own: set(fChannel), required: set(fChannel, fConversationID)},
 	processor.MessageAnswered:     {own: set(fChannel), required: set(fChannel, fConversationID)},
 	processor.MessageDelivered:    {own: outcome, required: set(fActionID)},

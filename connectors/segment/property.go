@@ -1,0 +1,472 @@
+package segment
+
+import (
+	"strings"
+
+	"onhand/processor"
+)
+
+// fields reads the properties into e, checks what is required, and keeps the
+// rest as JSON.
+func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
+	if f := p.call.properties.form; f != formNone && f != formNull && f != formObject {
+		p.fault(Invalid, "properties", "must be an object")
+		return
+	}
+	sp := &specs[e.Kind]
+	if sp.open {
+		p.keep(e, 0)
+		return
+	}
+	if foreign && n.channel == "" && !p.complete(sp, e) {
+		// A name of another vocabulary without what ours requires.
+		e.Name = e.Kind.String()
+		e.Kind = processor.Custom
+		p.keep(e, 0)
+		return
+	}
+	used := p.take(e, sp)
+	used = p.lines(e, sp, used)
+	if e.Channel == "" {
+		e.Channel = n.channel
+	}
+	if foreign && e.OrderID == "" && e.Kind == processor.OrderCompleted {
+		e.OrderID = e.MessageID // the id browser and server copies of one purchase share
+	}
+	if !foreign {
+		p.require(sp)
+	}
+	if p.seen.has(fLatitude) != p.seen.has(fLongitude) && sp.oneOf != nil && sp.oneOf[0].has(fLatitude) {
+		p.fault(Missing, "properties.longitude", "latitude and longitude are only of use together")
+	}
+	if e.OpensAt != 0 && e.ClosesAt != 0 && e.ClosesAt <= e.OpensAt {
+		p.fault(Invalid, "properties.closes_at", "must be after opens_at")
+	}
+	p.keep(e, used)
+}
+
+// complete reports whether nothing required is missing. An order may be known
+// by its message.
+func (p *Parser) complete(sp *spec, e *processor.Event) bool {
+	there := p.seen | p.null&(1<<fAvailable)
+	if e.Kind == processor.OrderCompleted && e.MessageID != "" {
+		there |= 1 << fOrderID
+	}
+	for _, any := range sp.oneOf {
+		if any&there == 0 {
+			return false
+		}
+	}
+	if sp.perItem && there&skuWords == 0 {
+		for _, f := range [...]field{fProducts, fContents, fItems, fContentIDs} {
+			if there.has(f) {
+				s := scanner{b: p.props[p.at[f]].v.raw}
+				return s.b[0] != '[' || s.open(']')
+			}
+		}
+	}
+	return sp.required&^there == 0
+}
+
+// require faults what is missing.
+func (p *Parser) require(sp *spec) {
+	there := p.seen | p.null&(1<<fAvailable)
+	for f := fNone + 1; f < fields; f++ {
+		if sp.required.has(f) && !there.has(f) {
+			p.fault(Missing, "properties."+fieldNames[f], "required")
+		}
+	}
+	for _, any := range sp.oneOf {
+		if any&there != 0 {
+			continue
+		}
+		var words []string
+		for f := fNone + 1; f < fields; f++ {
+			if any.has(f) {
+				words = append(words, fieldNames[f])
+			}
+		}
+		reason := "required"
+		if len(words) > 1 {
+			reason = "required, or " + strings.Join(words[1:], ", ")
+		}
+		p.fault(Missing, "properties."+words[0], reason)
+	}
+}
+
+// take puts single properties into their fields and returns which.
+func (p *Parser) take(e *processor.Event, sp *spec) (used fieldSet) {
+	digits := p.currency(e, sp)
+	wanted := (sp.own | common) & p.seen
+	for i := range p.props {
+		pr := &p.props[i]
+		if pr.field == fNone || !wanted.has(pr.field) || int(p.at[pr.field]) != i {
+			continue
+		}
+		taken, fault := p.put(e, sp, pr.field, pr.v, digits)
+		switch {
+		case fault == "" && taken:
+			used |= 1 << pr.field
+		case fault != "" && sp.own.has(pr.field):
+			p.fault(Invalid, "properties."+fieldNames[pr.field], fault)
+		}
+	}
+	if p.null.has(fAvailable) && sp.own.has(fAvailable) {
+		used |= 1 << fAvailable // the level is unknown
+	}
+	return used
+}
+
+// currency sets the currency and returns the digits of its minor unit.
+func (p *Parser) currency(e *processor.Event, sp *spec) int {
+	code := p.o.Currency
+	if p.seen.has(fCurrency) {
+		b := p.inner(p.props[p.at[fCurrency]].v)
+		if isCurrency(b) {
+			if b[0]|b[1]|b[2] >= 'a' {
+				p.reserve(3)
+				p.arena = append(p.arena, b[0]&^0x20, b[1]&^0x20, b[2]&^0x20)
+				b = p.arena[len(p.arena)-3:]
+			}
+			code = text(b)
+			e.Currency = code
+		} else if sp.own.has(fCurrency) {
+			p.fault(Invalid, "properties.currency", "must be a currency of ISO 4217, as EUR")
+		}
+	}
+	return minorDigits(code)
+}
+
+func isCurrency(b []byte) bool {
+	return len(b) == 3 && letter(b[0]) && letter(b[1]) && letter(b[2])
+}
+
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// put sets one field of e. taken is false when another property goes first
+// and this one stays a property.
+func (p *Parser) put(e *processor.Event, sp *spec, f field, v value, digits int) (taken bool, fault string) {
+	var to *string
+	switch f {
+	case fSKU:
+		to = &e.SKU
+	case fProductID:
+		if p.seen.has(fSKU) {
+			return false, ""
+		}
+		to = &e.SKU
+	case fItemID:
+		if p.seen&set(fSKU, fProductID) != 0 {
+			return false, ""
+		}
+		to = &e.SKU
+	case fCartID:
+		to = &e.CartID
+	case fOrderID:
+		to = &e.OrderID
+	case fTransactionID:
+		if p.seen.has(fOrderID) {
+			return false, ""
+		}
+		to = &e.OrderID
+	case fShipmentID:
+		to = &e.ShipmentID
+	case fSaleID:
+		to = &e.SaleID
+	case fOfferID:
+		to = &e.OfferID
+	case fRewardID:
+		to = &e.RewardID
+	case fActionID:
+		to = &e.ActionID
+	case fSource:
+		to = &e.ItemSource
+	case fChannel:
+		to = &e.Channel
+	case fPurpose:
+		to = &e.Purpose
+	case fReason:
+		to = &e.Reason
+	case fStatus:
+		to = &e.Status
+	case fBy:
+		to = &e.By
+	case fCategory:
+		to = &e.Category
+	case fContentCategory:
+		if p.seen.has(fCategory) {
+			return false, ""
+		}
+		to = &e.Category
+	case fBrand:
+		to = &e.Brand
+	case fFamily:
+		to = &e.Family
+	case fStoreID:
+		to = &e.Location
+	case fLocation:
+		if p.seen.has(fStoreID) {
+			return false, ""
+		}
+		to = &e.Location
+	case fStore:
+		if p.seen&place != 0 {
+			return false, ""
+		}
+		to = &e.Location
+	case fAccessoryOf:
+		to = &e.AccessoryOf
+	case fUserID:
+		if e.UserID != "" {
+			return false, ""
+		}
+		to = &e.UserID
+	case fPreviousID:
+		if e.PreviousID != "" {
+			return false, ""
+		}
+		to = &e.PreviousID
+	case fCurrency:
+		return e.Currency != "", ""
+	case fProducts, fContents, fItems, fContentIDs:
+		return false, "" // see lines
+	case fLocations, fSubstitutes:
+		e.Locations, fault = p.ids(e.Locations[:0], v)
+		return true, fault
+	case fTags:
+		e.Tags, fault = p.ids(e.Tags[:0], v)
+		return true, fault
+	default:
+		return p.putNumber(e, sp, f, v, digits)
+	}
+	*to, fault = p.id(v)
+	return true, fault
+}
+
+// putNumber sets a field that is a number, a time or a flag.
+func (p *Parser) putNumber(e *processor.Event, sp *spec, f field, v value, digits int) (taken bool, fault string) {
+	switch f {
+	case fPrice:
+		e.Price, fault = p.amount(v, digits, 0)
+		e.HasPrice = fault == ""
+	case fValue, fAmount:
+		if p.seen.has(fTotal) {
+			return false, ""
+		}
+		fallthrough
+	case fTotal:
+		e.Total, fault = p.amount(v, digits, -maxAmount)
+	case fMaxPrice:
+		e.MaxPrice, fault = p.amount(v, digits, 0)
+	case fQuantity:
+		low := int64(-maxAmount)
+		if sp.perItem {
+			low = 1
+		}
+		e.Quantity, fault = p.count(v, low)
+		e.HasQty = fault == ""
+	case fAvailable:
+		e.Available, fault = p.count(v, -maxAmount)
+		e.HasLevel = fault == ""
+	case fSafety:
+		e.Safety, fault = p.count(v, 0)
+		e.HasSafety = fault == ""
+	case fLow:
+		e.Low, fault = p.count(v, 0)
+	case fVersion:
+		e.Version, fault = whole(p.inner(v), 1<<62)
+	case fUpdatedAt:
+		e.UpdatedAt, fault = p.instant(v)
+	case fOpensAt:
+		e.OpensAt, fault = p.instant(v)
+	case fClosesAt:
+		e.ClosesAt, fault = p.instant(v)
+	case fExpiresAt:
+		e.ExpiresAt, fault = p.instant(v)
+	case fCompleteTo:
+		e.CompleteTo, fault = p.instant(v)
+	case fLasts:
+		ok := false
+		if e.Lasts, ok = duration(string(p.inner(v))); !ok || v.form == formNumber {
+			fault = "must be a duration, as 30d or 12h"
+		}
+	case fGranted:
+		var is processor.Flag
+		is, fault = flag(v)
+		e.Granted = is == processor.Yes
+	case fSellable:
+		e.Sellable, fault = flag(v)
+	case fPublished:
+		e.Published, fault = flag(v)
+	default:
+		return false, ""
+	}
+	return true, fault
+}
+
+// amount reads money, a number or a text, in minor units.
+func (p *Parser) amount(v value, digits int, low int64) (int64, string) {
+	n, _, why := scale(p.inner(v), digits, maxAmount)
+	if why == "" && n < low {
+		why = "must not be negative"
+	}
+	return n, why
+}
+
+// count reads a whole number of at least low.
+func (p *Parser) count(v value, low int64) (int64, string) {
+	n, why := whole(p.inner(v), maxAmount)
+	switch {
+	case why != "" || n >= low:
+	case low == 1:
+		why = "must be at least 1"
+	default:
+		why = "must not be negative"
+	}
+	return n, why
+}
+
+func flag(v value) (processor.Flag, string) {
+	switch {
+	case v.form == formTrue || string(v.raw) == `"true"`:
+		return processor.Yes, ""
+	case v.form == formFalse || string(v.raw) == `"false"`:
+		return processor.No, ""
+	}
+	return processor.Unset, "must be true or false"
+}
+
+// ids reads a list of ids, or one.
+func (p *Parser) ids(dst []string, v value) ([]string, string) {
+	if v.form != formArray {
+		id, why := p.id(v)
+		return append(dst, id), why
+	}
+	s := scanner{b: v.raw}
+	for ok := s.open(']'); ok; ok = s.more(']') {
+		id, why := p.id(s.value(maxDepth))
+		if why == "" && id == "" {
+			why = "must not hold an empty text"
+		}
+		if why != "" {
+			return dst, why
+		}
+		if len(dst) == processor.MaxProducts {
+			return dst, "has more than 200 entries"
+		}
+		dst = append(dst, id)
+	}
+	return dst, ""
+}
+
+// extra is a property that did not come in the properties.
+type extra struct {
+	key string
+	v   value
+}
+
+// keep sets e.Properties to the properties that did not become fields, and to
+// what belongs there from the rest of the call. A key sent twice is kept once,
+// as it was sent last.
+func (p *Parser) keep(e *processor.Event, used fieldSet) {
+	var room [4]extra
+	extras := room[:0]
+	if p.call.consent.form == formObject && !emptyObject(p.call.consent.raw) {
+		extras = append(extras, extra{ConsentProperty, p.call.consent})
+	}
+	switch e.Kind {
+	case processor.Page, processor.Screen:
+		extras = appendExtra(extras, "name", p.call.name)
+		extras = appendExtra(extras, "category", p.call.category)
+	case processor.Group:
+		extras = appendExtra(extras, "groupId", p.call.groupID)
+	}
+	dropped := p.shadowed(extras)
+	kept, size := 0, 2
+	for i := range p.props {
+		if pr := &p.props[i]; pr.key != nil && !used.has(pr.field) {
+			kept++
+			size += len(pr.raw) + 1
+		} else {
+			dropped = true
+		}
+	}
+	if kept == 0 && len(extras) == 0 {
+		return
+	}
+	if !dropped && len(extras) == 0 {
+		e.Properties = p.call.properties.raw
+	} else {
+		for _, x := range extras {
+			size += len(x.key) + len(x.v.raw) + 4
+		}
+		e.Properties = p.join(used, extras, size)
+	}
+	if len(e.Properties) > processor.MaxPropertyBytes {
+		p.fault(TooLarge, "properties", "%d bytes besides what Onhand has fields for; at most %d", len(e.Properties), processor.MaxPropertyBytes)
+	}
+}
+
+func appendExtra(all []extra, key string, v value) []extra {
+	if v.form == formNone || v.form == formNull {
+		return all
+	}
+	return append(all, extra{key, v})
+}
+
+func (p *Parser) join(used fieldSet, extras []extra, size int) []byte {
+	p.reserve(size)
+	start := len(p.arena)
+	b := append(p.arena, '{')
+	for i := range p.props {
+		if pr := &p.props[i]; pr.key != nil && !used.has(pr.field) {
+			b = append(append(b, pr.raw...), ',')
+		}
+	}
+	for _, x := range extras {
+		b = append(append(append(b, '"'), x.key...), '"', ':')
+		b = append(append(b, x.v.raw...), ',')
+	}
+	b[len(b)-1] = '}'
+	p.arena = b
+	return b[start:len(b):len(b)]
+}
+
+// shadowed unsets the keys of properties that were sent again later, and
+// reports whether there are any.
+func (p *Parser) shadowed(extras []extra) (some bool) {
+	if len(p.props) > 32 {
+		return p.shadowedOfMany(extras)
+	}
+	for i := range p.props {
+		pr := &p.props[i]
+		again := false
+		for j := i + 1; j < len(p.props) && !again; j++ {
+			again = string(pr.key) == string(p.props[j].key)
+		}
+		for _, x := range extras {
+			again = again || string(pr.key) == x.key
+		}
+		if again {
+			pr.key, some = nil, true
+		}
+	}
+	return some
+}
+
+// shadowedOfMany does the same in linear time.
+func (p *Parser) shadowedOfMany(extras []extra) (some bool) {
+	last := make(map[string]bool, len(p.props))
+	for _, x := range extras {
+		last[x.key] = true
+	}
+	for i := len(p.props) - 1; i >= 0; i-- {
+		pr := &p.props[i]
+		if last[string(pr.key)] {
+			pr.key, some = nil, true
+			continue
+		}
+		last[text(pr.key)] = true
+	}
+	return some
+}
