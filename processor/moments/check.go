@@ -130,6 +130,9 @@ func (r *reader) checkReaches(n *yaml.Node, d *draft, name string, needs []strin
 		return
 	}
 	for _, event := range d.When {
+		if slices.Contains(needs, d.Per) && !r.vocabulary.carries(event, d.Per) {
+			continue // said of per already
+		}
 		if !slices.ContainsFunc(needs, func(per string) bool { return r.vocabulary.carries(event, per) }) {
 			r.fault(n, "%s, but %q carries no %s", name, event, strings.Join(needs, " or ")).do("choose a date that goes with the event")
 			return
@@ -239,8 +242,12 @@ func (d *draft) situation() string {
 	for i, p := range d.Where {
 		where[i] = fmt.Sprintf("%q=%q", p.Path, sortedCopy(p.Values))
 	}
-	return fmt.Sprintf("%s %q %s %s %q %q %q %v %s", d.Do, sortedCopy(d.When), d.Fact, d.Per,
-		sortedCopy(d.Lines), sortedCopy(where), sortedCopy(d.Interests), d.Hours, d.Due.At)
+	at := "" // as written: it may be at fault
+	if n := d.have["at"]; n != nil {
+		at = n.Value
+	}
+	return fmt.Sprintf("%s %q %s %s %q %q %q %v %q", d.Do, sortedCopy(d.When), d.Fact, d.Per,
+		sortedCopy(d.Lines), sortedCopy(where), sortedCopy(d.Interests), d.Hours, at)
 }
 
 func sortedCopy[T ~string](list []T) []T { return slices.Sorted(slices.Values(list)) }
