@@ -1,0 +1,245 @@
+package processor
+
+import "slices"
+
+// Cart is one of a customer's carts, as a function of the set of events about
+// it, whatever the order of their arrival: changes carry the time they
+// happened, and a reported state of the whole cart contains every change up to
+// its own time.
+type Cart struct {
+	ID      string
+	At      int64 // latest change
+	StateAt int64 // time of the latest whole state
+	Lines   []Line
+}
+
+// Line is one item in a cart.
+type Line struct {
+	SKU     string
+	Price   int64 // minor units, as last told
+	Cleared int64 // everything up to here was taken out
+	Changes []change
+}
+
+// change adds units at a time; it takes them out when negative.
+type change struct {
+	at int64
+	n  int64
+}
+
+// maxChanges bounds the changes of a line that are kept apart; the oldest are
+// summed.
+const maxChanges = 8
+
+// cartMemoryMS is how long what was put in a cart counts as wanted.
+const cartMemoryMS = 30 * 24 * 3600_000
+
+func (c *Cart) encode(w *writer) {
+	w.str(c.ID)
+	w.int(c.At)
+	w.int(c.StateAt)
+	w.uint(uint64(len(c.Lines)))
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		w.str(l.SKU)
+		w.int(l.Price)
+		w.int(l.Cleared)
+		w.uint(uint64(len(l.Changes)))
+		for _, x := range l.Changes {
+			w.int(x.at)
+			w.int(x.n)
+		}
+	}
+}
+
+func (c *Cart) decode(r *reader) {
+	c.ID = r.str()
+	c.At = r.int()
+	c.StateAt = r.int()
+	c.Lines = make([]Line, r.count(4))
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		l.SKU = r.str()
+		l.Price = r.int()
+		l.Cleared = r.int()
+		l.Changes = make([]change, r.count(2))
+		for j := range l.Changes {
+			l.Changes[j] = change{r.int(), r.int()}
+		}
+	}
+}
+
+// cart returns a cart by id, made when new. Carts not touched for long are
+// dropped when there are too many.
+func (c *Customer) cart(id string) *Cart {
+	if id == "" {
+		id = "default"
+	}
+	for i := range c.Carts {
+		if c.Carts[i].ID == id {
+			return &c.Carts[i]
+		}
+	}
+	if len(c.Carts) >= maxCarts {
+		oldest := 0
+		for i := range c.Carts {
+			if c.Carts[i].At < c.Carts[oldest].At {
+				oldest = i
+			}
+		}
+		c.Carts = slices.Delete(c.Carts, oldest, oldest+1)
+	}
+	c.Carts = append(c.Carts, Cart{ID: intern([]byte(id))})
+	return &c.Carts[len(c.Carts)-1]
+}
+
+func (c *Customer) findCart(id string) *Cart {
+	for i := range c.Carts {
+		if c.Carts[i].ID == id {
+			return &c.Carts[i]
+		}
+	}
+	return nil
+}
+
+// cartEvent folds an event into its cart. less says that units went out.
+func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
+	cart := c.cart(e.CartID)
+	switch e.Kind {
+	case ProductAdded:
+		return cart.add(e.SKU, e.At, quantity(e), e.Price), false
+	case ProductRemoved:
+		n := int64(0)
+		if e.HasQty {
+			n = e.Quantity
+		}
+		changed = cart.remove(e.SKU, e.At, n)
+		return changed, changed
+	}
+	// A whole cart. Without lines these events say nothing of the contents,
+	// but for Cart Updated, which then says that the cart is empty.
+	if len(e.Products) == 0 && e.Kind != CartUpdated {
+		return e.Kind == CheckoutStarted, false
+	}
+	at := e.At
+	if e.UpdatedAt != 0 {
+		at = e.UpdatedAt
+	}
+	changed, less = cart.state(e.Products, at)
+	return changed || e.Kind == CheckoutStarted, less
+}
+
+// line returns the line of an item, made when new; nil when the cart is full.
+func (c *Cart) line(sku string) *Line {
+	for i := range c.Lines {
+		if c.Lines[i].SKU == sku {
+			return &c.Lines[i]
+		}
+	}
+	if len(c.Lines) >= maxLines {
+		return nil
+	}
+	c.Lines = append(c.Lines, Line{SKU: clone(sku)})
+	return &c.Lines[len(c.Lines)-1]
+}
+
+func (c *Cart) add(sku string, at, n, price int64) bool {
+	l := c.line(sku)
+	if l == nil || at <= c.StateAt || at <= l.Cleared {
+		return false
+	}
+	c.At = max(c.At, at)
+	if price != 0 {
+		l.Price = price
+	}
+	l.change(at, n)
+	return true
+}
+
+// remove takes n units out, all that were there when n is 0.
+func (c *Cart) remove(sku string, at, n int64) bool {
+	l := c.line(sku)
+	if l == nil || at <= c.StateAt || at <= l.Cleared {
+		return false
+	}
+	c.At = max(c.At, at)
+	if n > 0 {
+		l.change(at, -n)
+	} else {
+		l.clear(at)
+	}
+	return true
+}
+
+// state takes a report of the whole cart at a time.
+func (c *Cart) state(products []Product, at int64) (changed, less bool) {
+	if at < c.StateAt {
+		return false, false
+	}
+	before := make([]int64, len(c.Lines))
+	for i := range c.Lines {
+		before[i] = c.Lines[i].quantity(0)
+	}
+	c.StateAt, c.At = at, max(c.At, at)
+	for i := range c.Lines {
+		c.Lines[i].clear(at)
+	}
+	for i := range products {
+		p := &products[i]
+		if l := c.line(p.SKU); l != nil {
+			if p.Price != 0 {
+				l.Price = p.Price
+			}
+			l.Cleared = at - 1
+			l.change(at, max(p.Quantity, 1))
+		}
+	}
+	for i := range c.Lines {
+		var was int64
+		if i < len(before) {
+			was = before[i]
+		}
+		now := c.Lines[i].quantity(0)
+		changed = changed || was != now
+		less = less || now < was
+	}
+	return changed, less
+}
+
+func (l *Line) change(at, n int64) {
+	i := len(l.Changes)
+	for i > 0 && l.Changes[i-1].at > at {
+		i--
+	}
+	l.Changes = slices.Insert(l.Changes, i, change{at, n})
+	if len(l.Changes) > maxChanges {
+		l.Changes[1].n += l.Changes[0].n
+		l.Changes = slices.Delete(l.Changes, 0, 1)
+	}
+}
+
+func (l *Line) clear(at int64) {
+	l.Cleared = max(l.Cleared, at)
+	l.Changes = slices.DeleteFunc(l.Changes, func(c change) bool { return c.at <= at })
+}
+
+// quantity returns the units put in since a time and still there.
+func (l *Line) quantity(since int64) int64 {
+	var n int64
+	for _, c := range l.Changes {
+		if c.at > since {
+			n += c.n
+		}
+	}
+	return max(n, 0)
+}
+
+// since returns when the oldest unit still wanted was put in.
+func (l *Line) since(oldest int64) int64 {
+	for _, c := range l.Changes {
+		if c.at > oldest && c.n > 0 {
+			return c.at
+		}
+	}
+	return 0
+}

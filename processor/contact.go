@@ -1,0 +1,220 @@
+package processor
+
+import (
+	"slices"
+
+	"onhand/processor/moments"
+)
+
+// Contact is one message that was sent to a customer: what caps count, what
+// `again` looks back at, and what must not be said twice.
+type Contact struct {
+	ID      string // of the decision
+	At      int64
+	Moment  string
+	Value   string
+	Class   string
+	Channel string
+	SKUs    []uint64 // hashes
+}
+
+func (k *Contact) encode(w *writer) {
+	w.str(k.ID)
+	w.int(k.At)
+	w.str(k.Moment)
+	w.str(k.Value)
+	w.str(k.Class)
+	w.str(k.Channel)
+	w.uint(uint64(len(k.SKUs)))
+	for _, h := range k.SKUs {
+		w.u64(h)
+	}
+}
+
+func (k *Contact) decode(r *reader) {
+	*k = Contact{
+		ID: r.str(), At: r.int(), Moment: intern(r.view()), Value: intern(r.view()),
+		Class: intern(r.view()), Channel: intern(r.view()),
+	}
+	if n := r.count(8); n > 0 {
+		k.SKUs = make([]uint64, n)
+		for i := range k.SKUs {
+			k.SKUs[i] = r.u64()
+		}
+	}
+}
+
+// contactMemoryMS is how long a contact is remembered.
+const contactMemoryMS = 90 * 24 * 3600_000
+
+// told remembers what was sent and, when it is live, keeps the action until
+// its outcome is known.
+func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
+	a := d.Action
+	if a.Kind == kindMessage {
+		c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return m.shop.Now-k.At > contactMemoryMS })
+		if len(c.Contacts) >= maxContacts {
+			c.Contacts = slices.Delete(c.Contacts, 0, 1)
+		}
+		k := Contact{ID: d.ID, At: d.At, Moment: d.Moment, Value: o.Value, Class: a.Class, Channel: a.Channel}
+		for i := range a.Lines {
+			k.SKUs = append(k.SKUs, Hash(a.Lines[i].SKU))
+		}
+		c.Contacts = append(c.Contacts, k)
+	}
+	c.await(m, d, o)
+}
+
+// forget takes a contact back: the message was not handed over after all, so
+// its place under the caps is free again.
+func (c *Customer) forget(id string) {
+	c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return k.ID == id })
+}
+
+// capped returns until when the policy's caps forbid one more message of a
+// class on a channel; 0 = they do not.
+func (c *Customer) capped(m *Machine, class, channel string) (until int64) {
+	for i := range m.rules.file.Policy.Caps {
+		cp := &m.rules.file.Policy.Caps[i]
+		if cp.Class != class || cp.Channel != "" && cp.Channel != channel {
+			continue
+		}
+		every := cp.Every.Milliseconds()
+		var within []int64
+		for j := range c.Contacts {
+			k := &c.Contacts[j]
+			if k.Class == class && (cp.Channel == "" || k.Channel == channel) && m.shop.Now-k.At < every {
+				within = append(within, k.At)
+			}
+		}
+		if len(within) >= cp.AtMost {
+			slices.Sort(within)
+			until = max(until, within[len(within)-cp.AtMost]+every)
+		}
+	}
+	return until
+}
+
+// toldSince reports whether a moment told the customer something since a time.
+func (c *Customer) toldSince(moment string, since int64) bool {
+	return slices.ContainsFunc(c.Contacts, func(k Contact) bool { return k.Moment == moment && k.At > since })
+}
+
+// Kinds of action.
+const (
+	kindMessage        = "message"
+	kindAudienceAdd    = "audience_add"
+	kindAudienceRemove = "audience_remove"
+)
+
+// record makes the decision record of a verdict and puts it out.
+func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdict) *Decision {
+	m.shop.Decided++
+	d := &Decision{
+		ID: m.decisionID(c, o, v), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
+		Cause:   Cause{Value: o.Value, N: o.N, Event: o.Cause.String()},
+		Outcome: v.outcome, Step: v.reason.Step(), Reason: v.reason, Until: v.until,
+		Mode: moments.Live, Version: m.rules.file.Hash,
+		Evidence: Evidence{
+			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: m.rules.file.Hash,
+			Place: o.Place, Score: v.score, Factors: v.factors, Dropped: v.dropped,
+		},
+	}
+	if o.Cause == Custom {
+		d.Cause.Event = o.Name
+	}
+	if o.Offer != 0 {
+		d.Cause.Offer = OfferID(o.Value, o.Offer)
+	}
+	if mo != nil {
+		if mo.Due.After > 0 {
+			d.Cause.Timer = "after " + moments.FormatDuration(mo.Due.After)
+		}
+		if mo.Mode == moments.Shadow {
+			d.Mode = moments.Shadow
+		}
+		if v.outcome == Sent {
+			d.Action = c.action(m, mo, o, d.ID, &v)
+		}
+	}
+	m.emitDecision(d)
+	return d
+}
+
+// action says what a sent decision asks of its channel.
+func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id string, v *verdict) *Action {
+	a := &Action{
+		ID: id, Kind: kindMessage, Channel: v.channel, Class: mo.Class.Name, Template: mo.Send, Customer: c.ID,
+		Lines: v.lines, Total: v.total, Currency: m.rules.file.Currency, ExpiresAt: o.Expires,
+	}
+	if mo.Do == moments.DoAudience {
+		a.Kind = kindAudienceAdd
+	} else if mo.Do != moments.DoMessage {
+		a.Kind = mo.Do
+	}
+	if mo.Per == "cart_id" {
+		a.CartID = o.Value
+	}
+	if o.Offer != 0 {
+		a.OfferID = OfferID(o.Value, o.Offer)
+		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)
+		if mo.Expires.At.Name == moments.OfferEnds {
+			a.ExpiresAt = a.HoldUntil + mo.Expires.At.Offset.Milliseconds()
+		}
+	}
+	return a
+}
+
+// retractAudience takes a customer out of an audience.
+func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
+	d := &Decision{
+		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
+		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: o.Sent,
+		Mode: moments.Live, Version: m.rules.file.Hash,
+		Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
+	}
+	if f := m.facts(o.Value); f.LevelAt != 0 {
+		d.Evidence.StockAgeMS, d.Evidence.Facts = m.shop.Now-f.LevelAt, f.Version
+	}
+	if c.dropPending(o.Sent) {
+		// Not handed over yet: taking it back is enough.
+		m.emitDecision(d)
+		o.In, o.Sent = false, ""
+		return
+	}
+	template, class, channel := o.Moment, "marketing", "ads"
+	if mo != nil {
+		template, class, channel = mo.Send, mo.Class.Name, mo.Channels[0]
+	}
+	d.Action = &Action{
+		ID: d.ID, Kind: kindAudienceRemove, Channel: channel, Class: class, Template: template, Customer: c.ID,
+		Lines: []ActionLine{{SKU: o.Value, Quantity: 1}}, Currency: m.rules.file.Currency,
+	}
+	m.emitDecision(d)
+	o.In, o.Sent = false, ""
+	c.await(m, d, o)
+}
+
+// decisionID derives a decision's id from its cause, so that the same log
+// gives the same ids however it is partitioned.
+func (m *Machine) decisionID(c *Customer, o *Occurrence, v verdict) string {
+	w := &m.body
+	w.b = w.b[:0]
+	w.str(c.ID)
+	w.str(o.Moment)
+	w.str(o.Value)
+	w.int(o.N)
+	w.u8(uint8(v.outcome))
+	if v.outcome == Deferred {
+		w.str(string(v.reason))
+		w.int(m.shop.Now)
+	}
+	return shortID(w.b)
+}
+
+func (m *Machine) emitDecision(d *Decision) {
+	w := &m.body
+	w.b = w.b[:0]
+	d.encode(w)
+	m.emit(DecisionOutput)
+}

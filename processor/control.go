@@ -1,0 +1,75 @@
+package processor
+
+// ControlType says what a control changes for the whole shop.
+type ControlType uint8
+
+// The controls. Stored in the log; never renumber.
+const (
+	Activate ControlType = iota + 1 // a moments file comes into force
+	Stop                            // the kill switch, whole or for a tag
+	Resume
+	SourceSays // a source has reported complete up to At
+	CrisisOn
+	CrisisOff
+)
+
+// Control is a change for the whole shop. It enters the log at partition 0,
+// which applies it and passes it on to all others, so that the log says which
+// rules held when.
+type Control struct {
+	Type ControlType
+	Name string // tag (empty: everything), or source
+	At   int64
+	Text []byte // Activate: the moments file
+}
+
+// AppendControl appends the entry of a control.
+func AppendControl(dst []byte, c *Control) []byte {
+	w := writer{b: append(dst, byte(ControlEntry))}
+	c.encode(&w)
+	return w.b
+}
+
+func (c *Control) encode(w *writer) {
+	w.u8(uint8(c.Type))
+	w.str(c.Name)
+	w.int(c.At)
+	w.bytes(c.Text)
+}
+
+func (c *Control) decode(r *reader) {
+	c.Type = ControlType(r.u8())
+	c.Name = r.str()
+	c.At = r.int()
+	c.Text = r.bytes()
+}
+
+// control applies a control that entered here and passes it on.
+func (m *Machine) control(c *Control) {
+	w := writer{}
+	c.encode(&w)
+	for p := range m.partitions {
+		if p != m.partition {
+			m.sendTo(p, &Message{Type: ShopControl, Body: w.b})
+		}
+	}
+	m.applyControl(c)
+}
+
+func (m *Machine) applyControl(c *Control) {
+	s := &m.shop
+	switch c.Type {
+	case Activate:
+		m.activate(c.Text)
+	case Stop, Resume:
+		if c.Name == "" {
+			s.Stopped = c.Type == Stop
+		} else {
+			s.Tags = setMember(s.Tags, c.Name, c.Type == Stop)
+		}
+	case SourceSays:
+		s.report(c.Name, c.At)
+	case CrisisOn, CrisisOff:
+		s.Crises = setMember(s.Crises, c.Name, c.Type == CrisisOn)
+	}
+}

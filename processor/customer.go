@@ -1,0 +1,240 @@
+package processor
+
+import "strings"
+
+// Customer is all we remember of one person: profile and consents, carts,
+// orders, what they want, what is going to be said to them and what was said.
+type Customer struct {
+	head
+	ID    string
+	Known bool  // an event named this id as a user, not as a visitor
+	Last  int64 // latest sender timestamp applied; see duplicate
+	Count int64 // occurrences begun
+
+	Profile     Profile
+	Carts       []Cart
+	Orders      []Order
+	OrderIDs    []uint64 // hashes of every order id applied, for good
+	Interests   []Interest
+	Occurrences []Occurrence
+	Pending     []Pending
+	Contacts    []Contact
+}
+
+// Limits of what one customer holds. What goes beyond drops the oldest.
+const (
+	maxCarts       = 16
+	maxLines       = 200
+	maxOrders      = 64
+	maxInterests   = 100
+	maxOccurrences = 400
+	maxContacts    = 200
+)
+
+func (c *Customer) id() string { return c.ID }
+
+func (c *Customer) bytes() int {
+	n := 420 + len(c.ID) + 8*cap(c.OrderIDs) + c.Profile.bytes()
+	for i := range c.Carts {
+		n += 80 + 96*cap(c.Carts[i].Lines)
+	}
+	for i := range c.Orders {
+		n += 64 + 56*cap(c.Orders[i].Lines)
+	}
+	return n + 176*cap(c.Interests) + 168*cap(c.Occurrences) + 700*len(c.Pending) + 120*cap(c.Contacts)
+}
+
+func (c *Customer) encode(w *writer) {
+	w.str(c.ID)
+	w.bool(c.Known)
+	w.int(c.Last)
+	w.int(c.Count)
+	c.Profile.encode(w)
+	w.uint(uint64(len(c.Carts)))
+	for i := range c.Carts {
+		c.Carts[i].encode(w)
+	}
+	w.uint(uint64(len(c.Orders)))
+	for i := range c.Orders {
+		c.Orders[i].encode(w)
+	}
+	w.uint(uint64(len(c.OrderIDs)))
+	for _, h := range c.OrderIDs {
+		w.u64(h)
+	}
+	w.uint(uint64(len(c.Interests)))
+	for i := range c.Interests {
+		c.Interests[i].encode(w)
+	}
+	w.uint(uint64(len(c.Occurrences)))
+	for i := range c.Occurrences {
+		c.Occurrences[i].encode(w)
+	}
+	w.uint(uint64(len(c.Pending)))
+	for i := range c.Pending {
+		c.Pending[i].encode(w)
+	}
+	w.uint(uint64(len(c.Contacts)))
+	for i := range c.Contacts {
+		c.Contacts[i].encode(w)
+	}
+}
+
+func (c *Customer) decode(r *reader) {
+	c.ID = r.str()
+	c.Known = r.bool()
+	c.Last = r.int()
+	c.Count = r.int()
+	c.Profile.decode(r)
+	c.Carts = make([]Cart, r.count(3))
+	for i := range c.Carts {
+		c.Carts[i].decode(r)
+	}
+	c.Orders = make([]Order, r.count(5))
+	for i := range c.Orders {
+		c.Orders[i].decode(r)
+	}
+	c.OrderIDs = make([]uint64, r.count(8))
+	for i := range c.OrderIDs {
+		c.OrderIDs[i] = r.u64()
+	}
+	c.Interests = make([]Interest, r.count(8))
+	for i := range c.Interests {
+		c.Interests[i].decode(r)
+	}
+	c.Occurrences = make([]Occurrence, r.count(8))
+	for i := range c.Occurrences {
+		c.Occurrences[i].decode(r)
+	}
+	c.Pending = make([]Pending, r.count(8))
+	for i := range c.Pending {
+		c.Pending[i].decode(r)
+	}
+	c.Contacts = make([]Contact, r.count(8))
+	for i := range c.Contacts {
+		c.Contacts[i].decode(r)
+	}
+}
+
+// customer returns a customer, made when new, ready to be changed.
+func (m *Machine) customer(id string) *Customer {
+	e, at := m.find(CustomerKind, id, Hash(id))
+	if e == nil {
+		c := &Customer{ID: strings.Clone(id)}
+		m.create(CustomerKind, at, c)
+		return c
+	}
+	m.touch(e)
+	return e.(*Customer)
+}
+
+// customerEvent applies an event about a customer: what it says is folded into
+// what we know, then it may show an interest, end what was going to be said,
+// and start something new.
+func (m *Machine) customerEvent(e *Event) {
+	c := m.customer(e.Customer())
+	late := !e.Stamped || e.Stamp <= c.Last
+	if e.MessageID != "" && m.duplicate(c.hash, e.MessageID, late) {
+		return
+	}
+	c.Last = max(c.Last, e.Stamp)
+	c.Known = c.Known || e.UserID != ""
+	c.Profile.observe(e)
+
+	// changed: something new. less: something may no longer be wanted or
+	// allowed. more: something may be allowed that was not.
+	changed, less, more := true, false, false
+	switch e.Kind {
+	case Identify:
+		c.Profile.identify(e)
+		less, more = true, true
+	case ConsentChanged:
+		c.Profile.consent(m, e)
+		less, more = true, true
+	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
+		changed, less = c.cartEvent(m, e)
+	case OrderCompleted, OrderUpdated:
+		changed, less = c.orderEvent(m, e)
+	case OrderCancelled:
+		changed, less = c.cancelEvent(m, e)
+	case ProductDismissed:
+		c.dismiss(m, e)
+		less = true
+	case OfferClaimed, OfferDeclined:
+		c.answerOffer(m, e)
+		less = true
+	case BackInStockCancelled:
+		c.endInterest(m, e.SKU, Declined)
+		less = true
+	case MessageBounced, MessageComplained, MessageUnsubscribed:
+		c.Profile.block(e)
+		less = true
+	}
+	if changed {
+		c.showInterest(m, e)
+	}
+	c.endOccurrences(m, e)
+	if changed {
+		c.startOccurrences(m, e)
+	}
+	if less {
+		c.recheck(m)
+	}
+	if more {
+		c.rejoin(m)
+	}
+	c.rearm(m)
+}
+
+// customerMessage applies what an item tells a customer.
+func (m *Machine) customerMessage(msg *Message) {
+	c := m.customer(msg.Customer)
+	switch msg.Type {
+	case OfferUnit:
+		c.offered(m, msg)
+	case EndOffer:
+		c.offerEnded(m, msg)
+	}
+	c.rearm(m)
+}
+
+// rearm sets the next time the customer has something due.
+func (c *Customer) rearm(m *Machine) {
+	var due int64
+	for i := range c.Occurrences {
+		if d := c.Occurrences[i].Due; d != 0 && (due == 0 || d < due) {
+			due = d
+		}
+	}
+	for i := range c.Pending {
+		if d := c.Pending[i].Due; d != 0 && (due == 0 || d < due) {
+			due = d
+		}
+	}
+	if due == c.due && due != 0 && c.armed != 0 && c.armed <= due {
+		return
+	}
+	m.arm(c, due)
+}
+
+// fire ends the windows that are due, in the order of their due times.
+func (c *Customer) fire(m *Machine) {
+	c.firePending(m)
+	for range maxDuePerStep {
+		best := -1
+		for i := range c.Occurrences {
+			o := &c.Occurrences[i]
+			if o.Due != 0 && o.Due <= m.shop.Now && (best < 0 || o.before(&c.Occurrences[best])) {
+				best = i
+			}
+		}
+		if best < 0 {
+			break
+		}
+		c.occur(m, best)
+	}
+	c.rearm(m)
+}
+
+// maxDuePerStep bounds the windows of one customer ended by one step.
+const maxDuePerStep = 16

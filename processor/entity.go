@@ -1,0 +1,277 @@
+package processor
+
+import "fmt"
+
+// Store is where entities rest that are not in memory: the partition's
+// database, as of the last write-behind. Errors mean that the disk failed; the
+// partition then stops, it never guesses.
+type Store interface {
+	// Mark returns the mark of the last write-behind, nil when there was none.
+	Mark() ([]byte, error)
+	// Get appends an entity's value to dst; false when there is none.
+	Get(kind uint8, hash uint64, dst []byte) ([]byte, bool, error)
+	// Timers calls fn for each armed timer in the order (due, kind, hash).
+	Timers(fn func(due int64, kind uint8, hash uint64) error) error
+	// Seen reports whether the message id was recorded in sinceHour or later.
+	Seen(id uint64, sinceHour uint32) (bool, error)
+	// Scan calls fn for each entity of a kind, in the order of hashes. The
+	// value is valid during the call.
+	Scan(kind uint8, fn func(hash uint64, value []byte) error) error
+}
+
+// Writer takes one write-behind: what changed since the last one. It becomes
+// durable as a whole or not at all.
+type Writer interface {
+	Set(kind uint8, hash uint64, value []byte)
+	SetTimer(due int64, kind uint8, hash uint64)
+	DeleteTimer(due int64, kind uint8, hash uint64)
+	AddSeen(hour uint32, ids []uint64)
+	DropSeen(beforeHour uint32)
+}
+
+// entity is one keyed thing of the partition: a customer, an item, an item as
+// the partition's customers see it, or a chunk of a long list.
+type entity interface {
+	base() *head
+	// id is the name the entity was asked for by, told apart from another one
+	// with the same hash.
+	id() string
+	encode(w *writer)
+	decode(r *reader)
+	// fire does one bounded unit of what is due and sets the next due time.
+	fire(m *Machine)
+	// bytes estimates what the entity holds in memory.
+	bytes() int
+}
+
+// head is the bookkeeping every entity carries. None of it is encoded but due.
+type head struct {
+	kind  EntityKind
+	hash  uint64 // Hash of the id, moved on by one for each id already there
+	due   int64  // earliest time this entity has something to do; 0 = none
+	armed int64  // due time of its entry in the queue; 0 = not known
+	saved int64  // due time on disk
+	// flush is the number of the write-behind that holds the latest change;
+	// 0 = unchanged since it was read.
+	flush   uint64
+	pending bool // listed for the running write-behind, not encoded yet
+	used    bool // touched since the clock hand passed
+	size    int32
+}
+
+func (h *head) base() *head { return h }
+
+// probes bounds how many ids of one hash are told apart.
+const probes = 16
+
+// get returns the entity of an id, nil when there is none.
+func (m *Machine) get(kind EntityKind, id string) entity {
+	e, _ := m.find(kind, id, Hash(id))
+	return e
+}
+
+// find returns the entity of an id, or nil and the place where it would be.
+func (m *Machine) find(kind EntityKind, id string, hash uint64) (entity, uint64) {
+	for i := range uint64(probes) {
+		e := m.load(kind, hash+i)
+		if e == nil {
+			return nil, hash + i
+		}
+		if e.id() == id {
+			return e, hash + i
+		}
+	}
+	panic(fmt.Errorf("processor: %d ids share the hash of %q", probes, id))
+}
+
+// load returns the entity at a hash, from memory or from the store.
+func (m *Machine) load(kind EntityKind, hash uint64) entity {
+	if e, ok := m.tables[kind][hash]; ok {
+		e.base().used = true
+		return e
+	}
+	value, ok, err := m.store.Get(uint8(kind), hash, m.scratch[:0])
+	if err != nil {
+		panic(&StoreError{err})
+	}
+	m.scratch = value
+	if !ok {
+		return nil
+	}
+	m.misses++
+	e := newEntity(kind)
+	r := &reader{b: value}
+	h := e.base()
+	h.kind, h.hash = kind, hash
+	if v := r.u8(); v != entityVersion {
+		panic(&StoreError{fmt.Errorf("%s %016x has version %d, this program reads %d", kind, hash, v, entityVersion)})
+	}
+	h.due = r.int()
+	h.saved = h.due
+	e.decode(r)
+	if r.err != nil {
+		panic(&StoreError{fmt.Errorf("%s %016x: %w", kind, hash, r.err)})
+	}
+	m.keep(e)
+	return e
+}
+
+// entityVersion is the first byte of every entity's value.
+const entityVersion = 1
+
+func newEntity(kind EntityKind) entity {
+	switch kind {
+	case CustomerKind:
+		return &Customer{}
+	case ItemKind:
+		return &Item{}
+	case WatchKind:
+		return &Watch{}
+	case ChunkKind:
+		return &Chunk{}
+	}
+	panic("processor: no such kind of entity")
+}
+
+// create puts a new entity at a hash that find returned.
+func (m *Machine) create(kind EntityKind, hash uint64, e entity) {
+	h := e.base()
+	h.kind, h.hash = kind, hash
+	m.keep(e)
+	m.touch(e)
+}
+
+func (m *Machine) keep(e entity) {
+	h := e.base()
+	h.used = true
+	h.size = int32(e.bytes())
+	m.memory += int64(h.size)
+	m.tables[h.kind][h.hash] = e
+	m.ring = append(m.ring, e)
+}
+
+// touch must be called before an entity changes: it writes the old state to a
+// running write-behind that has not come to it yet, and lists the entity for
+// the next one.
+func (m *Machine) touch(e entity) {
+	h := e.base()
+	if h.pending {
+		m.save(e)
+	}
+	m.last = e
+	if h.flush != m.flush {
+		h.flush = m.flush
+		m.dirty = append(m.dirty, e)
+	}
+}
+
+// arm sets the time at which an entity wakes next; 0 = never. A time behind
+// the clock is moved just ahead of it, so that work put off is work queued
+// behind what was due before.
+func (m *Machine) arm(e entity, due int64) {
+	h := e.base()
+	if due != 0 && due <= m.shop.Now {
+		due = m.shop.Now + 1
+	}
+	h.due = due
+	if due != 0 && (h.armed == 0 || due < h.armed) {
+		h.armed = due
+		m.timers.push(wake{due: due, hash: h.hash, kind: h.kind})
+	}
+}
+
+// StoreError is the panic of a read that failed. It is not the fault of the
+// step that asked: the partition stops instead of skipping the step.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return "state: " + e.Err.Error() }
+func (e *StoreError) Unwrap() error { return e.Err }
+
+// BeginFlush starts a write-behind of everything that changed, as of now, into
+// w. It returns the mark to commit with it. FlushSome encodes the entities;
+// steps may run in between. Only one write-behind runs at a time: the caller
+// waits for FlushDone before the next.
+func (m *Machine) BeginFlush(w Writer) (mark []byte) {
+	m.writer = w
+	m.flushing, m.dirty = m.dirty, m.flushing[:0]
+	m.flush++
+	for _, e := range m.flushing {
+		e.base().pending = true
+	}
+	m.seen.flush(w, hourOf(m.shop.Now))
+	out := writer{b: make([]byte, 0, 4096)}
+	m.shop.encode(&out)
+	return out.b
+}
+
+// FlushSome encodes up to n entities and reports whether it was the last.
+func (m *Machine) FlushSome(n int) (done bool) {
+	for ; n > 0 && len(m.flushing) > 0; n-- {
+		last := len(m.flushing) - 1
+		e := m.flushing[last]
+		m.flushing[last] = nil
+		m.flushing = m.flushing[:last]
+		if e.base().pending {
+			m.save(e)
+		}
+	}
+	return len(m.flushing) == 0
+}
+
+// FlushDone says that the write-behind is committed to the store.
+func (m *Machine) FlushDone() {
+	m.writer = nil
+	m.flushed = m.flush - 1
+	m.seen.flushed()
+}
+
+// save encodes an entity into the running write-behind.
+func (m *Machine) save(e entity) {
+	h := e.base()
+	h.pending = false
+	w := writer{b: m.saveBuf[:0]}
+	encodeEntity(e, &w)
+	m.saveBuf = w.b
+	m.writer.Set(uint8(h.kind), h.hash, w.b)
+	if h.saved != h.due {
+		if h.saved != 0 {
+			m.writer.DeleteTimer(h.saved, uint8(h.kind), h.hash)
+		}
+		if h.due != 0 {
+			m.writer.SetTimer(h.due, uint8(h.kind), h.hash)
+		}
+		h.saved = h.due
+	}
+	size := int32(e.bytes())
+	m.memory += int64(size - h.size)
+	h.size = size
+}
+
+func encodeEntity(e entity, w *writer) {
+	w.u8(entityVersion)
+	w.int(e.base().due)
+	e.encode(w)
+}
+
+// Evict forgets entities that are unchanged and durable until what is held
+// fits the limit, or none is left to forget. It is called between records.
+func (m *Machine) Evict() {
+	for tries := 2 * len(m.ring); m.memory > m.limit && tries > 0; tries-- {
+		if m.hand >= len(m.ring) {
+			m.hand = 0
+		}
+		e := m.ring[m.hand]
+		h := e.base()
+		if h.used || h.pending || h.flush > m.flushed {
+			h.used = false
+			m.hand++
+			continue
+		}
+		m.memory -= int64(h.size)
+		delete(m.tables[h.kind], h.hash)
+		last := len(m.ring) - 1
+		m.ring[m.hand] = m.ring[last]
+		m.ring[last] = nil
+		m.ring = m.ring[:last]
+	}
+}

@@ -1,0 +1,109 @@
+package processor
+
+import (
+	"time"
+
+	"onhand/processor/moments"
+)
+
+// env tells guards and scores what their names stand for, for one candidate.
+type env struct {
+	m *Machine
+	c *Customer
+	o *Occurrence
+	v *verdict
+}
+
+// Value implements moments.Env.
+func (x *env) Value(f moments.Field, key string) moments.Value {
+	switch f {
+	case moments.LinesCount:
+		return moments.Int(int64(len(x.v.lines)))
+	case moments.LinesTotal:
+		return moments.Int(x.v.total)
+	case moments.LinesSKUs:
+		skus := make([]string, len(x.v.lines))
+		for i := range x.v.lines {
+			skus[i] = x.v.lines[i].SKU
+		}
+		return moments.List(skus)
+	case moments.CustomerTier:
+		return moments.Text(x.c.Profile.Tier)
+	case moments.CustomerOrders:
+		return moments.Int(int64(len(x.c.OrderIDs)))
+	case moments.CustomerHour, moments.CustomerWeekday:
+		loc := x.c.Profile.location()
+		if loc == nil {
+			return moments.Value{}
+		}
+		t := time.UnixMilli(x.m.shop.Now).In(loc)
+		if f == moments.CustomerHour {
+			return moments.Int(int64(t.Hour()))
+		}
+		return moments.Text([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}[t.Weekday()])
+	case moments.Told:
+		for i := range x.c.Contacts {
+			if k := &x.c.Contacts[i]; k.Moment == key && k.Value == x.o.Value {
+				return moments.Bool(true)
+			}
+		}
+		return moments.Bool(false)
+	case moments.OfferPlace:
+		return moments.Int(x.o.Place)
+	}
+	if v, ok := x.item(f); ok {
+		return v
+	}
+	return x.interest(f)
+}
+
+// item answers for the item the candidate is about, when it is about one.
+func (x *env) item(f moments.Field) (moments.Value, bool) {
+	sku := x.o.Value
+	if len(x.v.lines) == 1 {
+		sku = x.v.lines[0].SKU
+	}
+	facts := x.m.facts(sku)
+	switch f {
+	case moments.ItemSKU:
+		return moments.Text(sku), true
+	case moments.ItemPrice:
+		if facts.Price == 0 {
+			return moments.Value{}, true
+		}
+		return moments.Int(facts.Price), true
+	case moments.ItemAvailable:
+		return moments.Int(facts.Available), true
+	case moments.ItemCategory:
+		return moments.Text(facts.Product.Category), true
+	case moments.ItemBrand:
+		return moments.Text(facts.Product.Brand), true
+	case moments.ItemFamily:
+		return moments.Text(facts.Product.Family), true
+	}
+	return moments.Value{}, false
+}
+
+// interest answers for the customer's interest in the item.
+func (x *env) interest(f moments.Field) moments.Value {
+	in := x.c.interest(x.o.Value)
+	if in == nil {
+		return moments.Value{}
+	}
+	name, strength := in.strongest(x.m.shop.Now)
+	switch f {
+	case moments.InterestName:
+		return moments.Text(name)
+	case moments.InterestStrength:
+		return moments.Int(int64(strength))
+	case moments.InterestSince:
+		return moments.Int(in.Since)
+	case moments.InterestPriceSeen:
+		return moments.Int(in.PriceSeen)
+	case moments.InterestQuantity:
+		return moments.Int(in.Quantity)
+	case moments.InterestMaxPrice:
+		return moments.Int(in.MaxPrice)
+	}
+	return moments.Value{}
+}

@@ -1,0 +1,99 @@
+package processor
+
+// ItemFacts is what is true of an item and matters to those who want it. The
+// item tells it to the partitions that have interested customers whenever it
+// changes; each keeps the last word in its Watch.
+type ItemFacts struct {
+	Version  uint64 // grows with each change; position in the item's log
+	At       int64  // log time of the item when it was said
+	LevelAt  int64  // time of the stock level behind it; 0 = none was ever reported
+	Sellable bool
+	Why      Reason // when not sellable: out_of_stock, not_yet_on_sale, sale_over, unpublished, stock_stale
+	// Available is what may be promised (expected - safety), counted up to
+	// availableCap: more makes no difference to anybody.
+	Available int64
+	Price     int64 // minor units; 0 = not told
+	PriceAt   int64
+	OpensAt   int64
+	ClosesAt  int64
+	Product   ProductFacts
+	Places    []Place // locations that are not the web shop
+}
+
+const availableCap = 20
+
+// Place is what may be promised at one location.
+type Place struct {
+	Location  string
+	Available int64
+}
+
+// ProductFacts is what the catalogue says of an item.
+type ProductFacts struct {
+	Title, URL, Image       string
+	Category, Brand, Family string
+	AccessoryOf             string
+	Lasts                   int64
+}
+
+func (f *ItemFacts) encode(w *writer) {
+	w.uint(f.Version)
+	w.int(f.At)
+	w.int(f.LevelAt)
+	w.bool(f.Sellable)
+	w.str(string(f.Why))
+	w.int(f.Available)
+	w.int(f.Price)
+	w.int(f.PriceAt)
+	w.int(f.OpensAt)
+	w.int(f.ClosesAt)
+	f.Product.encode(w)
+	w.uint(uint64(len(f.Places)))
+	for _, p := range f.Places {
+		w.str(p.Location)
+		w.int(p.Available)
+	}
+}
+
+func (f *ItemFacts) decode(r *reader) {
+	*f = ItemFacts{
+		Version: r.uint(), At: r.int(), LevelAt: r.int(), Sellable: r.bool(), Why: Reason(r.str()), Available: r.int(),
+		Price: r.int(), PriceAt: r.int(), OpensAt: r.int(), ClosesAt: r.int(),
+	}
+	f.Product.decode(r)
+	if n := r.count(2); n > 0 {
+		f.Places = make([]Place, n)
+		for i := range f.Places {
+			f.Places[i] = Place{r.str(), r.int()}
+		}
+	}
+}
+
+func (p *ProductFacts) encode(w *writer) {
+	for _, s := range [...]string{p.Title, p.URL, p.Image, p.Category, p.Brand, p.Family, p.AccessoryOf} {
+		w.str(s)
+	}
+	w.int(p.Lasts)
+}
+
+func (p *ProductFacts) decode(r *reader) {
+	for _, s := range [...]*string{&p.Title, &p.URL, &p.Image, &p.Category, &p.Brand, &p.Family, &p.AccessoryOf} {
+		*s = r.str()
+	}
+	p.Lasts = r.int()
+}
+
+// same reports whether nothing changed that anybody would act on.
+func (f *ItemFacts) same(g *ItemFacts) bool {
+	if f.Sellable != g.Sellable || f.Why != g.Why || f.Available != g.Available || f.Price != g.Price ||
+		f.OpensAt != g.OpensAt || f.ClosesAt != g.ClosesAt || f.Product != g.Product || len(f.Places) != len(g.Places) ||
+		(f.LevelAt == 0) != (g.LevelAt == 0) {
+		return false
+	}
+	for i := range f.Places {
+		if f.Places[i] != g.Places[i] {
+			return false
+		}
+	}
+	return true
+}

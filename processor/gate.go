@@ -1,0 +1,463 @@
+package processor
+
+import (
+	"slices"
+	"time"
+
+	"onhand/processor/moments"
+)
+
+// verdict is the gate's answer for one candidate.
+type verdict struct {
+	outcome  Outcome // Sent = it may go
+	reason   Reason
+	until    int64
+	channel  string
+	lines    []ActionLine
+	total    int64
+	dropped  []DroppedLine
+	stockAge int64 // ms; -1 = no stock fact was used
+	facts    uint64
+	score    int64
+	factors  []Factor
+}
+
+// refuse makes v a refusal for a reason.
+func (v verdict) refuse(o Outcome, r Reason) verdict {
+	v.outcome, v.reason = o, r
+	return v
+}
+
+// gate asks the five questions about a candidate, on the state of this
+// instant: is it wanted, can it be had, may we, is this the time, is it the
+// best thing to say. The first step that refuses gives the reason. release
+// says that the candidate was decided before and now asks to go.
+func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release bool) verdict {
+	v := verdict{outcome: Sent, stockAge: -1}
+	c.gateLines(m, mo, o, &v)
+	if v.outcome != Sent {
+		return v
+	}
+	env := &env{m: m, c: c, o: o, v: &v}
+	if mo.If != nil {
+		// Without an answer the careful reading is no.
+		if ok, err := mo.If.Eval(env); err != nil || !ok {
+			return v.refuse(Suppressed, GuardFalse)
+		}
+	}
+	if mo.Stock != moments.StockIgnore && m.behind(StockLevelReported.String()) {
+		return v.refuse(Suppressed, StockStale)
+	}
+	channels, reason := c.permitted(m, mo, o)
+	if reason != "" {
+		if reason == ConsentPending || reason == Crisis {
+			return v.refuse(Deferred, reason)
+		}
+		return v.refuse(Suppressed, reason)
+	}
+	if r := c.timely(m, mo, o, &v, channels, release); r.outcome != Sent {
+		return r
+	}
+	if mo.Class.Holdout && c.heldOut(m) {
+		return v.refuse(Suppressed, Holdout)
+	}
+	if mo.Mode == moments.Shadow {
+		return v.refuse(Suppressed, Shadow)
+	}
+	if mo.Do == moments.DoMessage && mo.Class.Name != "transactional" && !release {
+		if r := c.saidAlready(m, mo, &v); r != "" {
+			return v.refuse(Suppressed, r)
+		}
+	}
+	v.score, v.factors = score(mo, env)
+	return v
+}
+
+// gateLines works out which lines may be mentioned: what is wanted still, and
+// can be had. When none is left the earliest reason among them is the answer.
+func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) {
+	type candidate struct {
+		line   ActionLine
+		reason Reason
+	}
+	var all []candidate
+	oldest := m.shop.Now - cartMemoryMS
+	switch mo.Per {
+	case "cart_id":
+		cart := c.findCart(o.Value)
+		for i := 0; cart != nil && i < len(cart.Lines); i++ {
+			l := &cart.Lines[i]
+			if n := l.quantity(oldest); n > 0 {
+				x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
+				if slices.Contains(mo.Lines, moments.LineUnbought) {
+					bought, cancelled := c.purchases(l.SKU, l.since(oldest)-clockGraceMS)
+					switch {
+					case bought >= n:
+						x.reason = Purchased
+					case bought+cancelled >= n:
+						x.reason = Cancelled
+					default:
+						x.line.Quantity = n - bought
+					}
+				}
+				all = append(all, x)
+			}
+		}
+		if len(all) == 0 {
+			*v = v.refuse(Suppressed, CartEmptied)
+			return
+		}
+	case "sku":
+		x := candidate{line: ActionLine{SKU: o.Value, Quantity: 1}}
+		in := c.interest(o.Value)
+		switch {
+		case in != nil && in.Bought != 0:
+			x.reason = Purchased
+		case in != nil && in.Declined:
+			x.reason = Declined
+		case in != nil:
+			x.line.Quantity = max(in.Quantity, 1)
+			if mo.Fact != "" || mo.Stock == moments.StockOffer {
+				if name, _ := in.strongest(m.shop.Now); name == "" {
+					x.reason = Ended
+				}
+			}
+		case mo.Stock == moments.StockOffer:
+			x.reason = Ended
+		}
+		if x.reason == "" && slices.Contains(mo.Lines, moments.LineUnbought) {
+			if bought, _ := c.purchases(o.Value, o.At-clockGraceMS); bought > 0 {
+				x.reason = Purchased
+			}
+		}
+		all = append(all, x)
+	default:
+		return // a message about no item
+	}
+	sellable := mo.Stock != moments.StockIgnore || slices.Contains(mo.Lines, moments.LineSellable)
+	for i := range all {
+		x := &all[i]
+		f := m.facts(x.line.SKU)
+		x.line.Title, x.line.URL, x.line.Image = f.Product.Title, f.Product.URL, f.Product.Image
+		if f.Price != 0 && (x.line.Price == 0 || mo.Per == "sku") {
+			x.line.Price = f.Price
+		}
+		if x.reason == "" && mo.Class.Name == "marketing" {
+			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
+			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) && !c.boughtOnlyInPart(m, x.line.SKU, mo.Per) {
+				x.reason = RecentlyBought
+			}
+		}
+		if sellable {
+			if f.LevelAt != 0 {
+				v.stockAge = max(v.stockAge, m.shop.Now-f.LevelAt)
+				v.facts = max(v.facts, f.Version)
+			}
+			if x.reason == "" {
+				x.reason = c.available(f, c.interest(x.line.SKU), mo)
+			}
+		}
+	}
+	if slices.Contains(mo.Lines, moments.LineComplete) {
+		// An accessory stays only while its main item stays too, or is owned.
+		for i := range all {
+			main := m.facts(all[i].line.SKU).Product.AccessoryOf
+			if main == "" || all[i].reason != "" {
+				continue
+			}
+			if bought, _ := c.purchases(main, 0); bought > 0 {
+				continue
+			}
+			if j := slices.IndexFunc(all, func(x candidate) bool { return x.line.SKU == main }); j >= 0 {
+				all[i].reason = all[j].reason
+			} else if mo.Per == "cart_id" {
+				all[i].reason = m.facts(main).Why
+			}
+		}
+	}
+	first := Reason("")
+	for i := range all {
+		x := &all[i]
+		if x.reason == "" {
+			v.lines = append(v.lines, x.line)
+			v.total += x.line.Price * x.line.Quantity
+			continue
+		}
+		v.dropped = append(v.dropped, DroppedLine{x.line.SKU, x.reason})
+		if first == "" || x.reason.Before(first) {
+			first = x.reason
+		}
+	}
+	if len(v.lines) == 0 {
+		o := Suppressed
+		if first == TooFew || first == NoUnit {
+			o = Deferred
+		}
+		*v = v.refuse(o, first)
+	}
+}
+
+// boughtOnlyInPart reports whether the purchase was of fewer units than the
+// cart asked for, so that the rest is still wanted.
+func (c *Customer) boughtOnlyInPart(m *Machine, sku, per string) bool {
+	if per != "cart_id" {
+		return false
+	}
+	oldest := m.shop.Now - cartMemoryMS
+	for i := range c.Carts {
+		for j := range c.Carts[i].Lines {
+			if l := &c.Carts[i].Lines[j]; l.SKU == sku {
+				n := l.quantity(oldest)
+				bought, _ := c.purchases(sku, l.since(oldest)-clockGraceMS)
+				if bought > 0 && bought < n {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// available asks whether this customer can have the item now.
+func (c *Customer) available(f *ItemFacts, in *Interest, mo *moments.Moment) Reason {
+	if !f.Sellable {
+		// Not in the web shop, but perhaps in a place this customer accepts.
+		if in != nil && len(in.Locations) > 0 && f.Why == OutOfStock {
+			for _, p := range f.Places {
+				if p.Available > 0 && slices.Contains(in.Locations, p.Location) {
+					return ""
+				}
+			}
+			for _, p := range f.Places {
+				if p.Available > 0 {
+					return NotOfferedHere
+				}
+			}
+		}
+		return f.Why
+	}
+	if in != nil && mo.Per == "sku" {
+		if in.Quantity > 1 && f.Available < in.Quantity && f.Available < availableCap {
+			return TooFew
+		}
+		if in.MaxPrice != 0 && f.Price > in.MaxPrice {
+			return PriceAboveLimit
+		}
+	}
+	return ""
+}
+
+// permitted returns the channels of a moment on which the customer may be told
+// and can be reached, or the reason there is none.
+func (c *Customer) permitted(m *Machine, mo *moments.Moment, o *Occurrence) ([]string, Reason) {
+	s := &m.shop
+	if s.Stopped || slices.ContainsFunc(mo.Tags, func(t string) bool { return slices.Contains(s.Tags, t) }) {
+		return nil, Stopped
+	}
+	if mo.Class.Crisis && slices.ContainsFunc(s.Crises, func(t string) bool { return t == "" || slices.Contains(mo.Tags, t) }) {
+		return nil, Crisis
+	}
+	scope := o.Value
+	var ok []string
+	var consent, address Reason
+	for _, ch := range mo.Channels {
+		r := Reason("")
+		if p := m.rules.file.Policy.Consent(mo.Class, ch); p != "" && p != "none" {
+			r = c.Profile.permits(ch, p, scope)
+		}
+		if r == "" && mo.Consent != "" {
+			r = c.Profile.permits(ch, mo.Consent, scope)
+		}
+		if r != "" {
+			consent = stronger(consent, r)
+			continue
+		}
+		if r = c.Profile.reachable(c, ch); r != "" {
+			address = stronger(address, r)
+			continue
+		}
+		ok = append(ok, ch)
+	}
+	switch {
+	case len(ok) > 0:
+		return ok, ""
+	case address != "":
+		return nil, address
+	case consent != "":
+		return nil, consent
+	}
+	return nil, NoConsent
+}
+
+// stronger picks the reason that says most: a pending consent may still come,
+// a withdrawn one was once there.
+func stronger(a, b Reason) Reason {
+	rank := func(r Reason) int {
+		return slices.Index([]Reason{"", NoConsent, NoAddress, AddressBlocked, ConsentWithdrawn, ConsentPending}, r)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// timely asks whether this is the time, and picks the channel.
+func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict, channels []string, release bool) verdict {
+	now := m.shop.Now
+	p := &m.rules.file.Policy
+	if o.Expires != 0 && now > o.Expires {
+		return v.refuse(Expired, ExpiredReason)
+	}
+	if mo.Do == moments.DoAudience {
+		v.channel = channels[0]
+		return *v
+	}
+	if mo.Expires.At.Name == moments.OfferEnds && release {
+		if in := c.interest(o.Value); in == nil || in.Offer != o.Offer || in.OfferUntil <= now {
+			return v.refuse(Expired, OfferEnded)
+		}
+	}
+	loc := c.Profile.location()
+	var soonest int64
+	unknownZone := false
+	var open []string
+	for _, ch := range channels {
+		quiet := p.Quiet(mo.Class, ch)
+		if len(quiet) == 0 {
+			open = append(open, ch)
+			continue
+		}
+		if loc == nil {
+			unknownZone = true
+			continue
+		}
+		local := time.UnixMilli(now).In(loc)
+		end := quiet.End(local)
+		switch {
+		case end.IsZero():
+		case !end.After(local):
+			open = append(open, ch)
+		default:
+			if t := end.UnixMilli(); soonest == 0 || t < soonest {
+				soonest = t
+			}
+		}
+	}
+	if len(open) == 0 {
+		switch {
+		case soonest != 0 && o.Expires != 0 && soonest > o.Expires:
+			return v.refuse(Expired, ExpiredReason)
+		case soonest != 0:
+			r := v.refuse(Deferred, QuietHours)
+			r.until = soonest
+			return r
+		case unknownZone:
+			return v.refuse(Suppressed, TimezoneUnknown)
+		}
+		return v.refuse(Suppressed, QuietHours)
+	}
+	if len(mo.Hours) > 0 {
+		if loc == nil {
+			return v.refuse(Suppressed, TimezoneUnknown)
+		}
+		local := time.UnixMilli(o.At).In(loc)
+		if !mo.Hours.Quiet(local.Weekday(), local.Hour()*60+local.Minute()) {
+			return v.refuse(Suppressed, OutsideHours)
+		}
+	}
+	if mo.Class.Caps && !release {
+		var free []string
+		var until int64
+		for _, ch := range open {
+			if t := c.capped(m, mo.Class.Name, ch); t == 0 {
+				free = append(free, ch)
+			} else if until == 0 || t < until {
+				until = t
+			}
+		}
+		if len(free) == 0 {
+			if o.Expires != 0 && until > o.Expires {
+				return v.refuse(Suppressed, FrequencyCap)
+			}
+			r := v.refuse(Deferred, FrequencyCap)
+			r.until = until
+			return r
+		}
+		open = free
+	}
+	if mo.Again > 0 && !release && c.toldSince(mo.Name, now-mo.Again.Milliseconds()) {
+		return v.refuse(Suppressed, TooSoon)
+	}
+	if dependsOnOrders(mo) && m.behind(OrderCompleted.String()) {
+		r := v.refuse(Deferred, OrderSourceStale)
+		r.until = now + staleRetryMS
+		return r
+	}
+	if window := mo.Due.After.Milliseconds() + mo.Expires.After.Milliseconds(); window > 0 && mo.Expires.At.IsZero() &&
+		mo.Fact == "" && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
+		return v.refuse(Suppressed, LateEvent)
+	}
+	v.channel = open[0]
+	if slices.Contains(open, c.Profile.Prefers) {
+		v.channel = c.Profile.Prefers
+	}
+	return *v
+}
+
+// staleRetryMS is how soon a candidate that waits for a source looks again.
+const staleRetryMS = 60_000
+
+// dependsOnOrders reports whether a moment would be wrong if an order were
+// still on its way here.
+func dependsOnOrders(mo *moments.Moment) bool {
+	return slices.Contains(mo.Lines, moments.LineUnbought) || mo.Class.Name == "marketing"
+}
+
+// heldOut reports whether the customer is in the control group.
+func (c *Customer) heldOut(m *Machine) bool {
+	h := m.rules.file.Policy.Holdout
+	return h.Percent > 0 && Hash(h.Group+"/"+c.ID)%100 < uint64(h.Percent)
+}
+
+// saidAlready refuses to tell a customer about one item twice within the
+// policy's one_at_a_time, whatever the class.
+func (c *Customer) saidAlready(m *Machine, mo *moments.Moment, v *verdict) Reason {
+	span := m.rules.file.Policy.OneAtATime.Milliseconds()
+	for i := range c.Contacts {
+		k := &c.Contacts[i]
+		if m.shop.Now-k.At >= span || k.Class == "transactional" {
+			continue
+		}
+		for j := range v.lines {
+			if slices.Contains(k.SKUs, Hash(v.lines[j].SKU)) {
+				return Combined
+			}
+		}
+	}
+	return ""
+}
+
+// score is the product of the moment's four factors, in millionths, and each
+// of them by its name.
+func score(mo *moments.Moment, env moments.Env) (int64, []Factor) {
+	var factors []Factor
+	total := moments.One
+	for _, f := range [...]struct {
+		name string
+		op   *moments.Operand
+	}{
+		{"propensity", &mo.Score.Propensity}, {"context", &mo.Score.Context},
+		{"value", &mo.Score.Value}, {"lever", &mo.Score.Lever},
+	} {
+		x, known := f.op.Eval(env)
+		if f.op.Name == "" && x == moments.One && known {
+			continue
+		}
+		factors = append(factors, Factor{f.name, int64(x)})
+		total = total.Times(x)
+	}
+	if len(factors) == 0 {
+		return 0, nil
+	}
+	return int64(total), factors
+}

@@ -1,0 +1,297 @@
+package processor
+
+import "slices"
+
+// Interest says that a customer wants an item: from which events, how
+// strongly, since when, at what price seen, on what terms. The customer's side
+// holds all of it; the item's queue holds the place.
+type Interest struct {
+	SKU       string
+	Wants     []Want
+	Since     int64 // the earliest, which keeps the place
+	PriceSeen int64 // what the customer saw, minor units
+	MaxPrice  int64 // 0 = any
+	Quantity  int64
+	Locations []string // accepted places, none = the web shop
+
+	Tier       uint8
+	Queued     bool // has a place in the item's queue
+	Parked     bool // the place waits for the customer's side
+	Offer      int64
+	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
+	Bought     uint64 // order that ended it; a cancellation brings it back
+	Declined   bool
+}
+
+// Want is one source of an interest, by its name in the moments file.
+type Want struct {
+	Name     string
+	Strength uint8 // 0 = seen, but not often enough yet
+	Since    int64
+	Until    int64   // log time at which it ends
+	Seen     []int64 // with `times`: when
+}
+
+func (in *Interest) encode(w *writer) {
+	w.str(in.SKU)
+	w.uint(uint64(len(in.Wants)))
+	for i := range in.Wants {
+		x := &in.Wants[i]
+		w.str(x.Name)
+		w.u8(x.Strength)
+		w.int(x.Since)
+		w.int(x.Until)
+		w.uint(uint64(len(x.Seen)))
+		for _, t := range x.Seen {
+			w.int(t)
+		}
+	}
+	w.int(in.Since)
+	w.int(in.PriceSeen)
+	w.int(in.MaxPrice)
+	w.int(in.Quantity)
+	writeStrings(w, in.Locations)
+	w.u8(in.Tier)
+	w.bool(in.Queued)
+	w.bool(in.Parked)
+	w.int(in.Offer)
+	w.int(in.OfferUntil)
+	w.u64(in.Bought)
+	w.bool(in.Declined)
+}
+
+func (in *Interest) decode(r *reader) {
+	in.SKU = r.str()
+	in.Wants = make([]Want, r.count(5))
+	for i := range in.Wants {
+		x := &in.Wants[i]
+		x.Name = intern(r.view())
+		x.Strength = r.u8()
+		x.Since = r.int()
+		x.Until = r.int()
+		if n := r.count(1); n > 0 {
+			x.Seen = make([]int64, n)
+			for j := range x.Seen {
+				x.Seen[j] = r.int()
+			}
+		}
+	}
+	in.Since = r.int()
+	in.PriceSeen = r.int()
+	in.MaxPrice = r.int()
+	in.Quantity = r.int()
+	in.Locations = readStrings(r)
+	in.Tier = r.u8()
+	in.Queued = r.bool()
+	in.Parked = r.bool()
+	in.Offer = r.int()
+	in.OfferUntil = r.int()
+	in.Bought = r.u64()
+	in.Declined = r.bool()
+}
+
+// strongest returns the name and strength of the strongest live want; "" when
+// the interest is not alive.
+func (in *Interest) strongest(now int64) (name string, strength uint8) {
+	if in.Bought != 0 || in.Declined {
+		return "", 0
+	}
+	for i := range in.Wants {
+		if x := &in.Wants[i]; x.Strength > strength && x.Until > now {
+			name, strength = x.Name, x.Strength
+		}
+	}
+	return name, strength
+}
+
+func (c *Customer) interest(sku string) *Interest {
+	for i := range c.Interests {
+		if c.Interests[i].SKU == sku {
+			return &c.Interests[i]
+		}
+	}
+	return nil
+}
+
+// showInterest notes what the event says the customer wants.
+func (c *Customer) showInterest(m *Machine, e *Event) {
+	for _, d := range m.rules.interestsOf[e.Kind] {
+		if !matches(d.Where, e) {
+			continue
+		}
+		if e.SKU != "" {
+			c.want(m, d, e, e.SKU, e.Price, quantity(e))
+			continue
+		}
+		for i := range e.Products {
+			p := &e.Products[i]
+			c.want(m, d, e, p.SKU, p.Price, p.Quantity)
+		}
+	}
+}
+
+// want records one interest in one item.
+func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price, n int64) {
+	now := m.shop.Now
+	lasts := d.Lasts.Milliseconds()
+	if now-e.At > lasts {
+		return // over before it was heard of
+	}
+	in := c.interest(sku)
+	if in == nil {
+		c.dropInterest(m, now)
+		c.Interests = append(c.Interests, Interest{SKU: clone(sku), Since: c.rank(now, e.At)})
+		in = &c.Interests[len(c.Interests)-1]
+	}
+	if in.Bought != 0 || in.Declined {
+		// Wanted again: a new interest, with a new place.
+		if e.At <= c.endedAt(in) {
+			return
+		}
+		*in = Interest{SKU: in.SKU, Since: c.rank(now, e.At)}
+	}
+	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
+	if i < 0 {
+		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
+		i = len(in.Wants) - 1
+	}
+	x := &in.Wants[i]
+	if d.Times > 1 && x.Strength == 0 {
+		x.Seen = append(slices.DeleteFunc(x.Seen, func(t int64) bool { return now-t > d.Within.Milliseconds() }), now)
+		x.Until = max(x.Until, now+d.Within.Milliseconds())
+		if len(x.Seen) < d.Times {
+			return
+		}
+		x.Seen = nil
+	}
+	x.Strength = uint8(d.Strength)
+	x.Until = max(x.Until, now+lasts)
+	if price != 0 && in.PriceSeen == 0 {
+		in.PriceSeen = price
+	} else if in.PriceSeen == 0 {
+		in.PriceSeen = m.facts(sku).Price
+	}
+	in.Quantity = max(in.Quantity, n)
+	if e.MaxPrice != 0 {
+		in.MaxPrice = e.MaxPrice
+	}
+	if len(e.Locations) > 0 {
+		in.Locations = nil
+		for _, l := range e.Locations {
+			in.Locations = append(in.Locations, clone(l))
+		}
+	}
+	if p := m.rules.grantedBy(e.Kind); p != "" {
+		c.Profile.setConsent(Consent{Channel: e.Channel, Purpose: p, Scope: sku, Granted: true, Confirmed: true, At: e.At})
+	}
+	wa := m.watch(sku)
+	if d.offered && (e.Kind == BackInStockRequested || !wa.Facts.Sellable && wa.Facts.Why != StockStale) {
+		c.queueUp(m, in)
+	}
+}
+
+// rank is the time that keeps the place: when it happened, by a clock that may
+// be wrong by a little.
+func (c *Customer) rank(now, at int64) int64 {
+	return max(min(at, now), now-clockGraceMS)
+}
+
+// endedAt returns when the interest was ended by a purchase.
+func (c *Customer) endedAt(in *Interest) int64 {
+	if o := c.order(in.Bought); o != nil {
+		return o.At
+	}
+	return 0
+}
+
+// dropInterest makes room: what is not alive goes first, then the oldest that
+// holds no place.
+func (c *Customer) dropInterest(m *Machine, now int64) {
+	if len(c.Interests) < maxInterests {
+		return
+	}
+	drop := -1
+	for i := range c.Interests {
+		in := &c.Interests[i]
+		if in.Queued || in.Offer != 0 {
+			continue
+		}
+		if name, _ := in.strongest(now); name == "" && in.Bought == 0 {
+			drop = i
+			break
+		}
+		if drop < 0 || in.Since < c.Interests[drop].Since {
+			drop = i
+		}
+	}
+	if drop < 0 {
+		drop = 0
+		in := &c.Interests[0]
+		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
+	}
+	c.Interests = slices.Delete(c.Interests, drop, drop+1)
+}
+
+// queueUp takes a place in the item's queue.
+func (c *Customer) queueUp(m *Machine, in *Interest) {
+	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued || !m.rules.offered(name) {
+		return
+	}
+	in.Queued, in.Parked = true, false
+	in.Tier = m.rules.tier(m, c, in)
+	m.send(in.SKU, &Message{
+		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
+		Quantity: in.Quantity, MaxPrice: in.MaxPrice,
+	})
+}
+
+// rejoin brings back the places that wait for the customer's side, but for
+// those whose message is deferred to a time.
+func (c *Customer) rejoin(m *Machine) {
+	for i := range c.Interests {
+		in := &c.Interests[i]
+		if in.Parked && !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool {
+			return o.Value == in.SKU && o.State == deferredState && o.Due != 0
+		}) {
+			c.rejoinOne(m, in)
+		}
+	}
+}
+
+func (c *Customer) rejoinOne(m *Machine, in *Interest) {
+	in.Parked = false
+	m.send(in.SKU, &Message{Type: RejoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
+}
+
+// endInterest ends every interest in an item and gives up the place.
+func (c *Customer) endInterest(m *Machine, sku string, why Reason) {
+	in := c.interest(sku)
+	if in == nil {
+		return
+	}
+	if in.Queued || in.Offer != 0 {
+		m.send(sku, &Message{Type: LeaveQueue, SKU: sku, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
+	}
+	in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
+	in.Declined = true
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if o := &c.Occurrences[i]; o.Value == sku && (o.State == deferredState || o.State == waitingState) {
+			c.conclude(m, i, verdict{outcome: Suppressed, reason: why})
+		}
+	}
+}
+
+// dismiss applies "not interested" in an item or a category: it ends every
+// interest, however strong.
+func (c *Customer) dismiss(m *Machine, e *Event) {
+	if e.SKU != "" {
+		c.endInterest(m, e.SKU, Declined)
+	}
+	if e.Category != "" {
+		for i := range c.Interests {
+			if sku := c.Interests[i].SKU; m.facts(sku).Product.Category == e.Category {
+				c.endInterest(m, sku, Declined)
+			}
+		}
+	}
+}

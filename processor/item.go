@@ -1,0 +1,447 @@
+package processor
+
+import (
+	"slices"
+	"strings"
+)
+
+// Item is one SKU: what the catalogue and the stock feeds say of it, what may
+// be promised, who waits for it and who holds an offer of it. It lives in one
+// partition, because who may be told of the last units is a question of order.
+type Item struct {
+	head
+	SKU       string
+	Product   ProductFacts
+	ProductAt int64 // occurred_at of the catalogue's last word
+	Published Flag
+	Price     int64
+	PriceAt   int64 // version or time of the price
+	Levels    []Level
+	Sales     []Sale // not covered by a level yet, oldest first
+	Extra     Sale   // those that did not fit, summed; At of the latest
+	SaleID    string
+	OpensAt   int64 // sale window; 0 = always on sale
+	ClosesAt  int64
+
+	SettleAt int64 // log time at which it becomes sellable if the level holds; 0 = not settling
+	Facts    ItemFacts
+	Watchers []uint32 // partitions told of facts, ascending
+	Queue    Queue
+}
+
+// Level is the last stock level of one location. Version or time orders the
+// reports of a source: older ones are dropped.
+type Level struct {
+	Location  string
+	Available int64
+	Known     bool // false: reported without a number
+	Sellable  Flag
+	Safety    int64 // -1 = the policy's
+	Version   int64
+	At        int64
+}
+
+// Sale is a line of an order that the last level does not contain yet.
+type Sale struct {
+	Order    uint64 // hash of order id and line
+	Quantity int64
+	At       int64
+}
+
+// maxSales bounds the sales kept one by one between two levels of an item.
+const maxSales = 256
+
+func (it *Item) id() string { return it.SKU }
+
+func (it *Item) bytes() int {
+	return 560 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
+		96*len(it.Levels) + 24*cap(it.Sales) + it.Queue.bytes()
+}
+
+func (it *Item) encode(w *writer) {
+	w.str(it.SKU)
+	it.Product.encode(w)
+	w.int(it.ProductAt)
+	w.u8(uint8(it.Published))
+	w.int(it.Price)
+	w.int(it.PriceAt)
+	w.uint(uint64(len(it.Levels)))
+	for i := range it.Levels {
+		l := &it.Levels[i]
+		w.str(l.Location)
+		w.int(l.Available)
+		w.bool(l.Known)
+		w.u8(uint8(l.Sellable))
+		w.int(l.Safety)
+		w.int(l.Version)
+		w.int(l.At)
+	}
+	w.uint(uint64(len(it.Sales)))
+	for _, s := range it.Sales {
+		s.encode(w)
+	}
+	it.Extra.encode(w)
+	w.str(it.SaleID)
+	w.int(it.OpensAt)
+	w.int(it.ClosesAt)
+	w.int(it.SettleAt)
+	it.Facts.encode(w)
+	w.uint(uint64(len(it.Watchers)))
+	for _, p := range it.Watchers {
+		w.uint(uint64(p))
+	}
+	it.Queue.encode(w)
+}
+
+func (s *Sale) encode(w *writer) {
+	w.u64(s.Order)
+	w.int(s.Quantity)
+	w.int(s.At)
+}
+
+func (it *Item) decode(r *reader) {
+	it.SKU = r.str()
+	it.Product.decode(r)
+	it.ProductAt = r.int()
+	it.Published = Flag(r.u8())
+	it.Price = r.int()
+	it.PriceAt = r.int()
+	it.Levels = make([]Level, r.count(7))
+	for i := range it.Levels {
+		it.Levels[i] = Level{r.str(), r.int(), r.bool(), Flag(r.u8()), r.int(), r.int(), r.int()}
+	}
+	it.Sales = make([]Sale, r.count(10))
+	for i := range it.Sales {
+		it.Sales[i] = Sale{r.u64(), r.int(), r.int()}
+	}
+	it.Extra = Sale{r.u64(), r.int(), r.int()}
+	it.SaleID = r.str()
+	it.OpensAt = r.int()
+	it.ClosesAt = r.int()
+	it.SettleAt = r.int()
+	it.Facts.decode(r)
+	it.Watchers = make([]uint32, r.count(1))
+	for i := range it.Watchers {
+		it.Watchers[i] = uint32(r.uint())
+	}
+	it.Queue.decode(r)
+}
+
+// item returns the item of a SKU, made when it is new, ready to be changed.
+func (m *Machine) item(sku string) *Item {
+	e, at := m.find(ItemKind, sku, Hash(sku))
+	if e == nil {
+		it := &Item{SKU: strings.Clone(sku)}
+		it.Facts.Why = StockStale
+		m.create(ItemKind, at, it)
+		return it
+	}
+	m.touch(e)
+	return e.(*Item)
+}
+
+// itemEvent applies an event about an item.
+func (m *Machine) itemEvent(e *Event) {
+	it := m.item(e.SKU)
+	switch e.Kind {
+	case StockLevelReported:
+		it.level(e)
+	case PriceChanged:
+		if at := order(e); at >= it.PriceAt {
+			it.Price, it.PriceAt = e.Price, at
+		}
+	case ProductUpdated:
+		it.update(e)
+	case ProductDiscontinued:
+		if e.At >= it.ProductAt {
+			it.ProductAt, it.Published = e.At, No
+		}
+	case SaleScheduled:
+		it.SaleID, it.OpensAt, it.ClosesAt = clone(e.SaleID), e.OpensAt, e.ClosesAt
+	case SaleCancelled:
+		if it.SaleID == e.SaleID {
+			// Cancelled before it opened: the item stays off sale.
+			it.ClosesAt = m.shop.Now
+			if it.OpensAt > m.shop.Now {
+				it.OpensAt = m.shop.Now
+			}
+		}
+	case ItemSold:
+		if !m.duplicate(it.hash, e.MessageID, true) {
+			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At)
+		}
+	case ItemReturned:
+		if !m.duplicate(it.hash, e.MessageID, true) {
+			it.unsell(saleKey(e.OrderID, e.Line))
+		}
+	}
+	it.settle(m)
+}
+
+// order returns what orders the reports of a source: its version, else the
+// time of the state, else the time of the event.
+func order(e *Event) int64 {
+	switch {
+	case e.Version != 0:
+		return e.Version
+	case e.UpdatedAt != 0:
+		return e.UpdatedAt
+	}
+	return e.At
+}
+
+func quantity(e *Event) int64 {
+	if e.HasQty {
+		return e.Quantity
+	}
+	return 1
+}
+
+func saleKey(orderID string, line int64) uint64 {
+	return mix(Hash(orderID) + uint64(line)*0x9e3779b97f4a7c15)
+}
+
+// level applies a stock level, unless a newer one is known.
+func (it *Item) level(e *Event) {
+	i := slices.IndexFunc(it.Levels, func(l Level) bool { return l.Location == e.Location })
+	if i < 0 {
+		if len(it.Levels) >= maxLocations {
+			return
+		}
+		it.Levels = append(it.Levels, Level{Location: clone(e.Location), Version: -1 << 62})
+		i = len(it.Levels) - 1
+	}
+	l := &it.Levels[i]
+	if at := order(e); at < l.Version {
+		return
+	} else if l.Version = at; true {
+		l.At = e.At
+		if e.UpdatedAt != 0 {
+			l.At = e.UpdatedAt
+		}
+	}
+	l.Available, l.Known, l.Sellable, l.Safety = e.Available, e.HasLevel, e.Sellable, -1
+	if e.HasSafety {
+		l.Safety = e.Safety
+	}
+}
+
+// maxLocations bounds the locations of one item; levels of further ones are
+// not applied.
+const maxLocations = 1024
+
+func (it *Item) update(e *Event) {
+	if e.At < it.ProductAt {
+		return
+	}
+	it.ProductAt = e.At
+	p := &it.Product
+	set := func(dst *string, v string) {
+		if v != "" && *dst != v {
+			*dst = clone(v)
+		}
+	}
+	set(&p.Category, e.Category)
+	set(&p.Brand, e.Brand)
+	set(&p.Family, e.Family)
+	set(&p.AccessoryOf, e.AccessoryOf)
+	props := properties(e.Properties)
+	set(&p.Title, props.str("title"))
+	set(&p.URL, props.str("url"))
+	set(&p.Image, props.str("image_url"))
+	if e.Lasts != 0 {
+		p.Lasts = e.Lasts
+	}
+	if e.Published != Unset {
+		it.Published = e.Published
+	}
+	if e.HasPrice && e.At >= it.PriceAt {
+		it.Price, it.PriceAt = e.Price, e.At
+	}
+}
+
+// sell counts a sale that the levels may not contain yet, once.
+func (it *Item) sell(key uint64, n, at int64) {
+	for _, s := range it.Sales {
+		if s.Order == key {
+			return
+		}
+	}
+	if len(it.Sales) >= maxSales {
+		it.Extra.Quantity += it.Sales[0].Quantity
+		it.Extra.At = max(it.Extra.At, it.Sales[0].At)
+		it.Sales = slices.Delete(it.Sales, 0, 1)
+	}
+	it.Sales = append(it.Sales, Sale{key, n, at})
+}
+
+func (it *Item) unsell(key uint64) {
+	it.Sales = slices.DeleteFunc(it.Sales, func(s Sale) bool { return s.Order == key })
+}
+
+// expected returns the units that should be there now: the last levels of the
+// web shop's locations less the sales they cannot contain, less safety.
+// levelAt is the time of the oldest level used, 0 when none is known.
+func (it *Item) expected(m *Machine) (units, levelAt int64) {
+	stock := m.rules.stock(it)
+	var newest int64
+	safety := stock.Safety
+	sellable := true
+	for i := range it.Levels {
+		l := &it.Levels[i]
+		if !m.rules.online(l.Location) || !l.Known && l.Sellable == Unset {
+			continue
+		}
+		units += l.Available
+		if l.Sellable == No {
+			sellable = false
+		}
+		if l.Sellable == Yes && !l.Known {
+			units = max(units, safety+1) // sold without a count, or ahead of it
+		}
+		if l.Safety >= 0 {
+			safety = l.Safety
+		}
+		if levelAt == 0 || l.At < levelAt {
+			levelAt = l.At
+		}
+		newest = max(newest, l.At)
+	}
+	if levelAt == 0 {
+		return 0, 0
+	}
+	since := newest - stock.Settle.Milliseconds()
+	kept := it.Sales[:0]
+	for _, s := range it.Sales {
+		if s.At > since {
+			kept = append(kept, s)
+			units -= s.Quantity
+		}
+	}
+	it.Sales = kept
+	if it.Extra.At > since {
+		units -= it.Extra.Quantity
+	} else {
+		it.Extra = Sale{}
+	}
+	if !sellable {
+		return 0, levelAt
+	}
+	return units - safety, levelAt
+}
+
+// settle works out what is true of the item now, tells those who watch it, and
+// offers what is free. The way down is immediate; the way up waits until the
+// level has held for the policy's settle time.
+func (it *Item) settle(m *Machine) {
+	now := m.shop.Now
+	units, levelAt := it.expected(m)
+	var why Reason
+	switch {
+	case levelAt == 0:
+		why = StockStale
+	case it.Published == No:
+		why = Unpublished
+	case it.OpensAt > now:
+		why = NotYetOnSale
+	case it.ClosesAt != 0 && it.ClosesAt <= now:
+		why = SaleOver
+	case units <= 0:
+		why = OutOfStock
+	}
+	wait := m.rules.stock(it).Settle.Milliseconds()
+	switch {
+	case why != "":
+		it.SettleAt = 0
+	case it.Facts.Sellable:
+	case it.SettleAt == 0 && wait > 0:
+		it.SettleAt = now + wait
+		why = it.Facts.Why
+	case wait > 0 && it.SettleAt > now:
+		why = it.Facts.Why
+	default:
+		it.SettleAt = 0
+	}
+	f := ItemFacts{
+		At: now, LevelAt: levelAt, Sellable: why == "", Why: why, Available: min(max(units, 0), availableCap),
+		Price: it.Price, PriceAt: it.PriceAt, OpensAt: it.OpensAt, ClosesAt: it.ClosesAt, Product: it.Product,
+	}
+	for i := range it.Levels {
+		if l := &it.Levels[i]; l.Known && !m.rules.online(l.Location) {
+			f.Places = append(f.Places, Place{l.Location, min(max(l.Available, 0), availableCap)})
+		}
+	}
+	if !f.same(&it.Facts) {
+		f.Version = m.shop.Position
+		it.Facts = f
+		it.announce(m)
+	} else {
+		it.Facts.LevelAt = levelAt
+	}
+	it.Queue.serve(m, it, units)
+	it.rearm(m)
+}
+
+// announce tells the facts to every partition that watches the item.
+func (it *Item) announce(m *Machine) {
+	if len(it.Watchers) == 0 {
+		return
+	}
+	w := writer{}
+	it.Facts.encode(&w)
+	for _, p := range it.Watchers {
+		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
+	}
+}
+
+// rearm sets the next time the item has something to do.
+func (it *Item) rearm(m *Machine) {
+	now := m.shop.Now
+	due := it.Queue.due(m, it)
+	for _, t := range [...]int64{it.SettleAt, it.OpensAt, it.ClosesAt} {
+		if t > now && (due == 0 || t < due) {
+			due = t
+		}
+	}
+	m.arm(it, due)
+}
+
+// fire ends holds that ran out, then looks at the item afresh: the stock may
+// have settled, a sale opened, or a wave has more to offer.
+func (it *Item) fire(m *Machine) {
+	it.Queue.endHolds(m, it)
+	it.settle(m)
+}
+
+// itemMessage applies what a customer's partition tells an item.
+func (m *Machine) itemMessage(from int, msg *Message) {
+	it := m.item(msg.SKU)
+	switch msg.Type {
+	case WatchItem:
+		p := uint32(msg.From)
+		i, ok := slices.BinarySearch(it.Watchers, p)
+		if !ok {
+			it.Watchers = slices.Insert(it.Watchers, i, p)
+		}
+		w := writer{}
+		it.Facts.encode(&w)
+		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
+		return
+	case JoinQueue:
+		it.Queue.join(m, it, msg)
+	case LeaveQueue:
+		it.Queue.leave(m, it, msg)
+	case RejoinQueue:
+		it.Queue.rejoin(m, it, msg)
+	case AcceptOffer:
+		it.Queue.accept(m, it, msg)
+	case ReturnOffer:
+		it.Queue.giveBack(m, it, msg)
+	case SellItem:
+		it.Queue.sold(m, it, msg)
+		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At)
+	case UnsellItem:
+		it.unsell(saleKey(msg.Ref, msg.Line))
+	}
+	it.settle(m)
+}

@@ -1,0 +1,77 @@
+package processor
+
+// MessageType says what one partition tells another. Stored in the log; never
+// renumber.
+type MessageType uint8
+
+// The messages between entities. The comment names sender -> receiver.
+const (
+	WatchItem   MessageType = iota + 1 // watch -> item: this partition has customers with an interest
+	Facts                              // item -> watch: what is true of the item now
+	JoinQueue                          // customer -> item: a place in the queue
+	LeaveQueue                         // customer -> item: no longer wanted
+	RejoinQueue                        // customer -> item: a parked customer can be told now
+	OfferUnit                          // item -> customer: a unit is yours if you can be told
+	AcceptOffer                        // customer -> item: told; the hold runs until Until
+	ReturnOffer                        // customer -> item: not now (parked) or not any more
+	EndOffer                           // item -> customer: the hold has ended
+	SellItem                           // customer -> item: an order took units
+	UnsellItem                         // customer -> item: the order was cancelled
+	ShopControl                        // partition 0 -> all: an activation, a stop, a source's word
+)
+
+// Message is what one entity tells another through the log. Which fields are
+// set depends on Type.
+type Message struct {
+	Type     MessageType
+	SKU      string
+	Customer string
+	Ref      string // order id
+	Offer    int64  // number of the offer at its item
+	Quantity int64
+	Line     int64
+	Since    int64 // the interest began; with Tier the rank in the queue
+	Tier     int64
+	Until    int64
+	At       int64 // occurred_at of what is told
+	Place    int64
+	MaxPrice int64
+	Park     bool   // ReturnOffer: keep the place
+	From     int64  // partition that watches
+	Body     []byte // Facts: encoded facts; ShopControl: the control
+}
+
+// to returns the kind and id of the entity the message is for.
+func (t MessageType) to() EntityKind {
+	switch t {
+	case Facts:
+		return WatchKind
+	case OfferUnit, EndOffer:
+		return CustomerKind
+	case ShopControl:
+		return ShopKind
+	}
+	return ItemKind
+}
+
+func (m *Message) encode(w *writer) {
+	w.u8(uint8(m.Type))
+	w.str(m.SKU)
+	w.str(m.Customer)
+	w.str(m.Ref)
+	for _, v := range [...]int64{m.Offer, m.Quantity, m.Line, m.Since, m.Tier, m.Until, m.At, m.Place, m.MaxPrice, m.From} {
+		w.int(v)
+	}
+	w.bool(m.Park)
+	w.bytes(m.Body)
+}
+
+func (m *Message) decode(r *reader) {
+	m.Type = MessageType(r.u8())
+	m.SKU, m.Customer, m.Ref = r.str(), r.str(), r.str()
+	for _, p := range [...]*int64{&m.Offer, &m.Quantity, &m.Line, &m.Since, &m.Tier, &m.Until, &m.At, &m.Place, &m.MaxPrice, &m.From} {
+		*p = r.int()
+	}
+	m.Park = r.bool()
+	m.Body = r.bytes()
+}

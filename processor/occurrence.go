@@ -1,0 +1,366 @@
+package processor
+
+import (
+	"slices"
+
+	"onhand/processor/moments"
+)
+
+// Occurrence is a moment that has begun for one value of its `per`: this cart,
+// this item. It lives until its candidate is decided for good.
+//
+//	when --> window --due--> gate --+--> sent, suppressed, expired  (gone)
+//	           ^   |                |
+//	          when until            +--> deferred --until--> gate
+//	                                +--> waiting for a unit --offer--> gate
+//	audience: held open, in or out, until it expires
+type Occurrence struct {
+	Moment   string
+	Value    string
+	N        int64 // number among the customer's occurrences
+	State    occurrenceState
+	Due      int64  // log time of the next look; 0 = something must arrive first
+	Cause    Kind   // of the event that began or last restarted it
+	Name     string // of a Custom event
+	Position uint64 // of that event in the log
+	At       int64  // when it happened
+	Expires  int64  // log time; 0 = not fixed yet
+	Offer    int64  // number of the open or held offer
+	OfferAt  int64  // time of the stock level behind it
+	Place    int64
+	Deferred Reason // last deferral said; a repeated one is not said again
+	In       bool   // audience: in
+	Sent     string // audience: id of the decision that let the customer in
+	Said     Reason // audience: last refusal said
+}
+
+type occurrenceState uint8
+
+const (
+	windowState occurrenceState = iota + 1
+	deferredState
+	waitingState  // for a unit
+	audienceState // held
+)
+
+func (o *Occurrence) encode(w *writer) {
+	w.str(o.Moment)
+	w.str(o.Value)
+	w.int(o.N)
+	w.u8(uint8(o.State))
+	w.int(o.Due)
+	w.u8(uint8(o.Cause))
+	w.str(o.Name)
+	w.uint(o.Position)
+	w.int(o.At)
+	w.int(o.Expires)
+	w.int(o.Offer)
+	w.int(o.OfferAt)
+	w.int(o.Place)
+	w.str(string(o.Deferred))
+	w.bool(o.In)
+	w.str(o.Sent)
+	w.str(string(o.Said))
+}
+
+func (o *Occurrence) decode(r *reader) {
+	*o = Occurrence{
+		Moment: intern(r.view()), Value: intern(r.view()), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
+		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
+		Deferred: Reason(intern(r.view())), In: r.bool(), Sent: r.str(), Said: Reason(intern(r.view())),
+	}
+}
+
+// before orders the occurrences that are due together.
+func (o *Occurrence) before(p *Occurrence) bool {
+	if o.Due != p.Due {
+		return o.Due < p.Due
+	}
+	return o.N < p.N
+}
+
+// values returns the values of `per` that an event carries.
+func values(m *Machine, per string, e *Event, into []string) []string {
+	add := func(v string) {
+		if v != "" && !slices.Contains(into, v) {
+			into = append(into, v)
+		}
+	}
+	switch per {
+	case "customer":
+		return append(into, "")
+	case "cart_id":
+		if e.CartID == "" {
+			return append(into, "default")
+		}
+		add(e.CartID)
+	case "sku":
+		add(e.SKU)
+		for i := range e.Products {
+			add(e.Products[i].SKU)
+		}
+	case "family":
+		add(e.Family)
+		if e.SKU != "" {
+			add(m.facts(e.SKU).Product.Family)
+		}
+		for i := range e.Products {
+			add(m.facts(e.Products[i].SKU).Product.Family)
+		}
+	case "order_id":
+		add(e.OrderID)
+	case "shipment_id":
+		add(e.ShipmentID)
+	case "sale_id":
+		add(e.SaleID)
+	case "reward_id":
+		add(e.RewardID)
+	default:
+		add(properties(e.Properties).str(per))
+	}
+	return into
+}
+
+// startOccurrences begins, or begins again, the windows an event opens.
+func (c *Customer) startOccurrences(m *Machine, e *Event) {
+	for _, mo := range m.rules.starts(e) {
+		if mo.Mode == moments.Off || !matches(mo.Where, e) {
+			continue
+		}
+		m.values = values(m, mo.Per, e, m.values[:0])
+		for _, v := range m.values {
+			c.start(m, mo, v, e)
+		}
+	}
+}
+
+func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event) {
+	now := m.shop.Now
+	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.Moment == mo.Name && o.Value == value
+	})
+	if i >= 0 && c.Occurrences[i].State != windowState && c.Occurrences[i].State != audienceState {
+		// A candidate is waiting. What happened since is read when it is
+		// gated again.
+		return
+	}
+	if i < 0 {
+		if len(c.Occurrences) >= maxOccurrences {
+			c.dropOccurrence(m)
+		}
+		c.Count++
+		c.Occurrences = append(c.Occurrences, Occurrence{Moment: mo.Name, Value: clone(value), N: c.Count, State: windowState})
+		i = len(c.Occurrences) - 1
+	}
+	o := &c.Occurrences[i]
+	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
+	if e.Kind == Custom {
+		o.Name = clone(e.Name)
+	}
+	if mo.Do == moments.DoAudience {
+		o.State = audienceState
+		o.Expires = now + mo.Expires.After.Milliseconds()
+		o.Due = o.Expires
+		if !o.In {
+			o.Said = ""
+		}
+		c.hold(m, i)
+		return
+	}
+	o.Due = now + mo.Due.After.Milliseconds()
+	o.Expires = 0
+	if mo.Due.After == 0 && mo.Due.At.IsZero() {
+		o.Due = now
+		c.occur(m, i)
+	}
+}
+
+// dropOccurrence makes room by deciding the oldest one.
+func (c *Customer) dropOccurrence(m *Machine) {
+	c.conclude(m, 0, verdict{outcome: Suppressed, reason: Superseded})
+}
+
+// endOccurrences ends what an `until` event ends.
+func (c *Customer) endOccurrences(m *Machine, e *Event) {
+	for _, mo := range m.rules.endOf[e.Kind] {
+		m.values = values(m, mo.Per, e, m.values[:0])
+		for i := len(c.Occurrences) - 1; i >= 0; i-- {
+			o := &c.Occurrences[i]
+			if o.Moment != mo.Name || !slices.Contains(m.values, o.Value) {
+				continue
+			}
+			switch o.State {
+			case windowState:
+				// No candidate has formed, so there is nothing to decide.
+				c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+			case audienceState:
+				c.leaveAudience(m, i, Ended)
+			default:
+				v := c.gate(m, mo, o, false)
+				if v.outcome != Suppressed {
+					v.reason = Ended
+				}
+				c.conclude(m, i, verdict{outcome: Suppressed, reason: v.reason})
+			}
+		}
+	}
+}
+
+// occur looks at an occurrence whose time has come.
+func (c *Customer) occur(m *Machine, i int) {
+	o := &c.Occurrences[i]
+	mo := m.rules.file.Moment(o.Moment)
+	if mo == nil || mo.Mode == moments.Off {
+		if o.State == audienceState {
+			c.leaveAudience(m, i, SwitchedOff)
+			return
+		}
+		c.conclude(m, i, verdict{outcome: Suppressed, reason: SwitchedOff})
+		return
+	}
+	if o.State == audienceState {
+		c.hold(m, i)
+		return
+	}
+	if o.Expires == 0 && mo.Expires.At.IsZero() {
+		o.Expires = o.Due + mo.Expires.After.Milliseconds()
+	}
+	v := c.gate(m, mo, o, false)
+	if v.outcome == Sent && mo.Stock == moments.StockOffer && o.Offer == 0 {
+		// May be told now, but needs a unit: back in line at the old rank.
+		o.State, o.Due = waitingState, 0
+		if in := c.interest(o.Value); in != nil && in.Parked {
+			c.rejoinOne(m, in)
+		}
+		return
+	}
+	c.decide(m, i, mo, v)
+}
+
+// decide carries out the gate's verdict on a candidate.
+func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
+	o := &c.Occurrences[i]
+	switch v.outcome {
+	case Deferred:
+		o.State, o.Due = deferredState, v.until
+		if o.Deferred != v.reason {
+			o.Deferred = v.reason
+			c.record(m, mo, o, v)
+		}
+		c.giveBack(m, o, true)
+	default:
+		c.conclude(m, i, v)
+	}
+}
+
+// conclude records the final outcome of a candidate and forgets the
+// occurrence.
+func (c *Customer) conclude(m *Machine, i int, v verdict) {
+	o := c.Occurrences[i]
+	c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+	mo := m.rules.file.Moment(o.Moment)
+	if v.outcome != Sent {
+		c.record(m, mo, &o, v)
+		c.giveBack(m, &o, parks(v.reason))
+		return
+	}
+	d := c.record(m, mo, &o, v)
+	if o.Offer != 0 {
+		c.acceptOffer(m, &o)
+	}
+	c.told(m, d, &o)
+}
+
+// parks reports whether a customer who was refused for a reason keeps the
+// place in the queue: what is missing may still come.
+func parks(r Reason) bool {
+	switch r.Step() {
+	case StepPermitted, StepTimely:
+		return r != Erased
+	}
+	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == Combined
+}
+
+// hold keeps an audience membership true: in while the gate agrees, out with
+// the same commit in which it does not.
+func (c *Customer) hold(m *Machine, i int) {
+	o := &c.Occurrences[i]
+	mo := m.rules.file.Moment(o.Moment)
+	if mo == nil || mo.Mode == moments.Off {
+		c.leaveAudience(m, i, SwitchedOff)
+		return
+	}
+	if o.Expires <= m.shop.Now {
+		c.leaveAudience(m, i, ExpiredReason)
+		return
+	}
+	v := c.gate(m, mo, o, false)
+	stake := o.In
+	switch {
+	case v.outcome == Sent && !o.In:
+		c.Count++
+		o.N = c.Count
+		d := c.record(m, mo, o, v)
+		o.In, o.Sent, o.Said, stake = true, d.ID, "", true
+		c.told(m, d, o)
+	case v.outcome != Sent && o.In:
+		c.retractAudience(m, mo, o, v.reason)
+		o.Said = v.reason
+		if v.reason == Purchased || v.reason == Declined || v.reason == Cancelled {
+			c.stake(m, o, false)
+			c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+			return
+		}
+		stake = v.reason.Step() == StepAvailable
+	case v.outcome != Sent:
+		if o.Said == "" {
+			o.Said = v.reason
+			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
+		}
+		stake = v.reason.Step() == StepAvailable
+	}
+	c.stake(m, o, stake)
+}
+
+func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
+	if e := m.get(WatchKind, o.Value); e != nil {
+		e.(*Watch).stake(m, c.ID, in)
+	}
+}
+
+// leaveAudience ends an audience occurrence for good.
+func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
+	o := &c.Occurrences[i]
+	if o.In {
+		c.retractAudience(m, m.rules.file.Moment(o.Moment), o, why)
+	}
+	c.stake(m, o, false)
+	c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+}
+
+// factsChanged looks again at what depends on an item whose facts changed.
+func (c *Customer) factsChanged(m *Machine, sku string) {
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if o := &c.Occurrences[i]; o.State == audienceState && o.Value == sku {
+			c.hold(m, i)
+		}
+	}
+	c.recheckPending(m, sku)
+}
+
+// recheck looks again at everything the customer has open, after something
+// that may have taken a reason away, or given a permission.
+func (c *Customer) recheck(m *Machine) {
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if i < len(c.Occurrences) && c.Occurrences[i].State == audienceState {
+			c.hold(m, i)
+		}
+	}
+	for i := range c.Occurrences {
+		// What was missing may have arrived: look again now.
+		if o := &c.Occurrences[i]; o.State == deferredState && o.Deferred == ConsentPending {
+			o.Due = m.shop.Now
+		}
+	}
+	c.recheckPending(m, "")
+}

@@ -1,0 +1,178 @@
+package processor
+
+import "slices"
+
+// Order is what a customer bought, as far back as it still matters. That an
+// order id was seen at all is remembered for good, in Customer.OrderIDs.
+type Order struct {
+	ID        uint64 // hash of the order id
+	At        int64
+	Cancelled int64 // when; 0 = not
+	Lines     []OrderLine
+}
+
+// OrderLine is one item of an order.
+type OrderLine struct {
+	SKU      string
+	Quantity int64
+}
+
+func (o *Order) encode(w *writer) {
+	w.u64(o.ID)
+	w.int(o.At)
+	w.int(o.Cancelled)
+	w.uint(uint64(len(o.Lines)))
+	for i := range o.Lines {
+		w.str(o.Lines[i].SKU)
+		w.int(o.Lines[i].Quantity)
+	}
+}
+
+func (o *Order) decode(r *reader) {
+	o.ID = r.u64()
+	o.At = r.int()
+	o.Cancelled = r.int()
+	o.Lines = make([]OrderLine, r.count(2))
+	for i := range o.Lines {
+		o.Lines[i] = OrderLine{r.str(), r.int()}
+	}
+}
+
+func (c *Customer) order(id uint64) *Order {
+	for i := range c.Orders {
+		if c.Orders[i].ID == id {
+			return &c.Orders[i]
+		}
+	}
+	return nil
+}
+
+func (c *Customer) newOrder(o Order) *Order {
+	if len(c.Orders) >= maxOrders {
+		oldest := 0
+		for i := range c.Orders {
+			if c.Orders[i].At < c.Orders[oldest].At {
+				oldest = i
+			}
+		}
+		c.Orders = slices.Delete(c.Orders, oldest, oldest+1)
+	}
+	c.Orders = append(c.Orders, o)
+	return &c.Orders[len(c.Orders)-1]
+}
+
+// orderEvent applies an order, once by its own id whichever system reports it.
+func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
+	id := Hash(e.OrderID)
+	o := c.order(id)
+	if slices.Contains(c.OrderIDs, id) && (o == nil || len(o.Lines) > 0) {
+		return false, false
+	}
+	if !slices.Contains(c.OrderIDs, id) {
+		c.OrderIDs = append(c.OrderIDs, id)
+	}
+	if o == nil {
+		o = c.newOrder(Order{ID: id})
+	}
+	o.At = e.At
+	o.Lines = make([]OrderLine, 0, len(e.Products))
+	for i := range e.Products {
+		p := &e.Products[i]
+		o.Lines = append(o.Lines, OrderLine{clone(p.SKU), max(p.Quantity, 1)})
+	}
+	if o.Cancelled != 0 {
+		return false, false // the cancellation came first
+	}
+	for i := range o.Lines {
+		c.bought(m, e, o, i)
+	}
+	return true, true
+}
+
+// bought ends the interest in an item and tells the item of the sale.
+func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
+	sku := o.Lines[line].SKU
+	msg := Message{
+		Type: SellItem, SKU: sku, Customer: c.ID, Ref: e.OrderID, Line: int64(line),
+		Quantity: o.Lines[line].Quantity, At: o.At,
+	}
+	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.Since-clockGraceMS {
+		in.Bought = o.ID
+		if in.Queued {
+			msg.Offer, msg.Since, msg.Tier = in.Offer, in.Since, int64(in.Tier)
+		}
+		in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
+	}
+	m.send(sku, &msg)
+}
+
+// clockGraceMS is how far two systems' clocks may differ before a purchase
+// counts as one of another time.
+const clockGraceMS = 10 * 60_000
+
+// cancelEvent applies a cancellation, also one that arrives before its order.
+// The interest in what was bought comes back, with its place.
+func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
+	id := Hash(e.OrderID)
+	o := c.order(id)
+	if o == nil {
+		if slices.Contains(c.OrderIDs, id) {
+			return false, false
+		}
+		c.OrderIDs = append(c.OrderIDs, id)
+		c.newOrder(Order{ID: id, At: e.At, Cancelled: e.At})
+		return true, true
+	}
+	if o.Cancelled != 0 {
+		return false, false
+	}
+	o.Cancelled = e.At
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		m.send(l.SKU, &Message{Type: UnsellItem, SKU: l.SKU, Customer: c.ID, Ref: e.OrderID, Line: int64(i), Quantity: l.Quantity, At: e.At})
+		if in := c.interest(l.SKU); in != nil && in.Bought == id {
+			in.Bought = 0
+			c.queueUp(m, in)
+		}
+	}
+	return true, true
+}
+
+// purchases returns the units of an item bought since a time, in orders that
+// stand, and in orders that were cancelled.
+func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) {
+	for i := range c.Orders {
+		o := &c.Orders[i]
+		if o.At < since {
+			continue
+		}
+		for j := range o.Lines {
+			if l := &o.Lines[j]; l.SKU == sku {
+				if o.Cancelled == 0 {
+					bought += l.Quantity
+				} else {
+					cancelled += l.Quantity
+				}
+			}
+		}
+	}
+	return bought, cancelled
+}
+
+// boughtSince reports whether the item, or one of its family, was bought since
+// a time.
+func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool {
+	for i := range c.Orders {
+		o := &c.Orders[i]
+		if o.At < since || o.Cancelled != 0 {
+			continue
+		}
+		for j := range o.Lines {
+			l := &o.Lines[j]
+			if l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {
+				return true
+			}
+		}
+	}
+	return false
+}

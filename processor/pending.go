@@ -1,0 +1,322 @@
+package processor
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"onhand/processor/moments"
+)
+
+// Pending is an action that was decided and has no outcome yet. It stays in
+// the customer's state, so that what is never delivered is never forgotten,
+// and passes the gate again before every attempt but the first.
+type Pending struct {
+	ID       string // of the action
+	Moment   string
+	Value    string
+	N        int64
+	Offer    int64
+	Attempt  int   // last attempt let go
+	Waiting  bool  // that attempt's outcome is not known
+	Due      int64 // the gate put it off until then; 0 = the owner asks
+	Expires  int64
+	Decision []byte // encoded
+}
+
+func (p *Pending) encode(w *writer) {
+	w.str(p.ID)
+	w.str(p.Moment)
+	w.str(p.Value)
+	w.int(p.N)
+	w.int(p.Offer)
+	w.int(int64(p.Attempt))
+	w.bool(p.Waiting)
+	w.int(p.Due)
+	w.int(p.Expires)
+	w.bytes(p.Decision)
+}
+
+func (p *Pending) decode(r *reader) {
+	*p = Pending{
+		ID: r.str(), Moment: intern(r.view()), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
+		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(),
+	}
+}
+
+// shortID returns the first 80 bits of a hash of b as 16 letters and digits.
+func shortID(b []byte) string {
+	const letters = "0123456789abcdefghijklmnopqrstuv"
+	h1 := xxhash.Sum64(b)
+	h2 := mix(h1^uint64(len(b))) ^ xxhash.Sum64(append(b, 0x9e))
+	var id [16]byte
+	for i := range id {
+		if i < 12 {
+			id[i] = letters[h1>>(5*i)&31]
+		} else {
+			id[i] = letters[h2>>(5*i)&31]
+		}
+	}
+	return string(id[:])
+}
+
+// await keeps a live action until its outcome is known.
+func (c *Customer) await(m *Machine, d *Decision, o *Occurrence) {
+	if d.Mode != moments.Live || d.Action == nil {
+		return
+	}
+	w := writer{}
+	d.encode(&w)
+	c.Pending = append(c.Pending, Pending{
+		ID: d.Action.ID, Moment: d.Moment, Value: strings.Clone(o.Value), N: o.N, Offer: o.Offer,
+		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b,
+	})
+}
+
+func (c *Customer) pending(id string) int {
+	return slices.IndexFunc(c.Pending, func(p Pending) bool { return p.ID == id })
+}
+
+func (c *Customer) dropPending(id string) bool {
+	i := c.pending(id)
+	if i >= 0 {
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+	}
+	return i >= 0
+}
+
+// Outbox calls fn for every action that was decided and has no outcome: after
+// a restart its owner asks for release again. It reads the whole state.
+func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
+	list := func(c *Customer) {
+		for i := range c.Pending {
+			if p := &c.Pending[i]; p.Due == 0 {
+				fn(c.ID, p.ID, p.Attempt+1)
+			}
+		}
+	}
+	seen := map[uint64]bool{}
+	hashes := make([]uint64, 0, len(m.tables[CustomerKind]))
+	for h, e := range m.tables[CustomerKind] {
+		seen[h] = true
+		if len(e.(*Customer).Pending) > 0 {
+			hashes = append(hashes, h)
+		}
+	}
+	slices.Sort(hashes)
+	for _, h := range hashes {
+		list(m.tables[CustomerKind][h].(*Customer))
+	}
+	return m.store.Scan(uint8(CustomerKind), func(hash uint64, value []byte) error {
+		if seen[hash] {
+			return nil
+		}
+		c := &Customer{}
+		r := &reader{b: value}
+		r.u8()
+		r.int()
+		c.decode(r)
+		if r.err != nil {
+			return r.err
+		}
+		list(c)
+		return nil
+	})
+}
+
+// AppendOutcome appends the entry that says what became of an attempt.
+func AppendOutcome(dst []byte, customer, action string, attempt int, delivery Delivery, code string) []byte {
+	w := writer{b: append(dst, byte(OutcomeEntry))}
+	w.str(customer)
+	w.str(action)
+	w.uint(uint64(attempt))
+	w.u8(uint8(delivery))
+	w.str(code)
+	return w.b
+}
+
+// AppendReleaseRequest appends the entry that asks for one more attempt.
+// attempt is its number; idempotent says that the receiver honours the
+// action's id, so that an attempt without an outcome may be made again.
+func AppendReleaseRequest(dst []byte, customer, action string, attempt int, idempotent bool) []byte {
+	w := writer{b: append(dst, byte(ReleaseEntry))}
+	w.str(customer)
+	w.str(action)
+	w.uint(uint64(attempt))
+	w.bool(idempotent)
+	return w.b
+}
+
+// applyOutcome takes what became of an attempt.
+func (m *Machine) applyOutcome(body, entry []byte) {
+	r := reader{b: body}
+	id, action, attempt, delivery, code := r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()
+	if r.err != nil || delivery < Delivered || delivery > Retry {
+		m.dead("malformed", "outcome", entry)
+		return
+	}
+	e := m.get(CustomerKind, id)
+	if e == nil {
+		return
+	}
+	c := e.(*Customer)
+	i := c.pending(action)
+	if i < 0 {
+		return // an outcome that was known already, or of what was taken back
+	}
+	m.touch(c)
+	p := &c.Pending[i]
+	d, err := ParseDecision(p.Decision)
+	if err != nil {
+		m.dead("malformed", "pending decision: "+err.Error(), entry)
+		return
+	}
+	c.delivery(m, &d, attempt, delivery, code)
+	switch delivery {
+	case Retry:
+		if attempt >= p.Attempt {
+			p.Waiting = false
+		}
+	case Failed:
+		c.failed(m, i)
+	default:
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+	}
+	c.rearm(m)
+}
+
+// failed ends an action that will not be handed over: its place under the caps
+// is free again, and so is the unit it spoke of.
+func (c *Customer) failed(m *Machine, i int) {
+	p := c.Pending[i]
+	c.Pending = slices.Delete(c.Pending, i, i+1)
+	c.forget(p.ID)
+	if in := c.interest(p.Value); p.Offer != 0 && in != nil && in.Offer == p.Offer {
+		o := Occurrence{Value: p.Value, Offer: p.Offer}
+		c.giveBack(m, &o, true)
+	}
+}
+
+// delivery records what became of an attempt.
+func (c *Customer) delivery(m *Machine, d *Decision, attempt int, delivery Delivery, code string) {
+	w := &m.body
+	w.b = w.b[:0]
+	x := DeliveryRecord{m.shop.Now, c.ID, d.Action.ID, d.Moment, d.Action.Channel, attempt, delivery, code}
+	x.encode(w)
+	m.emit(DeliveryOutput)
+}
+
+// applyReleaseRequest asks the gate whether a pending action may go now.
+func (m *Machine) applyReleaseRequest(body, entry []byte) {
+	r := reader{b: body}
+	id, action, attempt, idempotent := r.str(), r.str(), int(r.uint()), r.bool()
+	if r.err != nil {
+		m.dead("malformed", "release request", entry)
+		return
+	}
+	e := m.get(CustomerKind, id)
+	if e == nil {
+		return
+	}
+	c := e.(*Customer)
+	i := c.pending(action)
+	if i < 0 || attempt <= c.Pending[i].Attempt {
+		return
+	}
+	m.touch(c)
+	p := &c.Pending[i]
+	if p.Waiting && !idempotent {
+		// It was let go and nobody knows what became of it. A second copy
+		// would be worse than none.
+		if d, err := ParseDecision(p.Decision); err == nil {
+			c.delivery(m, &d, p.Attempt, Unknown, "no_outcome")
+		}
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+		return
+	}
+	p.Attempt = attempt
+	c.release(m, i)
+	c.rearm(m)
+}
+
+// release lets a pending action go, puts it off, or takes it back.
+func (c *Customer) release(m *Machine, i int) {
+	p := &c.Pending[i]
+	d, err := ParseDecision(p.Decision)
+	if err != nil {
+		m.dead("malformed", "pending decision: "+err.Error(), p.Decision)
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+		return
+	}
+	v := c.regate(m, p, &d)
+	switch {
+	case v.outcome == Sent:
+		p.Due, p.Waiting = 0, true
+		w := &m.body
+		w.b = w.b[:0]
+		w.uint(uint64(p.Attempt))
+		d.encode(w)
+		m.emit(ReleaseOutput)
+	case v.outcome == Deferred && v.until > m.shop.Now && (p.Expires == 0 || v.until < p.Expires):
+		p.Due, p.Waiting = v.until, false
+	default:
+		c.retract(m, i, &d, v.reason)
+	}
+}
+
+// regate asks the gate about an action that was decided before.
+func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
+	if p.Expires != 0 && m.shop.Now > p.Expires {
+		return verdict{outcome: Expired, reason: ExpiredReason}
+	}
+	mo := m.rules.file.Moment(p.Moment)
+	if d.Action.Kind == kindAudienceRemove {
+		return verdict{outcome: Sent} // leaving is always allowed
+	}
+	if mo == nil || mo.Mode == moments.Off {
+		return verdict{outcome: Suppressed, reason: SwitchedOff}
+	}
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Offer: p.Offer, At: d.At, Expires: p.Expires}
+	return c.gate(m, mo, &o, true)
+}
+
+// retract takes a pending action back.
+func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
+	p := c.Pending[i]
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N}
+	r := &Decision{
+		ID: m.decisionID(c, &o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: p.Moment,
+		Cause: d.Cause, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: d.ID,
+		Mode: moments.Live, Version: m.rules.file.Hash, Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
+	}
+	m.emitDecision(r)
+	c.failed(m, i)
+}
+
+// recheckPending takes back what may not go any more, before it goes. Only
+// what speaks of sku is looked at; "" = all.
+func (c *Customer) recheckPending(m *Machine, sku string) {
+	for i := len(c.Pending) - 1; i >= 0; i-- {
+		p := &c.Pending[i]
+		d, err := ParseDecision(p.Decision)
+		if err != nil || d.Action.Kind != kindMessage {
+			continue
+		}
+		if sku != "" && !slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return l.SKU == sku }) {
+			continue
+		}
+		if v := c.regate(m, p, &d); v.outcome == Suppressed || v.outcome == Expired {
+			c.retract(m, i, &d, v.reason)
+		}
+	}
+}
+
+// firePending releases what the gate had put off until now.
+func (c *Customer) firePending(m *Machine) {
+	for i := len(c.Pending) - 1; i >= 0; i-- {
+		if p := &c.Pending[i]; p.Due != 0 && p.Due <= m.shop.Now {
+			c.release(m, i)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package processor
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// properties is a JSON value as an inlet kept it: looked into in place, since
+// few of its keys are ever asked for. Inlets let only valid JSON in; of
+// anything else it finds nothing.
+type properties []byte
+
+func (p properties) object(key string) properties {
+	var found properties
+	p.each(func(k string, v properties) {
+		if k == key {
+			found = v
+		}
+	})
+	if len(found) == 0 || found[0] != '{' {
+		return nil
+	}
+	return found
+}
+
+func (p properties) get(key string) properties {
+	var found properties
+	p.each(func(k string, v properties) {
+		if k == key {
+			found = v
+		}
+	})
+	return found
+}
+
+func (p properties) has(key string) bool {
+	v := p.get(key)
+	return len(v) > 0 && string(v) != "null" && string(v) != `""`
+}
+
+// str returns a string member, or a number's or boolean's own text; "" when
+// there is none.
+func (p properties) str(key string) string { return p.get(key).text() }
+
+func (p properties) text() string {
+	switch {
+	case len(p) == 0 || p[0] == '{' || p[0] == '[' || string(p) == "null":
+		return ""
+	case p[0] == '"':
+		if len(p) < 2 {
+			return ""
+		}
+		s := p[1 : len(p)-1]
+		if bytes.IndexByte(s, '\\') < 0 {
+			return string(s)
+		}
+		u, err := unquoteJSON(p)
+		if err != nil {
+			return ""
+		}
+		return u
+	}
+	return string(p)
+}
+
+// truth returns a boolean; also of the strings and numbers people send for one.
+func (p properties) truth() (value, ok bool) {
+	switch strings.ToLower(p.text()) {
+	case "true", "1", "yes", "granted":
+		return true, true
+	case "false", "0", "no", "denied", "withdrawn":
+		return false, true
+	}
+	return false, false
+}
+
+// each calls fn for the members of an object, in their order.
+func (p properties) each(fn func(key string, value properties)) {
+	b := skipSpace(p)
+	if len(b) == 0 || b[0] != '{' {
+		return
+	}
+	b = skipSpace(b[1:])
+	for len(b) > 0 && b[0] == '"' {
+		key, rest := value(b)
+		rest = skipSpace(rest)
+		if len(rest) == 0 || rest[0] != ':' {
+			return
+		}
+		v, rest := value(skipSpace(rest[1:]))
+		if len(v) == 0 {
+			return
+		}
+		fn(properties(key).text(), v)
+		rest = skipSpace(rest)
+		if len(rest) == 0 || rest[0] != ',' {
+			return
+		}
+		b = skipSpace(rest[1:])
+	}
+}
+
+// value splits the first JSON value off b.
+func value(b properties) (v, rest properties) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	switch b[0] {
+	case '"':
+		for i := 1; i < len(b); i++ {
+			switch b[i] {
+			case '\\':
+				i++
+			case '"':
+				return b[:i+1], b[i+1:]
+			}
+		}
+		return nil, nil
+	case '{', '[':
+		depth := 0
+		for i := 0; i < len(b); i++ {
+			switch b[i] {
+			case '"':
+				_, rest := value(b[i:])
+				if rest == nil {
+					return nil, nil
+				}
+				i = len(b) - len(rest) - 1
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return b[:i+1], b[i+1:]
+				}
+			}
+		}
+		return nil, nil
+	}
+	i := 0
+	for i < len(b) && !strings.ContainsRune(",]} \t\r\n", rune(b[i])) {
+		i++
+	}
+	return b[:i], b[i:]
+}
+
+func skipSpace(b properties) properties {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r' || b[0] == '\n') {
+		b = b[1:]
+	}
+	return b
+}
+
+// unquoteJSON undoes the escapes of a JSON string.
+func unquoteJSON(b []byte) (s string, err error) {
+	err = json.Unmarshal(b, &s)
+	return s, err
+}

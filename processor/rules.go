@@ -1,0 +1,199 @@
+package processor
+
+import (
+	"fmt"
+	"slices"
+
+	"onhand/processor/moments"
+)
+
+// rules is the moments file in force, arranged for looking up what an event
+// may mean.
+type rules struct {
+	file        *moments.File
+	interestsOf [kinds][]*interestRule // by the event that shows them
+	startOf     [kinds][]*moments.Moment
+	startCustom map[string][]*moments.Moment // of events that are Custom, by name
+	endOf       [kinds][]*moments.Moment
+	offers      []*moments.Moment // when: sellable with stock: offer
+}
+
+// interestRule is one interest of the file; offered says that a moment brings
+// offers of the item to those who have it.
+type interestRule struct {
+	*moments.Interest
+	offered bool
+}
+
+// Vocabulary returns what a moments file may speak of.
+func Vocabulary() moments.Vocabulary { return moments.Standard() }
+
+// compileRules reads the file in force; without one nothing is in force.
+func compileRules(text []byte, version string) (*rules, error) {
+	if len(text) == 0 {
+		return newRules(&moments.File{Policy: moments.Policy{Stock: moments.Stock{Overbook: moments.One, Each: 1}}}), nil
+	}
+	file, faults := moments.Parse("moments", text, Vocabulary())
+	if file == nil {
+		return nil, fmt.Errorf("processor: the moments in force (%s) are refused by this program: %v", version, faults[0])
+	}
+	return newRules(file), nil
+}
+
+func newRules(file *moments.File) *rules {
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}}
+	for i := range file.Moments {
+		mo := &file.Moments[i]
+		if mo.Fact == moments.Sellable && mo.Stock == moments.StockOffer && mo.Mode != moments.Off {
+			r.offers = append(r.offers, mo)
+		}
+		for _, name := range mo.When {
+			if k := KindOf(name); k != Custom {
+				r.startOf[k] = append(r.startOf[k], mo)
+			} else {
+				r.startCustom[name] = append(r.startCustom[name], mo)
+			}
+		}
+		for _, name := range mo.Until {
+			if k := KindOf(name); k != Custom {
+				r.endOf[k] = append(r.endOf[k], mo)
+			}
+		}
+	}
+	for i := range file.Interests {
+		in := &file.Interests[i]
+		k := KindOf(in.From)
+		r.interestsOf[k] = append(r.interestsOf[k], &interestRule{in, in.Queue && r.offered(in.Name)})
+	}
+	return r
+}
+
+// offered reports whether a moment brings offers to those with the interest.
+func (r *rules) offered(name string) bool { return r.offerMoment(name) != nil }
+
+// offerMoment returns the first moment in the file that brings offers to those
+// with the interest.
+func (r *rules) offerMoment(name string) *moments.Moment {
+	for _, mo := range r.offers {
+		if len(mo.Interests) == 0 || slices.Contains(mo.Interests, name) {
+			return mo
+		}
+	}
+	return nil
+}
+
+// starts returns the moments an event may start.
+func (r *rules) starts(e *Event) []*moments.Moment {
+	if e.Kind == Custom {
+		return r.startCustom[e.Name]
+	}
+	return r.startOf[e.Kind]
+}
+
+// stock returns how the stock of an item is counted and offered.
+func (r *rules) stock(it *Item) *moments.Stock {
+	p := &r.file.Policy
+	for i := range p.Items {
+		if x := &p.Items[i].Match; (x.SKU == "" || x.SKU == it.SKU) && (x.Category == "" || x.Category == it.Product.Category) &&
+			(x.Brand == "" || x.Brand == it.Product.Brand) && (x.Family == "" || x.Family == it.Product.Family) {
+			return &p.Items[i].Stock
+		}
+	}
+	return &p.Stock
+}
+
+// online reports whether a location serves the web shop. A level without a
+// location is the web shop's.
+func (r *rules) online(location string) bool {
+	list := r.file.Policy.Stock.Online
+	return location == "" || len(list) == 0 || slices.Contains(list, location)
+}
+
+func (r *rules) doubleOptIn(purpose, channel string) bool {
+	p := r.file.Policy.Purpose(purpose)
+	return p != nil && slices.Contains(p.DoubleOptIn, channel)
+}
+
+// grantedBy returns the purpose that an event grants for its own item.
+func (r *rules) grantedBy(k Kind) string {
+	for i := range r.file.Policy.Purposes {
+		if p := &r.file.Policy.Purposes[i]; p.GrantedBy != "" && p.GrantedBy == k.String() {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// tier returns the rank class of a customer in an item's queue: 0 goes first.
+func (r *rules) tier(m *Machine, c *Customer, in *Interest) uint8 {
+	stock := &r.file.Policy.Stock
+	if f := m.facts(in.SKU); f != &noFacts {
+		stock = r.stock(&Item{SKU: in.SKU, Product: f.Product})
+	}
+	if stock.Queue != moments.Tiers {
+		return 0
+	}
+	if i := slices.Index(stock.Tiers, c.Profile.Tier); i >= 0 {
+		return uint8(min(i, 254))
+	}
+	return 255
+}
+
+// behind returns whether a source that carries an event has fallen behind by
+// more than the file allows. Sources that never reported hold nothing.
+func (m *Machine) behind(event string) bool {
+	for i := range m.rules.file.Policy.Sources {
+		s := &m.rules.file.Policy.Sources[i]
+		if !slices.Contains(s.Carries, event) {
+			continue
+		}
+		if to, ok := m.shop.completeTo(s.Name); ok && m.shop.Now-to > s.LateAfter.Milliseconds() {
+			return true
+		}
+	}
+	return false
+}
+
+// matches compares the properties a rule names with those of the event.
+func matches(where []moments.Property, e *Event) bool {
+	for i := range where {
+		if !slices.Contains(where[i].Values, property(e, where[i].Path)) {
+			return false
+		}
+	}
+	return true
+}
+
+// property returns the text of a property by its path, whether it became a
+// field of the event or was kept as it was.
+func property(e *Event, path []string) string {
+	if len(path) == 1 {
+		switch path[0] {
+		case "sku":
+			return e.SKU
+		case "cart_id":
+			return e.CartID
+		case "order_id":
+			return e.OrderID
+		case "shipment_id":
+			return e.ShipmentID
+		case "reason":
+			return e.Reason
+		case "status":
+			return e.Status
+		case "by":
+			return e.By
+		case "channel":
+			return e.Channel
+		case "category":
+			return e.Category
+		case "brand":
+			return e.Brand
+		}
+	}
+	p := properties(e.Properties)
+	for _, key := range path {
+		p = p.get(key)
+	}
+	return p.text()
+}

@@ -1,0 +1,126 @@
+package processor
+
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// seen removes inbound duplicates: the same message id for the same customer
+// is applied once within seenHours. A copy carries the sender's timestamp of
+// the original, so an event later than everything its customer has sent is new
+// without a look-up; only the others are looked for, first here, then in the
+// store. Ids are kept as 64-bit hashes: among the n ids of 48 hours an event
+// that is older than its customer's last one is mistaken for a copy with a
+// probability of n / 2^64.
+type seen struct {
+	now  idSet // since the last write-behind began
+	prev idSet // in the running write-behind
+}
+
+// seenHours is how long message ids are kept, by log time.
+const seenHours = 48
+
+func hourOf(ms int64) uint32 { return uint32(ms / 3_600_000) }
+
+func seenID(customer uint64, message string) uint64 {
+	h := xxhash.Sum64String(message) ^ (customer * 0x9e3779b97f4a7c15)
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	return max(h^h>>32, 1) // 0 marks an empty place
+}
+
+// duplicate reports whether the message was applied before, and remembers it.
+// late says that the sender's timestamp does not prove it new.
+func (m *Machine) duplicate(customer uint64, message string, late bool) bool {
+	id := seenID(customer, message)
+	if late {
+		if m.seen.now.has(id) || m.seen.prev.has(id) {
+			return true
+		}
+		found, err := m.store.Seen(id, hourOf(m.shop.Now)-min(hourOf(m.shop.Now), seenHours))
+		if err != nil {
+			panic(&StoreError{err})
+		}
+		if found {
+			return true
+		}
+	}
+	m.seen.now.add(id)
+	return false
+}
+
+func (s *seen) flush(w Writer, hour uint32) {
+	s.now, s.prev = s.prev, s.now
+	s.now.clear()
+	if s.prev.n > 0 {
+		w.AddSeen(hour, s.prev.sorted())
+	}
+	w.DropSeen(hour - min(hour, seenHours))
+}
+
+func (s *seen) flushed() { s.prev.clear() }
+
+// idSet is a set of non-zero hashes without pointers, open addressing.
+type idSet struct {
+	table []uint64
+	n     int
+}
+
+func (s *idSet) has(id uint64) bool {
+	if s.n == 0 {
+		return false
+	}
+	mask := uint64(len(s.table) - 1)
+	for i := id & mask; ; i = (i + 1) & mask {
+		switch s.table[i] {
+		case id:
+			return true
+		case 0:
+			return false
+		}
+	}
+}
+
+func (s *idSet) add(id uint64) {
+	if s.n >= len(s.table)/4*3 {
+		old := s.table
+		s.table, s.n = make([]uint64, max(256, 2*len(old))), 0
+		for _, id := range old {
+			if id != 0 {
+				s.add(id)
+			}
+		}
+	}
+	mask := uint64(len(s.table) - 1)
+	for i := id & mask; ; i = (i + 1) & mask {
+		switch s.table[i] {
+		case id:
+			return
+		case 0:
+			s.table[i] = id
+			s.n++
+			return
+		}
+	}
+}
+
+// clear empties the set. A table that was mostly empty is given back.
+func (s *idSet) clear() {
+	if s.n < len(s.table)/8 {
+		s.table = nil
+	}
+	clear(s.table)
+	s.n = 0
+}
+
+func (s *idSet) sorted() []uint64 {
+	ids := make([]uint64, 0, s.n)
+	for _, id := range s.table {
+		if id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,129 @@
+package processor
+
+import "strings"
+
+// Watch is an item as this partition's customers see it: the last facts told
+// by the item, and the customers here who must hear of a change at once. A
+// reminder or an ad is thus decided where the customer's state is, without a
+// round trip.
+type Watch struct {
+	head
+	SKU   string
+	Facts ItemFacts
+	// Stake is who has something to gain or lose when the facts change.
+	// Customers who merely have an interest read the facts when they need them.
+	Stake List
+	// Fan says that a change is being told, to the customers from Next on.
+	Fan  bool
+	Next string
+}
+
+// customersPerStep bounds the customers told of a change by one step.
+const customersPerStep = 128
+
+func (wa *Watch) id() string { return wa.SKU }
+
+func (wa *Watch) bytes() int { return 420 + 2*len(wa.SKU) + 64*len(wa.Stake.dir) }
+
+func (wa *Watch) encode(w *writer) {
+	w.str(wa.SKU)
+	wa.Facts.encode(w)
+	wa.Stake.encode(w)
+	w.bool(wa.Fan)
+	w.str(wa.Next)
+}
+
+func (wa *Watch) decode(r *reader) {
+	wa.SKU = r.str()
+	wa.Facts.decode(r)
+	wa.Stake.decode(r)
+	wa.Fan = r.bool()
+	wa.Next = r.str()
+}
+
+// watch returns the partition's view of an item. The first to ask makes the
+// item tell this partition its facts from now on.
+func (m *Machine) watch(sku string) *Watch {
+	e, at := m.find(WatchKind, sku, Hash(sku))
+	if e != nil {
+		return e.(*Watch)
+	}
+	wa := &Watch{SKU: strings.Clone(sku)}
+	wa.Facts.Why = StockStale
+	m.create(WatchKind, at, wa)
+	m.send(wa.SKU, &Message{Type: WatchItem, SKU: wa.SKU, From: int64(m.partition)})
+	return wa
+}
+
+// facts returns what is known here of an item, whether or not it is watched.
+func (m *Machine) facts(sku string) *ItemFacts {
+	if e := m.get(WatchKind, sku); e != nil {
+		return &e.(*Watch).Facts
+	}
+	return &noFacts
+}
+
+var noFacts = ItemFacts{Why: StockStale}
+
+// stake lists a customer to be told of changes, or takes it off the list.
+func (wa *Watch) stake(m *Machine, customer string, in bool) {
+	if _, ok := wa.Stake.get(m, customer); ok == in {
+		return
+	}
+	m.touch(wa)
+	if in {
+		wa.Stake.put(m, &wa.head, customer, "")
+	} else {
+		wa.Stake.remove(m, customer)
+	}
+}
+
+// watchMessage takes the item's word.
+func (m *Machine) watchMessage(msg *Message) {
+	var f ItemFacts
+	r := reader{b: msg.Body}
+	f.decode(&r)
+	wa := m.watch(msg.SKU)
+	if r.err != nil || f.Version < wa.Facts.Version {
+		return
+	}
+	m.touch(wa)
+	changed := !f.same(&wa.Facts)
+	wa.Facts = f
+	if changed && wa.Stake.Len() > 0 {
+		wa.Fan, wa.Next = true, ""
+		wa.tell(m)
+	}
+}
+
+func (wa *Watch) fire(m *Machine) { wa.tell(m) }
+
+// tell tells the next customers of the change. A change that comes meanwhile
+// starts again from the first: each is told of the latest facts.
+func (wa *Watch) tell(m *Machine) {
+	if !wa.Fan {
+		return
+	}
+	told := make([]string, 0, customersPerStep)
+	more := false
+	wa.Stake.ascend(m, wa.Next, func(customer, _ string) bool {
+		if len(told) == customersPerStep {
+			wa.Next, more = customer, true
+			return false
+		}
+		told = append(told, customer)
+		return true
+	})
+	for _, id := range told {
+		if e := m.get(CustomerKind, id); e != nil {
+			c := e.(*Customer)
+			m.touch(c)
+			c.factsChanged(m, wa.SKU)
+			c.rearm(m)
+		}
+	}
+	wa.Fan = more
+	if more {
+		m.arm(wa, m.shop.Now+1)
+	}
+}
