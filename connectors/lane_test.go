@@ -136,7 +136,7 @@ func (m *laneModel) finish(t *rapid.T) {
 	m.underWay = append(m.underWay[:i:i], m.underWay[i+1:]...)
 	result := rapid.SampledFrom([]Result{
 		delivered, busy, {Delivery: processor.Failed, Code: "400"}, {Delivery: processor.Unknown, Code: CodeTimeout},
-		{Delivery: processor.Retry, Code: "429", RetryAfter: 3 * time.Second}, {Delivery: processor.Retry, Code: CodeCancelled},
+		{Delivery: processor.Retry, Code: "429", RetryAfter: 3 * time.Minute}, {Delivery: processor.Retry, Code: CodeCancelled},
 	}).Draw(t, "result")
 	r := m.lane.finish(j, result, m.now)
 	m.reported++
@@ -195,6 +195,51 @@ func (m *laneModel) close() {
 	}
 	require.Empty(m.t, m.lane.queue.busy, "no customer is remembered")
 	require.Empty(m.t, m.lane.queue.byAction)
+}
+
+// Looking in vain costs nothing of the rate.
+func TestRateIsNotSpentOnBusyCustomers(t *testing.T) {
+	l, now := newLane("mail", ChannelConfig{Channel: &scripted{}, RatePerSecond: 1}), time.Unix(1772445600, 0)
+	for i, customer := range []string{"ann", "ann", "bob"} {
+		if i == 2 {
+			now = now.Add(time.Second)
+			start, _, _ := l.step(now)
+			require.Nil(t, start, "ann is busy")
+		}
+		d := &processor.Decision{Customer: customer, Action: &processor.Action{ID: fmt.Sprint(i)}}
+		require.NoError(t, l.submit(Job{Decision: d, Attempt: 1, Released: now}))
+		if i != 1 {
+			start, _, _ := l.step(now)
+			require.NotNil(t, start)
+			require.Equal(t, customer, start.Decision.Customer)
+		}
+	}
+}
+
+func TestBreakerForgetsItsPauses(t *testing.T) {
+	b, now := newBreaker(), time.Unix(1772445600, 0)
+	pause := func() time.Duration { // of the breaker opening, after three failed probes
+		for !b.open() {
+			b.failed(now, false)
+		}
+		first := b.until.Sub(now)
+		for range 3 {
+			now = b.until
+			b.failed(now, b.start())
+		}
+		require.Greater(t, b.until.Sub(now), 5*first, "it doubles")
+		now = b.until
+		return first
+	}
+	require.LessOrEqual(t, pause(), breakerShortest*6/5+1)
+	for range 20 {
+		now = b.until
+		b.failed(now, b.start())
+		require.LessOrEqual(t, b.until.Sub(now), breakerLongest*6/5+1)
+	}
+	now = b.until
+	b.answered()
+	require.LessOrEqual(t, pause(), breakerShortest*6/5+1)
 }
 
 // A probe that fails before the provider was asked does not keep others from

@@ -218,7 +218,7 @@ func (h Harness) testCloseWaits(t *testing.T) {
 	select {
 	case r := <-result:
 		require.Equal(t, processor.Delivered, r.Delivery)
-	case <-time.After(50 * time.Millisecond): // what Close waited for may still be on its way to us
+	case <-time.After(150 * time.Millisecond): // less than Slow takes, more than a goroutine needs to be told
 		t.Fatal("Close has returned before Deliver")
 	}
 }

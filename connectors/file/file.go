@@ -280,7 +280,7 @@ func (f *Channel) recall(path string) (end int64, rest []byte, err error) {
 			return 0, nil, err
 		}
 		end += int64(len(line))
-		if id := actionID(line); id != "" && !partial {
+		if id := actionID(line); id != "" {
 			f.seen.add(id)
 		}
 		partial = false
