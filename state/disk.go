@@ -35,7 +35,7 @@ type disk struct {
 	vfs.FS
 	dir     string
 	minFree uint64
-	opened  atomic.Bool   // before, errors go to the caller of Open at once
+	opened  atomic.Bool   // before, nothing waits
 	closing chan struct{} // closed: nothing waits any more
 	trouble atomic.Pointer[trouble]
 	probed  atomic.Pointer[probe]
@@ -75,6 +75,24 @@ func (d *disk) low() error {
 	}
 	if p.free < d.minFree {
 		return fmt.Errorf("%w: %d MiB free, %d MiB needed: free space or add some", ErrDisk, p.free>>20, d.minFree>>20)
+	}
+	return nil
+}
+
+// try writes a little and takes it away again. Pebble would end the process
+// when it cannot write while it opens.
+func (d *disk) try() error {
+	if err := d.low(); err != nil {
+		return err
+	}
+	name := d.FS.PathJoin(d.dir, "try")
+	f, err := d.FS.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDisk, err)
+	}
+	_, err = f.Write(make([]byte, 64<<10))
+	if err := errors.Join(err, f.Close(), d.FS.Remove(name)); err != nil {
+		return fmt.Errorf("%w: %w", ErrDisk, err)
 	}
 	return nil
 }

@@ -128,15 +128,16 @@ func TestCloseOnFullDisk(t *testing.T) {
 	}
 }
 
-// TestOpenOnFullDisk: Open fails and leaves nothing locked.
+// TestOpenOnFullDisk: Open fails and leaves nothing behind.
 func TestOpenOnFullDisk(t *testing.T) {
 	mem := vfs.NewMem()
 	shared := testShared(t, SharedOptions{})
-	for _, word := range []string{"", "MANIFEST", "dbtmp", "marker"} {
-		fs := newFaulty(mem, word, syscall.ENOSPC, writes...)
+	for _, op := range writes {
+		fs := newFaulty(mem, "", syscall.ENOSPC, op)
 		fs.on.Store(true)
 		_, err := Open("p", Options{FS: fs, Shared: shared})
-		require.ErrorIs(t, err, syscall.ENOSPC, word)
+		require.ErrorIs(t, err, ErrDisk)
+		require.ErrorIs(t, err, syscall.ENOSPC)
 	}
 	require.NoError(t, openTest(t, shared, mem, "p").Close())
 }

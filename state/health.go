@@ -73,16 +73,41 @@ func (s *Store) room(grow uint64) error {
 	}
 	defer s.stalled.Store(false)
 	for {
-		p := s.db.Metrics()
-		if p.MemTable.Size < maxMemTables*s.shared.o.MemTableBytes && p.Levels[0].Sublevels < maxL0Sublevels {
+		m, err := s.look()
+		if err != nil {
+			return err
+		}
+		if m.MemTableBytes < maxMemTables*s.shared.o.MemTableBytes && m.L0Sublevels < maxL0Sublevels {
 			s.grown = 0
 			return nil
 		}
 		s.stalled.Store(true)
-		s.complain("state writes wait", "memtable bytes", p.MemTable.Size, "l0 sublevels", p.Levels[0].Sublevels)
+		s.complain("state writes wait", "memtable bytes", m.MemTableBytes, "l0 sublevels", m.L0Sublevels)
 		time.Sleep(lookEvery)
-		if err := s.writable(); err != nil {
-			return err
+	}
+}
+
+// look asks Pebble for its figures. Pebble answers after a manifest that is
+// being written, which on a full disk may take long: look gives up then, and
+// Close waits for the answer.
+func (s *Store) look() (Metrics, error) {
+	got := make(chan *pebble.Metrics, 1)
+	s.lookers.Go(func() { got <- s.db.Metrics() })
+	for {
+		select {
+		case p := <-got:
+			return Metrics{
+				DiskBytes:      p.DiskSpaceUsage(),
+				MemTableBytes:  p.MemTable.Size,
+				L0Sublevels:    int(p.Levels[0].Sublevels),
+				ReadAmp:        p.ReadAmp(),
+				CompactionDebt: p.Compact.EstimatedDebt,
+				Compacting:     p.Compact.NumInProgress > 0,
+			}, nil
+		case <-time.After(lookEvery):
+			if err := s.writable(); err != nil {
+				return Metrics{}, err
+			}
 		}
 	}
 }
@@ -120,16 +145,9 @@ type Metrics struct {
 func (s *Store) Metrics() Metrics {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Pebble's own metrics wait for a manifest that waits for space.
-	if !s.closed && s.disk.failing() == nil {
-		p := s.db.Metrics()
-		s.last = Metrics{
-			DiskBytes:      p.DiskSpaceUsage(),
-			MemTableBytes:  p.MemTable.Size,
-			L0Sublevels:    int(p.Levels[0].Sublevels),
-			ReadAmp:        p.ReadAmp(),
-			CompactionDebt: p.Compact.EstimatedDebt,
-			Compacting:     p.Compact.NumInProgress > 0,
+	if !s.closed && s.writable() == nil {
+		if m, err := s.look(); err == nil {
+			s.last = m
 		}
 	}
 	m := s.last
@@ -183,20 +201,13 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 	l.s.log.Warn(fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called when Pebble cannot go on. Three cases: during Open the
-// directory cannot be opened; a store closed on a full disk drops what it
-// could not write, as any crash may; everything else ends the process.
+// Fatalf is called when Pebble cannot go on, and ends the process. Only a store
+// that is closed on a full disk drops what it could not write, as a crash may.
 func (l pebbleLog) Fatalf(format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)
-	if !l.s.disk.opened.Load() {
-		panic(openFailed(msg))
-	}
 	if l.s.disk.isClosing() && l.s.disk.failing() != nil {
 		l.s.log.Warn("state closed without its last changes, they are replayed", "err", msg)
 		return
 	}
 	l.s.shared.fatal(fmt.Sprintf("state %s: %s", l.s.dir, msg))
 }
-
-// openFailed carries a fatal error out of pebble.Open.
-type openFailed string

@@ -40,6 +40,8 @@ type Store struct {
 	stalled    atomic.Bool
 	complained atomic.Int64 // Unix s of the last complaint
 
+	lookers sync.WaitGroup
+
 	mu     sync.Mutex // the owner closing against others reading
 	closed bool
 	last   Metrics
@@ -59,19 +61,10 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		fs = o.Shared.disk
 	}
 	s.disk = newDisk(fs, dir, o.Shared.o.MinFreeBytes)
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case openFailed:
-			err = s.fail("open", errors.New(string(r)))
-		default:
-			panic(r)
-		}
-	}()
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
 		return nil, s.fail("open", err)
 	}
-	if err := s.disk.low(); err != nil {
+	if err := s.disk.try(); err != nil {
 		return nil, s.fail("open", err)
 	}
 	s.db, err = pebble.Open(dir, s.options(o.listen))
@@ -286,6 +279,7 @@ func (s *Store) Close() error {
 	s.last = Metrics{}
 	err := s.Flush()
 	close(s.disk.closing)
+	s.lookers.Wait()
 	err = errors.Join(err, s.fail("close", s.db.Close()))
 	s.shared.open.Add(-1)
 	return err
