@@ -82,7 +82,14 @@ type prop struct {
 
 // Reset gives back the memory of the texts of all calls parsed since the last
 // Reset; their events must not be used any more.
-func (p *Parser) Reset() { p.arena = p.arena[:0] }
+func (p *Parser) Reset() {
+	if p.arena = p.arena[:0]; cap(p.arena) > keepArena {
+		p.arena = nil
+	}
+}
+
+// keepArena bounds the memory that outlives a Reset.
+const keepArena = 1 << 20
 
 // Parse is as the function Parse. The events also hold views into memory of
 // the parser, until its Reset.
