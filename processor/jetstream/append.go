@@ -14,12 +14,17 @@ import (
 // say (transfers, ticks, outcomes) and may use the last fifth of the stream,
 // which a Packer may not. When ctx ends first the error is ErrUnknown.
 func (l *Log) Append(ctx context.Context, p int, record []byte) (uint64, error) {
+	return await(ctx, func(done func(uint64, error)) error { return l.AppendAsync(p, record, done) })
+}
+
+// await turns a write that calls back into one that waits.
+func await(ctx context.Context, start func(done func(uint64, error)) error) (uint64, error) {
 	type result struct {
 		seq uint64
 		err error
 	}
 	c := make(chan result, 1)
-	if err := l.AppendAsync(p, record, func(seq uint64, err error) { c <- result{seq, err} }); err != nil {
+	if err := start(func(seq uint64, err error) { c <- result{seq, err} }); err != nil {
 		return 0, err
 	}
 	select {

@@ -27,12 +27,16 @@ func (l *Log) LastCommit(ctx context.Context, p int) (seq uint64, data []byte, e
 	if err := l.checkPartition(p); err != nil {
 		return 0, nil, err
 	}
-	m, err := l.out[p].GetLastMsgForSubject(ctx, l.outSubject(p))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	var m *jetstream.RawStreamMsg
+	err = l.ask(ctx, "the last commit of "+l.outStream(p), func(ctx context.Context) (err error) {
+		m, err = l.out[p].GetLastMsgForSubject(ctx, l.outSubject(p))
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
 		return 0, nil, nil
 	}
 	if err != nil {
-		return 0, nil, asked(err, "the last commit of "+l.outStream(p))
+		return 0, nil, err
 	}
 	return m.Sequence, m.Data, nil
 }
@@ -42,11 +46,21 @@ func (l *Log) CommitAt(ctx context.Context, p int, seq uint64) ([]byte, error) {
 	if err := l.checkPartition(p); err != nil {
 		return nil, err
 	}
-	m, err := l.out[p].GetMsg(ctx, seq)
+	m, err := l.get(ctx, l.out[p], seq)
 	if err != nil {
-		return nil, asked(err, fmt.Sprintf("commit %d of %s", seq, l.outStream(p)))
+		return nil, err
 	}
 	return m.Data, nil
+}
+
+// get returns a message of a stream.
+func (l *Log) get(ctx context.Context, s jetstream.Stream, seq uint64, o ...jetstream.GetMsgOpt) (m *jetstream.RawStreamMsg, err error) {
+	what := fmt.Sprintf("message %d of %s", seq, s.CachedInfo().Config.Name)
+	err = l.ask(ctx, what, func(ctx context.Context) error {
+		m, err = s.GetMsg(ctx, seq, o...)
+		return err
+	})
+	return m, err
 }
 
 // Commit writes a commit record, at most MaxCommitBytes, if the last one of the
@@ -60,20 +74,7 @@ func (l *Log) CommitAt(ctx context.Context, p int, seq uint64) ([]byte, error) {
 // refused with a FencedError whose Last is the first try: look before giving
 // up. When ctx ends first the error is ErrUnknown.
 func (l *Log) Commit(ctx context.Context, p int, data []byte, expect uint64) (seq uint64, err error) {
-	c := make(chan struct{})
-	err = l.CommitAsync(p, data, expect, func(s uint64, e error) {
-		seq, err = s, e
-		close(c)
-	})
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-c:
-		return seq, err
-	case <-ctx.Done():
-		return 0, fmt.Errorf("%w (%w)", ErrUnknown, ctx.Err())
-	}
+	return await(ctx, func(done func(uint64, error)) error { return l.CommitAsync(p, data, expect, done) })
 }
 
 // CommitAsync is Commit without waiting. done is called once, on a goroutine of

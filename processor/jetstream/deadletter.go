@@ -31,32 +31,21 @@ func (l *Log) DeadLetters() DeadLetters { return DeadLetters{l} }
 // Put keeps a letter and returns its sequence. key is a line of text for the
 // reader, for example what kind of letter it is.
 func (d DeadLetters) Put(ctx context.Context, key string, data []byte) (seq uint64, err error) {
-	done := make(chan struct{})
-	err = d.log.publish(d.log.deadSubject(), d.log.deadStream(), nats.Header{keyHeader: []string{key}}, data,
-		func(s uint64, e error) {
-			seq, err = s, e
-			close(done)
-		})
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-done:
-		return seq, err
-	case <-ctx.Done():
-		return 0, fmt.Errorf("%w (%w)", ErrUnknown, ctx.Err())
-	}
+	header := nats.Header{keyHeader: []string{key}}
+	return await(ctx, func(done func(uint64, error)) error {
+		return d.log.publish(d.log.deadSubject(), d.log.deadStream(), header, data, done)
+	})
 }
 
 // List returns up to n letters from a sequence on, oldest first.
 func (d DeadLetters) List(ctx context.Context, from uint64, n int) ([]DeadLetter, error) {
 	var letters []DeadLetter
 	for next := max(from, 1); len(letters) < n; {
-		m, err := d.log.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(d.log.deadSubject()))
+		m, err := d.log.get(ctx, d.log.dead, next, jetstream.WithGetMsgSubject(d.log.deadSubject()))
+		if errors.Is(err, ErrNotFound) {
+			return letters, nil
+		}
 		if err != nil {
-			if err = asked(err, "listing dead letters"); errors.Is(err, ErrNotFound) {
-				return letters, nil
-			}
 			return letters, err
 		}
 		letters = append(letters, letter(m))
@@ -67,22 +56,30 @@ func (d DeadLetters) List(ctx context.Context, from uint64, n int) ([]DeadLetter
 
 // Get returns one letter, or ErrNotFound.
 func (d DeadLetters) Get(ctx context.Context, seq uint64) (DeadLetter, error) {
-	m, err := d.log.dead.GetMsg(ctx, seq)
+	m, err := d.log.get(ctx, d.log.dead, seq)
 	if err != nil {
-		return DeadLetter{}, asked(err, fmt.Sprintf("dead letter %d", seq))
+		return DeadLetter{}, err
 	}
 	return letter(m), nil
 }
 
 // Purge drops one letter. One that is not there is ErrNotFound.
 func (d DeadLetters) Purge(ctx context.Context, seq uint64) error {
-	return asked(d.log.dead.DeleteMsg(ctx, seq), fmt.Sprintf("dead letter %d", seq))
+	err := d.log.ask(ctx, fmt.Sprintf("purging dead letter %d", seq), func(ctx context.Context) error {
+		return d.log.dead.DeleteMsg(ctx, seq)
+	})
+	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) { // which does not tell why
+		if _, missing := d.Get(ctx, seq); missing != nil {
+			return missing
+		}
+	}
+	return err
 }
 
 // PurgeAll drops all letters up to a sequence, so that none is dropped that
 // nobody has seen.
 func (d DeadLetters) PurgeAll(ctx context.Context, upTo uint64) error {
-	return asked(d.log.dead.Purge(ctx, jetstream.WithPurgeSequence(upTo+1)), "purging dead letters")
+	return d.log.purge(ctx, d.log.dead, upTo+1)
 }
 
 func letter(m *jetstream.RawStreamMsg) DeadLetter {

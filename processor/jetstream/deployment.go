@@ -65,6 +65,11 @@ func (l *Log) create(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	status, err := l.workers.Status(ctx)
+	if err != nil {
+		return asked(err, "bucket "+l.workersBucket())
+	}
+	l.lease = status.TTL()
 	return l.streams(ctx, o)
 }
 
@@ -192,7 +197,7 @@ func (l *Log) Trim(ctx context.Context, p int, below uint64) error {
 	if err := l.checkPartition(p); err != nil || below <= 1 {
 		return err
 	}
-	return asked(l.in[p].Purge(ctx, jetstream.WithPurgeSequence(below)), "trimming "+l.inStream(p))
+	return l.purge(ctx, l.in[p], below)
 }
 
 // TrimCommits drops the commit records of a partition below a sequence, but
@@ -202,7 +207,14 @@ func (l *Log) TrimCommits(ctx context.Context, p int, below uint64) error {
 	if err != nil || min(below, last) <= 1 {
 		return err
 	}
-	return asked(l.out[p].Purge(ctx, jetstream.WithPurgeSequence(min(below, last))), "trimming "+l.outStream(p))
+	return l.purge(ctx, l.out[p], min(below, last))
+}
+
+// purge drops the messages of a stream below a sequence.
+func (l *Log) purge(ctx context.Context, s jetstream.Stream, below uint64, o ...jetstream.StreamPurgeOpt) error {
+	return l.ask(ctx, "trimming "+s.CachedInfo().Config.Name, func(ctx context.Context) error {
+		return s.Purge(ctx, append(o, jetstream.WithPurgeSequence(below))...)
+	})
 }
 
 // Bounds returns the first and last sequence of a partition's input. It is
@@ -215,10 +227,13 @@ func (l *Log) Bounds(ctx context.Context, p int) (first, last uint64, err error)
 }
 
 func (l *Log) bounds(ctx context.Context, stream string) (first, last uint64, err error) {
-	s, err := l.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, 0, asked(err, "stream "+stream)
-	}
-	state := s.CachedInfo().State
-	return max(state.FirstSeq, 1), state.LastSeq, nil
+	err = l.ask(ctx, "stream "+stream, func(ctx context.Context) error {
+		s, err := l.js.Stream(ctx, stream)
+		if err == nil {
+			state := s.CachedInfo().State
+			first, last = max(state.FirstSeq, 1), state.LastSeq
+		}
+		return err
+	})
+	return first, last, err
 }

@@ -14,8 +14,9 @@ var (
 	ErrOverloaded = errors.New("jetstream: overloaded, nothing was written; try again later")
 
 	// ErrUnavailable means that NATS, or the stream's leader, cannot be reached.
-	// Nothing was written. The connection is being restored; try again later.
-	ErrUnavailable = errors.New("jetstream: NATS cannot be reached, nothing was written; try again later")
+	// What was to be appended or committed was not. The connection is being
+	// restored; try again later.
+	ErrUnavailable = errors.New("jetstream: NATS cannot be reached; try again later")
 
 	// ErrUnknown means that no answer came: the message may or may not be in
 	// the log, now or a little later.
@@ -113,7 +114,7 @@ func asked(err error, what string) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("%w (%s)", ErrNotFound, what)
 	}
 	for _, down := range []error{nats.ErrReconnectBufExceeded, nats.ErrNoResponders, nats.ErrTimeout,

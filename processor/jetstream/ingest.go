@@ -32,15 +32,16 @@ func (l *Log) SaveShard(ctx context.Context, shard int, seq uint64) error {
 	if err := l.checkShard(shard); err != nil {
 		return err
 	}
-	if _, err := l.meta.Put(ctx, shardKey(shard), strconv.AppendUint(nil, seq, 10)); err != nil {
-		return asked(err, "saving the position of ingest shard "+strconv.Itoa(shard))
-	}
+	err := l.ask(ctx, shardKey(shard), func(ctx context.Context) error {
+		_, err := l.meta.Put(ctx, shardKey(shard), strconv.AppendUint(nil, seq, 10))
+		return err
+	})
 	for _, subject := range l.shardSubjects(shard) {
-		if err := l.ingest.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seq+1)); err != nil {
-			return asked(err, "trimming "+l.ingestStream())
+		if err == nil {
+			err = l.purge(ctx, l.ingest, seq+1, jetstream.WithPurgeSubject(subject))
 		}
 	}
-	return nil
+	return err
 }
 
 // LoadShard returns what SaveShard remembered last, 0 when it never did.
@@ -48,14 +49,18 @@ func (l *Log) LoadShard(ctx context.Context, shard int) (uint64, error) {
 	if err := l.checkShard(shard); err != nil {
 		return 0, err
 	}
-	entry, err := l.meta.Get(ctx, shardKey(shard))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, asked(err, "the position of ingest shard "+strconv.Itoa(shard))
-	}
-	return strconv.ParseUint(string(entry.Value()), 10, 64)
+	var seq uint64
+	err := l.ask(ctx, shardKey(shard), func(ctx context.Context) error {
+		entry, err := l.meta.Get(ctx, shardKey(shard))
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil
+		}
+		if err == nil {
+			seq, err = strconv.ParseUint(string(entry.Value()), 10, 64)
+		}
+		return err
+	})
+	return seq, err
 }
 
 func shardKey(shard int) string { return "shard." + strconv.Itoa(shard) }

@@ -37,6 +37,8 @@ type Log struct {
 	packers     []*Packer
 
 	mu     sync.Mutex
+	line   context.Context // ends with the writing connection; the next one has another
+	cut    context.CancelFunc
 	closed bool
 	parts  map[part]struct{}
 	later  sync.WaitGroup
@@ -69,8 +71,8 @@ type Options struct {
 	// server is small.
 	MaxBytesIn int64
 
-	// Lease is how long a member without a heartbeat counts as alive. At least
-	// 1 s, default 2 s.
+	// Lease is how long a member without a heartbeat counts as alive, on
+	// creation. At least 1 s, default 2 s.
 	Lease time.Duration
 
 	// Clock stamps records. Default: the time at Open plus what has passed
@@ -96,8 +98,10 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, lease: o.Lease, parts: map[part]struct{}{}}
+	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, parts: map[part]struct{}{}}
+	l.line, l.cut = context.WithCancel(context.Background())
 	if err := l.connect(o); err != nil {
+		l.cut()
 		l.disconnect()
 		return nil, err
 	}
@@ -181,9 +185,7 @@ func (l *Log) connect(o Options) error {
 	var err error
 	if l.write, err = dial("write", 0, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 		l.logger.Warn("NATS connection lost", "error", err)
-		if l.requests != nil {
-			l.requests.fail(time.Time{})
-		}
+		l.lost()
 	})); err != nil {
 		return err
 	}
@@ -207,6 +209,33 @@ func where(o Options) string {
 		return "the embedded server"
 	}
 	return o.URL
+}
+
+// lost fails what waits for an answer that cannot come any more.
+func (l *Log) lost() {
+	l.mu.Lock()
+	l.cut()
+	l.line, l.cut = context.WithCancel(context.Background())
+	l.mu.Unlock()
+	if l.requests != nil {
+		l.requests.fail(time.Time{})
+	}
+}
+
+// ask runs a question to JetStream that also ends, with ErrUnavailable, when
+// the connection does. what says in errors what it is about.
+func (l *Log) ask(ctx context.Context, what string, question func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l.mu.Lock()
+	line := l.line
+	l.mu.Unlock()
+	defer context.AfterFunc(line, func() { cancel(ErrUnavailable) })()
+	err := question(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), ErrUnavailable) {
+		return fmt.Errorf("%w (%s: the connection was lost)", ErrUnavailable, what)
+	}
+	return asked(err, what)
 }
 
 // disconnect closes the connections and waits for them.
@@ -237,6 +266,9 @@ func (l *Log) Close() {
 	}
 	l.requests.close()
 	l.later.Wait()
+	l.mu.Lock()
+	l.cut()
+	l.mu.Unlock()
 	l.disconnect()
 }
 

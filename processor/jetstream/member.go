@@ -66,7 +66,7 @@ func (l *Log) Join(ctx context.Context, id string, info []byte) (*Member, error)
 	if err != nil {
 		return nil, unsent(err)
 	}
-	if err = m.enter(ctx); err == nil {
+	if err = l.ask(ctx, "joining as "+id, m.enter); err == nil {
 		err = l.adopt(m)
 	}
 	if err != nil {
@@ -84,13 +84,13 @@ func (m *Member) enter(ctx context.Context) error {
 	kv := m.log.workers
 	now := m.log.now()
 	if _, err := kv.Put(ctx, m.id, m.info); err != nil {
-		return asked(err, "joining as "+m.id)
+		return err
 	}
 	m.acked = now
 	m.workers[m.id] = sighting{m.info, now}
 	keys, err := kv.ListKeys(ctx)
 	if err != nil {
-		return asked(err, "the list of workers")
+		return err
 	}
 	for id := range keys.Keys() {
 		if e, err := kv.Get(ctx, id); err == nil {
@@ -136,7 +136,9 @@ func (m *Member) Update(info []byte) {
 // Leave tells the others that this worker is gone, and ends the Member.
 func (m *Member) Leave(ctx context.Context) error {
 	m.halt()
-	return asked(m.log.workers.Delete(ctx, m.id), "leaving as "+m.id)
+	return m.log.ask(ctx, "leaving as "+m.id, func(ctx context.Context) error {
+		return m.log.workers.Delete(ctx, m.id)
+	})
 }
 
 func (m *Member) halt() {

@@ -212,14 +212,19 @@ func (r *Reader) attach() error {
 		return err
 	}
 	defer sub.Unsubscribe()
-	c, err := r.log.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
-		FilterSubjects: r.filter, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
-	})
-	if err != nil {
+	var name string
+	if err := r.log.ask(ctx, "reading "+r.stream, func(ctx context.Context) error {
+		c, err := r.log.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
+			AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
+			FilterSubjects: r.filter, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+		})
+		if err == nil {
+			name = c.CachedInfo().Name
+		}
+		return err
+	}); err != nil {
 		return err
 	}
-	name := c.CachedInfo().Name
 	// Not answered: if it is lost the server drops the consumer a minute later.
 	defer r.log.read.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil)
 	r.pull = "$JS.API.CONSUMER.MSG.NEXT." + r.stream + "." + name

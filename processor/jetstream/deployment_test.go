@@ -1,0 +1,221 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPartitionsAreFixedAtCreation(t *testing.T) {
+	srv := startServer(t, ServerOptions{})
+	l := openLog(t, Options{Server: srv, Partitions: 3, Shards: 2})
+	require.Equal(t, []int{3, 2}, []int{l.Partitions(), l.Shards()})
+	require.NotEmpty(t, l.ID())
+
+	_, err := Open(soon(t), Options{Server: srv, Name: "t", Partitions: 4})
+	require.ErrorContains(t, err, "has 3 partitions, not 4")
+	_, err = Open(soon(t), Options{Server: srv, Name: "t", Shards: 4})
+	require.ErrorContains(t, err, "has 2 ingest shards, not 4")
+
+	again, err := Open(soon(t), Options{Server: srv, Name: "t"})
+	require.NoError(t, err)
+	defer again.Close()
+	require.Equal(t, l.record, again.record)
+
+	// Another name is another deployment.
+	other := openLog(t, Options{Server: srv, Name: "u", Partitions: 1})
+	require.NotEqual(t, l.ID(), other.ID())
+	_, err = l.Append(soon(t), 0, number(1))
+	require.NoError(t, err)
+	_, last, err := other.Bounds(soon(t), 0)
+	require.NoError(t, err)
+	require.Zero(t, last)
+}
+
+// Many that open an absent deployment at once agree on one.
+func TestOpenAtOnce(t *testing.T) {
+	srv := startServer(t, ServerOptions{})
+	var wg sync.WaitGroup
+	ids := make([]string, 4)
+	for i := range ids {
+		wg.Go(func() {
+			l, err := Open(soon(t), Options{Server: srv, Name: "t", Partitions: 2})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = l.ID()
+			l.Close()
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		require.Equal(t, ids[0], id)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for text, o := range map[string]Options{
+		"either Server or URL": {},
+		"Name \"a.b\"":         {URL: "x", Name: "a.b"},
+		"partitions":           {URL: "x", Partitions: 5000},
+		"below 1s":             {URL: "x", Lease: 1},
+	} {
+		_, err := Open(context.Background(), o)
+		require.ErrorContains(t, err, text)
+	}
+	for text, o := range map[string]ServerOptions{
+		"Dir is empty":           {},
+		"not host:port":          {Dir: t.TempDir(), Listen: "4222"},
+		"open to other machines": {Dir: t.TempDir(), Listen: "0.0.0.0:0"},
+	} {
+		_, err := StartServer(o)
+		require.ErrorContains(t, err, text)
+	}
+}
+
+// A foreign client, in plain NATS, publishes with and without keys; each key
+// keeps its order within one shard, and positions are kept.
+func TestIngestShards(t *testing.T) {
+	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
+	l := openLog(t, Options{Server: srv})
+	require.Equal(t, 4, l.Shards())
+	nc, err := nats.Connect(srv.ClientURL())
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	const keys, each = 20, 10
+	for i := range each {
+		for k := range keys {
+			_, err := js.Publish(soon(t), fmt.Sprintf("t.ingest.customer-%d", k), fmt.Appendf(nil, "%d/%d", k, i))
+			require.NoError(t, err)
+		}
+		_, err := js.Publish(soon(t), "t.ingest", fmt.Appendf(nil, "%d/%d", keys, i))
+		require.NoError(t, err)
+	}
+	_, err = js.Publish(soon(t), "t.ingest.x", make([]byte, 300<<10))
+	require.ErrorContains(t, err, "message size exceeds maximum")
+
+	counts := map[int]int{}   // per key
+	shardOf := map[int]int{}  // of a key
+	lasts := map[int]uint64{} // per shard
+	readers := make([]*Reader, l.Shards())
+	for s := range readers {
+		readers[s], err = l.ReadShard(s, 1)
+		require.NoError(t, err)
+	}
+	all := 0
+	waitFor(t, "all events", func() bool {
+		for s, r := range readers {
+			for {
+				m, ok, err := r.TryNext()
+				require.NoError(t, err)
+				if !ok {
+					break
+				}
+				var k, i int
+				_, err = fmt.Sscanf(string(m.Data), "%d/%d", &k, &i)
+				require.NoError(t, err)
+				require.Equal(t, counts[k], i, "order within key %d", k)
+				counts[k]++
+				if was, ok := shardOf[k]; ok {
+					require.Equal(t, was, s, "shard of key %d", k)
+				}
+				shardOf[k] = s
+				require.Greater(t, m.Seq, lasts[s])
+				lasts[s] = m.Seq
+				all++
+			}
+		}
+		return all >= (keys+1)*each
+	})
+	require.Equal(t, (keys+1)*each, all)
+	require.Equal(t, 0, shardOf[keys], "events without a key")
+	require.Greater(t, len(lasts), 1, "shards used")
+
+	// What is saved is dropped, for this shard alone; what comes later is read.
+	seq, err := l.LoadShard(soon(t), 0)
+	require.NoError(t, err)
+	require.Zero(t, seq)
+	require.NoError(t, l.SaveShard(soon(t), 0, lasts[0]))
+	seq, err = l.LoadShard(soon(t), 0)
+	require.NoError(t, err)
+	require.Equal(t, lasts[0], seq)
+	zero := 0
+	for _, s := range shardOf {
+		if s == 0 {
+			zero += each
+		}
+	}
+	info, err := l.ingest.Info(soon(t))
+	require.NoError(t, err)
+	require.Equal(t, all-zero, int(info.State.Msgs))
+	_, err = js.Publish(soon(t), "t.ingest", []byte("later"))
+	require.NoError(t, err)
+	r, err := l.ReadShard(0, seq+1)
+	require.NoError(t, err)
+	m, err := r.Next(soon(t))
+	require.NoError(t, err)
+	require.Equal(t, "later", string(m.Data))
+}
+
+// A user for events may send events, and nothing else.
+func TestUserForEvents(t *testing.T) {
+	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0", Users: []User{
+		{Name: "shop", Password: "s1", Publish: []string{"t.ingest", "t.ingest.*"}}, {Name: "worker", Password: "s2"}}})
+	l := openLog(t, Options{Server: srv})
+	worker := openLog(t, Options{URL: "nats://worker:s2@" + srv.nats.Addr().String()})
+	require.Equal(t, l.ID(), worker.ID())
+	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo("shop", "s1"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	_, err = js.Publish(soon(t), "t.ingest.k", []byte("event"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), quietAfter)
+	defer cancel()
+	_, err = js.Publish(ctx, "t.in.0", []byte("record"))
+	require.Error(t, err)
+	_, last, err := l.Bounds(soon(t), 0)
+	require.NoError(t, err)
+	require.Zero(t, last)
+	_, err = nats.Connect(srv.ClientURL())
+	require.ErrorIs(t, err, nats.ErrAuthorization)
+}
+
+func TestDeadLetters(t *testing.T) {
+	d := openLog(t, Options{}).DeadLetters()
+	for i := range 4 {
+		seq, err := d.Put(soon(t), fmt.Sprintf("cause %d", i+1), number(i))
+		require.NoError(t, err)
+		require.Equal(t, uint64(i+1), seq)
+	}
+	require.NoError(t, d.Purge(soon(t), 2))
+	require.ErrorIs(t, d.Purge(soon(t), 2), ErrNotFound)
+	_, err := d.Get(soon(t), 2)
+	require.ErrorIs(t, err, ErrNotFound)
+	got, err := d.Get(soon(t), 3)
+	require.NoError(t, err)
+	require.Equal(t, "cause 3", got.Key)
+	require.Equal(t, number(2), got.Data)
+
+	seqs := func(from uint64, n int) (all []uint64) {
+		list, err := d.List(soon(t), from, n)
+		require.NoError(t, err)
+		for _, letter := range list {
+			all = append(all, letter.Seq)
+		}
+		return all
+	}
+	require.Equal(t, []uint64{1, 3, 4}, seqs(0, 10))
+	require.Equal(t, []uint64{3}, seqs(2, 1))
+	require.NoError(t, d.PurgeAll(soon(t), 3))
+	require.Equal(t, []uint64{4}, seqs(0, 10))
+}
