@@ -236,18 +236,15 @@ func (r *reader) checkTogether(all []*draft) {
 	}
 }
 
-// situation is everything that tells moments apart, as a text.
+// situation is everything that tells moments apart, as written: it may be at
+// fault.
 func (d *draft) situation() string {
-	where := make([]string, len(d.Where))
-	for i, p := range d.Where {
-		where[i] = fmt.Sprintf("%q=%q", p.Path, sortedCopy(p.Values))
+	class := ""
+	if d.Class != nil {
+		class = d.Class.Name
 	}
-	at := "" // as written: it may be at fault
-	if n := d.have["at"]; n != nil {
-		at = n.Value
-	}
-	return fmt.Sprintf("%s %q %s %s %q %q %q %v %q", d.Do, sortedCopy(d.When), d.Fact, d.Per,
-		sortedCopy(d.Lines), sortedCopy(where), sortedCopy(d.Interests), d.Hours, at)
+	return fmt.Sprintf("%s %s %q %s %s %q %s %s %s", d.Do, class, sortedCopy(d.When), d.Fact, d.Per, sortedCopy(d.Lines),
+		flow(d.have["where"]), flow(d.have["hours"]), flow(d.have["at"]))
 }
 
 func sortedCopy[T ~string](list []T) []T { return slices.Sorted(slices.Values(list)) }

@@ -121,8 +121,16 @@ func (r *reader) date(n *yaml.Node, what string) (d Date) {
 
 // expiry reads a duration or a date.
 func (r *reader) expiry(n *yaml.Node) Due {
-	if n.Kind == yaml.ScalarNode && n.Value != "" && (n.Value[0] < '0' || n.Value[0] > '9') {
+	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "_") {
 		return Due{At: r.date(n, "expires")}
 	}
-	return Due{After: r.duration(n, "expires", true)}
+	d, err := ParseDuration(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		r.fault(n, "expires must be a duration or a date, not %s", describe(n)).do("write it like 24h or sale.opens_at - 1h")
+		return Due{}
+	}
+	if d == 0 {
+		r.fault(n, "expires must be longer than 0s").do("how long is it of use?")
+	}
+	return Due{After: d}
 }

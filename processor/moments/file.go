@@ -93,8 +93,8 @@ func (r *reader) document(root *yaml.Node, f *File) {
 			r.fault(root, "the file has no %q", key).do("begin with version: 1 and currency: EUR")
 		}
 	}
-	r.policy(have["policy"], &f.Policy)
-	if moments := have["moments"]; moments != nil && moments.ShortTag() != "!!null" {
+	r.policy(filled(have["policy"]), &f.Policy)
+	if moments := filled(have["moments"]); moments != nil {
 		r.moments(moments, f)
 	}
 }

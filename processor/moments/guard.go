@@ -201,6 +201,7 @@ func compile(text string, names *guardNames) (*Guard, []problem) {
 var (
 	overloadError   = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 	undeclaredError = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
+	fieldError      = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
 	typeNames       = strings.NewReplacer("@", "", "map(string, dyn)", "object", "string", "text", "int", "number", "list(string)", "list of texts")
 )
 
@@ -215,8 +216,11 @@ func problemsOf(issues *cel.Issues) (out []problem) {
 			f.Do = "make both sides the same type"
 		} else if m := undeclaredError.FindStringSubmatch(e.Message); m != nil {
 			f.What = fmt.Sprintf("undefined name %q", m[1])
+		} else if m := fieldError.FindStringSubmatch(e.Message); m != nil {
+			f.What, f.Do = "a "+typeName(m[1])+" has no fields", "remove what stands behind the point"
 		} else if text, ok := strings.CutPrefix(e.Message, "Syntax error: "); ok {
-			f.What, f.Do = "not an expression: "+text, "look at the brackets, quotes and operators around here"
+			text, _, _ = strings.Cut(text, " expecting ")
+			f.What, f.Do = "not an expression: "+strings.ReplaceAll(text, "'<EOF>'", "the end"), "look at the brackets, quotes and operators around here"
 		}
 		f.What = strings.ReplaceAll(f.What, "\n", " ")
 		out = append(out, problem{e.Location.Line(), e.Location.Column(), f})

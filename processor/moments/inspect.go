@@ -49,6 +49,10 @@ var (
 	guardOperators = []string{"_&&_", "_||_", "!_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_",
 		"_+_", "_-_", "_*_", "_/_", "_%_", "-_", "_?_:_", "_[_]", "@in"}
 	guardFunctions = []string{"size", "contains", "startsWith", "endsWith", "matches", "int", "string"}
+
+	// What those who know CEL may look for, and a guard has not.
+	loops  = []string{"all", "exists", "exists_one", "map", "filter"}
+	clocks = []string{"now", "timestamp", "duration", "getHours", "getDayOfWeek", "getFullYear"}
 )
 
 func (i *inspector) walk(e ast.Expr) {
@@ -82,10 +86,12 @@ func (i *inspector) literal(e ast.Expr, v ref.Val) {
 func (i *inspector) call(e ast.Expr, c ast.CallExpr) {
 	name := c.FunctionName()
 	if !slices.Contains(guardOperators, name) && !slices.Contains(guardFunctions, name) {
-		switch name {
-		case "all", "exists", "exists_one", "map", "filter":
+		switch {
+		case c.IsMemberFunction() && slices.Contains(loops, name):
 			i.report(e, 0, "loops such as %q are not allowed in if", name).do("use where, lines or a list with in")
-		case "now", "timestamp", "duration", "getHours", "getDayOfWeek":
+			i.walk(c.Target())
+			return // the names inside are the loop's
+		case slices.Contains(clocks, name):
 			i.report(e, 0, "function %q is not allowed in if", name).do("a guard has no clock; use after, at, hours or customer.local")
 		default:
 			i.report(e, 0, "function %q does not exist", name).choose(name, guardFunctions)

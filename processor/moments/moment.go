@@ -203,7 +203,7 @@ func (r *reader) moment(key, value *yaml.Node, p *Policy) *draft {
 	if d.have["channels"] == nil && m.Class != nil {
 		m.Channels = m.Class.Channels
 	}
-	if v := d.have["then"]; v != nil && v.ShortTag() != "!!null" {
+	if v := filled(d.have["then"]); v != nil {
 		names.inThen, names.withOffer = true, m.Stock == StockOffer
 		r.list(v, "then", func(entry *yaml.Node) { r.then(entry, d, names) })
 	}

@@ -163,17 +163,25 @@ func (r *reader) fields(n *yaml.Node, what string, known ...field) map[string]*y
 			r.fault(key, "unknown key %q in %s", shorten(key.Value), what).choose(key.Value, names)
 			return
 		}
-		if value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" {
+		if filled(value) == nil {
 			r.fault(key, "%q in %s has no value", key.Value, what).do("fill it in or remove the line")
 		}
 		have[key.Value] = value
 	})
 	for _, f := range known {
-		if value := have[f.name]; value != nil && value.ShortTag() != "!!null" {
+		if value := filled(have[f.name]); value != nil {
 			f.read(value)
 		}
 	}
 	return have
+}
+
+// filled returns a value, nil when its key stands there without one.
+func filled(n *yaml.Node) *yaml.Node {
+	if n == nil || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		return nil
+	}
+	return n
 }
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -205,6 +213,11 @@ func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 // word reads one of the known words. The zero result means a fault.
 func (r *reader) word(n *yaml.Node, what string, known []string) string {
 	s, ok := r.text(n, what)
+	if ok && !slices.Contains(known, s) && n.HeadComment == asShipped {
+		r.fault(n, "%s %q does not exist, but the classes or channels as shipped use it", what, s).
+			do("add it, or write classes and channels too")
+		return ""
+	}
 	if ok && !slices.Contains(known, s) {
 		r.fault(n, "%s %q does not exist", what, shorten(s)).choose(s, known)
 		return ""
@@ -317,7 +330,7 @@ func (r *reader) duration(n *yaml.Node, what string, positive bool) time.Duratio
 		}
 		r.fault(n, "%s must be a duration, not %s", what, describe(n)).do("%v", err)
 	case positive && d == 0:
-		r.fault(n, "%s must be longer than %s", what, n.Value).do("or remove it")
+		r.fault(n, "%s must be longer than %s", what, n.Value).do("write how long, or remove it")
 	}
 	return d
 }

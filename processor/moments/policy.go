@@ -238,7 +238,7 @@ func (r *reader) caps(n *yaml.Node, p *Policy) {
 			field{"channel", func(v *yaml.Node) { c.Channel = r.word(v, "channel", r.channelNames) }},
 		)
 		for _, key := range []string{"at_most", "every"} {
-			if have[key] == nil {
+			if entry.Kind == yaml.MappingNode && have[key] == nil {
 				r.fault(entry, "a cap has no %q", key).do("write {at_most: 3, every: 7d}")
 			}
 		}

@@ -44,10 +44,14 @@ func orShipped(n, shipped *yaml.Node, keys ...string) *yaml.Node {
 	return &full
 }
 
+// asShipped marks nodes that are not the user's. The comments that YAML text
+// leaves there begin with #.
+const asShipped = "as shipped"
+
 // movedTo returns a copy of n that stands where at stands.
 func movedTo(n, at *yaml.Node) *yaml.Node {
 	out := *n
-	out.Line, out.Column = at.Line, at.Column
+	out.Line, out.Column, out.HeadComment = at.Line, at.Column, asShipped
 	out.Content = make([]*yaml.Node, len(n.Content))
 	for i, c := range n.Content {
 		out.Content[i] = movedTo(c, at)
