@@ -101,6 +101,7 @@ type Collector struct {
 	log      Appender
 	dead     DeadLetter
 	inFlight atomic.Int64
+	failing  atomic.Bool // the last request could not be stored; logged once
 	requests sync.Pool
 }
 
@@ -195,6 +196,9 @@ func (c *Collector) answer(w http.ResponseWriter, err error, refused int) {
 	var faults segment.Faults
 	switch {
 	case err == nil:
+		if c.failing.Load() && c.failing.Swap(false) {
+			c.cfg.Logger.Info("requests are stored again")
+		}
 		w.Header().Set("Content-Type", "application/json")
 		if refused == 0 {
 			w.Write(success)
@@ -225,7 +229,9 @@ func (c *Collector) answer(w http.ResponseWriter, err error, refused int) {
 		answer(w, http.StatusTooManyRequests, "the log takes no more for now; repeat the request", nil)
 	default:
 		c.Counters.Unavailable.Add(1)
-		c.cfg.Logger.Warn("request not accepted", "error", err)
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, errInFlight) && !c.failing.Swap(true) {
+			c.cfg.Logger.Warn("requests are not stored; senders are told to repeat them", "error", err)
+		}
 		retryAfter(w, time.Second)
 		answer(w, http.StatusServiceUnavailable, "not stored; repeat the request", nil)
 	}

@@ -1,6 +1,10 @@
 package segment
 
-import "onhand/processor"
+import (
+	"math/bits"
+
+	"onhand/processor"
+)
 
 // field is a property that may become a field of the event.
 type field uint8
@@ -100,6 +104,14 @@ func set(all ...field) (s fieldSet) {
 }
 
 func (s fieldSet) has(f field) bool { return s>>f&1 != 0 }
+
+// names returns the names of the fields, in their order.
+func (s fieldSet) names() (all []string) {
+	for ; s != 0; s &= s - 1 {
+		all = append(all, fieldNames[bits.TrailingZeros64(uint64(s))])
+	}
+	return all
+}
 
 // Groups of fields.
 var (

@@ -3,12 +3,15 @@ package segment
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"onhand/processor"
 )
@@ -35,6 +38,10 @@ func FuzzParse(f *testing.F) {
 		}
 		if !json.Valid(b) && (err == nil || batchErr == nil) {
 			t.Fatal("accepted what is not JSON")
+		}
+		if json.Valid(b) && utf8.Valid(b) && batchErr != nil && strings.Contains(batchErr.Error(), "at byte") && !strings.Contains(batchErr.Error(), "deeper") &&
+			!strings.Contains(batchErr.Error(), "not an object") {
+			t.Fatalf("this is JSON: %v", batchErr)
 		}
 		for _, c := range calls {
 			if !json.Valid(c) {
@@ -71,6 +78,50 @@ func FuzzParse(f *testing.F) {
 			if d := cmp.Diff(*e, back, cmpopts.EquateEmpty()); d != "" {
 				t.Fatal(d)
 			}
+		}
+	})
+}
+
+// TestParseAgreesWithEncodingJSON writes carts with encoding/json, with odd
+// ids and exact prices, and reads them back.
+func TestParseAgreesWithEncodingJSON(t *testing.T) {
+	id := rapid.StringOf(rapid.Rune().Filter(func(r rune) bool { return !unicode.IsControl(r) && r != utf8.RuneError })).
+		Filter(func(s string) bool { return s != "" && len(s) <= processor.MaxIDBytes })
+	rapid.Check(t, func(t *rapid.T) {
+		var lines []map[string]any
+		var want []processor.Product
+		for range rapid.IntRange(1, 8).Draw(t, "lines") {
+			l := processor.Product{SKU: id.Draw(t, "sku"), Price: rapid.Int64Range(0, 1e9).Draw(t, "price"), Quantity: rapid.Int64Range(1, 1000).Draw(t, "quantity")}
+			price := fmt.Sprintf("%d.%02d", l.Price/100, l.Price%100)
+			key := rapid.SampledFrom([]string{"sku", "product_id", "item_id", "id"}).Draw(t, "key")
+			line := map[string]any{key: l.SKU, "quantity": l.Quantity, "price": json.Number(price), "name": id.Draw(t, "name")}
+			if rapid.Bool().Draw(t, "text") {
+				line["price"] = price
+			}
+			lines, want = append(lines, line), append(want, l)
+		}
+		user, note := id.Draw(t, "user"), id.Draw(t, "note")
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(rapid.Bool().Draw(t, "escape"))
+		if rapid.Bool().Draw(t, "indent") {
+			enc.SetIndent(" ", "\t")
+		}
+		if err := enc.Encode(map[string]any{"type": "track", "event": "Order Completed", "userId": user, "timestamp": arrival,
+			"properties": map[string]any{"order_id": user, "products": lines, "note": note}}); err != nil {
+			t.Fatal(err)
+		}
+		events, err := Parse(nil, b.Bytes(), Options{Now: arrival, Currency: "EUR"})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, b.Bytes())
+		}
+		e := events[0]
+		if d := cmp.Diff(want, e.Products); d != "" || e.UserID != user || e.OrderID != user {
+			t.Fatalf("user %q order %q %s", e.UserID, e.OrderID, d)
+		}
+		var left map[string]string
+		if err := json.Unmarshal(e.Properties, &left); err != nil || len(left) != 1 || left["note"] != note {
+			t.Fatalf("%v %s", err, e.Properties)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (p *Parser) lines(e *processor.Event, sp *spec, used fieldSet) fieldSet {
 		if f == fContentIDs {
 			p.contentIDs(e, v)
 		} else {
-			p.products(e, v, "properties."+fieldNames[f])
+			p.products(e, v, fieldNames[f])
 		}
 		if len(p.faults) > faults && !sp.own.has(f) {
 			p.faults, e.Products = p.faults[:faults], e.Products[:0]
@@ -115,7 +115,7 @@ func (p *Parser) products(e *processor.Event, list value, path string) {
 	for ok := s.open(']'); ok; ok = s.more(']') {
 		i := len(e.Products)
 		if i == processor.MaxProducts {
-			p.fault(TooLarge, path, "more than %d lines", processor.MaxProducts)
+			p.fault(TooLarge, "properties."+path, "more than %d lines", processor.MaxProducts)
 			return
 		}
 		if s.b[s.i] != '{' {
@@ -194,9 +194,9 @@ func (p *Parser) line(l *processor.Product, v *[lineKeys]value, digits int, path
 	}
 }
 
-// at returns path[i].key.
+// at returns the path of a key of line i of this property, "" for the line.
 func at(path string, i int, key string) string {
-	path += "[" + strconv.Itoa(i) + "]"
+	path = "properties." + path + "[" + strconv.Itoa(i) + "]"
 	if key != "" {
 		path += "." + key
 	}

@@ -71,21 +71,14 @@ func (p *Parser) complete(sp *spec, e *processor.Event) bool {
 // require faults what is missing.
 func (p *Parser) require(sp *spec) {
 	there := p.seen | p.null&(1<<fAvailable)
-	for f := fNone + 1; f < fields; f++ {
-		if sp.required.has(f) && !there.has(f) {
-			p.fault(Missing, "properties."+fieldNames[f], "required")
-		}
+	for missing := sp.required &^ there; missing != 0; missing &= missing - 1 {
+		p.fault(Missing, "properties."+missing.names()[0], "required")
 	}
 	for _, any := range sp.oneOf {
 		if any&there != 0 {
 			continue
 		}
-		var words []string
-		for f := fNone + 1; f < fields; f++ {
-			if any.has(f) {
-				words = append(words, fieldNames[f])
-			}
-		}
+		words := any.names()
 		reason := "required"
 		if len(words) > 1 {
 			reason = "required, or " + strings.Join(words[1:], ", ")
@@ -357,116 +350,4 @@ func (p *Parser) ids(dst []string, v value) ([]string, string) {
 		dst = append(dst, id)
 	}
 	return dst, ""
-}
-
-// extra is a property that did not come in the properties.
-type extra struct {
-	key string
-	v   value
-}
-
-// keep sets e.Properties to the properties that did not become fields, and to
-// what belongs there from the rest of the call. A key sent twice is kept once,
-// as it was sent last.
-func (p *Parser) keep(e *processor.Event, used fieldSet) {
-	var room [4]extra
-	extras := room[:0]
-	if p.call.consent.form == formObject && !emptyObject(p.call.consent.raw) {
-		extras = append(extras, extra{ConsentProperty, p.call.consent})
-	}
-	switch e.Kind {
-	case processor.Page, processor.Screen:
-		extras = appendExtra(extras, "name", p.call.name)
-		extras = appendExtra(extras, "category", p.call.category)
-	case processor.Group:
-		extras = appendExtra(extras, "groupId", p.call.groupID)
-	}
-	dropped := p.shadowed(extras)
-	kept, size := 0, 2
-	for i := range p.props {
-		if pr := &p.props[i]; pr.key != nil && !used.has(pr.field) {
-			kept++
-			size += len(pr.raw) + 1
-		} else {
-			dropped = true
-		}
-	}
-	if kept == 0 && len(extras) == 0 {
-		return
-	}
-	if !dropped && len(extras) == 0 {
-		e.Properties = p.call.properties.raw
-	} else {
-		for _, x := range extras {
-			size += len(x.key) + len(x.v.raw) + 4
-		}
-		e.Properties = p.join(used, extras, size)
-	}
-	if len(e.Properties) > processor.MaxPropertyBytes {
-		p.fault(TooLarge, "properties", "%d bytes besides what Onhand has fields for; at most %d", len(e.Properties), processor.MaxPropertyBytes)
-	}
-}
-
-func appendExtra(all []extra, key string, v value) []extra {
-	if v.form == formNone || v.form == formNull {
-		return all
-	}
-	return append(all, extra{key, v})
-}
-
-func (p *Parser) join(used fieldSet, extras []extra, size int) []byte {
-	p.reserve(size)
-	start := len(p.arena)
-	b := append(p.arena, '{')
-	for i := range p.props {
-		if pr := &p.props[i]; pr.key != nil && !used.has(pr.field) {
-			b = append(append(b, pr.raw...), ',')
-		}
-	}
-	for _, x := range extras {
-		b = append(append(append(b, '"'), x.key...), '"', ':')
-		b = append(append(b, x.v.raw...), ',')
-	}
-	b[len(b)-1] = '}'
-	p.arena = b
-	return b[start:len(b):len(b)]
-}
-
-// shadowed unsets the keys of properties that were sent again later, and
-// reports whether there are any.
-func (p *Parser) shadowed(extras []extra) (some bool) {
-	if len(p.props) > 32 {
-		return p.shadowedOfMany(extras)
-	}
-	for i := range p.props {
-		pr := &p.props[i]
-		again := false
-		for j := i + 1; j < len(p.props) && !again; j++ {
-			again = string(pr.key) == string(p.props[j].key)
-		}
-		for _, x := range extras {
-			again = again || string(pr.key) == x.key
-		}
-		if again {
-			pr.key, some = nil, true
-		}
-	}
-	return some
-}
-
-// shadowedOfMany does the same in linear time.
-func (p *Parser) shadowedOfMany(extras []extra) (some bool) {
-	last := make(map[string]bool, len(p.props))
-	for _, x := range extras {
-		last[x.key] = true
-	}
-	for i := len(p.props) - 1; i >= 0; i-- {
-		pr := &p.props[i]
-		if last[string(pr.key)] {
-			pr.key, some = nil, true
-			continue
-		}
-		last[text(pr.key)] = true
-	}
-	return some
 }
