@@ -54,17 +54,20 @@ func (f *Fault) choose(got string, known []string) {
 	}
 }
 
-// maxFaults bounds the faults reported for one file; more are left out.
+// maxFaults bounds the faults, and apart from them the warnings, that are
+// reported for one file; more are left out.
 const maxFaults = 1000
 
 // faults gathers what is wrong with one file.
 type faults struct {
-	file string
-	all  []*Fault
+	file     string
+	all      []*Fault
+	warnings int // of all
 }
 
+// at adds a fault at a place of the text. The caller completes it with do.
 func (fs *faults) at(line, col int, format string, args ...any) *Fault {
-	if len(fs.all) == maxFaults {
+	if len(fs.all)-fs.warnings == maxFaults {
 		return &Fault{}
 	}
 	f := &Fault{File: fs.file, Line: max(line, 1), Col: max(col, 1), What: fmt.Sprintf(format, args...)}
@@ -77,8 +80,12 @@ func (fs *faults) fault(n *yaml.Node, format string, args ...any) *Fault {
 }
 
 func (fs *faults) warn(n *yaml.Node, format string, args ...any) *Fault {
-	f := fs.fault(n, format, args...)
-	f.Warning = true
+	if fs.warnings == maxFaults {
+		return &Fault{}
+	}
+	f := &Fault{File: fs.file, Line: n.Line, Col: n.Column, What: fmt.Sprintf(format, args...), Warning: true}
+	fs.all = append(fs.all, f)
+	fs.warnings++
 	return f
 }
 

@@ -3,6 +3,7 @@ package moments
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func Hash(text []byte) string {
 // the faults. It returns all that is wrong, in the order of the text; the file
 // is nil unless all faults are warnings.
 func Parse(name string, text []byte, v Vocabulary) (*File, []Fault) {
-	r := &reader{faults: faults{file: name}, vocabulary: v}
+	r := &reader{faults: faults{file: name}, vocabulary: v, eventNames: slices.Sorted(maps.Keys(v.Events))}
 	if len(text) > MaxFileBytes {
 		r.at(1, 1, "the file has %d bytes", len(text)).do("at most %d; split off what is not rules", MaxFileBytes)
 		return nil, r.sorted()

@@ -202,6 +202,7 @@ var (
 	overloadError   = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 	undeclaredError = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	fieldError      = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
+	endNames        = strings.NewReplacer("mismatched input '<EOF>'", "it ends too early", "'<EOF>'", "the end")
 	typeNames       = strings.NewReplacer("@", "", "map(string, dyn)", "object", "string", "text", "int", "number", "list(string)", "list of texts")
 )
 
@@ -220,7 +221,7 @@ func problemsOf(issues *cel.Issues) (out []problem) {
 			f.What, f.Do = "a "+typeName(m[1])+" has no fields", "remove what stands behind the point"
 		} else if text, ok := strings.CutPrefix(e.Message, "Syntax error: "); ok {
 			text, _, _ = strings.Cut(text, " expecting ")
-			f.What, f.Do = "not an expression: "+strings.ReplaceAll(text, "'<EOF>'", "the end"), "look at the brackets, quotes and operators around here"
+			f.What, f.Do = "not an expression: "+endNames.Replace(text), "look at the brackets, quotes and operators around here"
 		}
 		f.What = strings.ReplaceAll(f.What, "\n", " ")
 		out = append(out, problem{e.Location.Line(), e.Location.Column(), f})

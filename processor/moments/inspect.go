@@ -38,7 +38,7 @@ func inspect(expr *ast.AST, names *guardNames) []problem {
 
 func (i *inspector) report(e ast.Expr, offset int, what string, args ...any) *Fault {
 	at := i.source.GetStartLocation(e.ID())
-	// The fault is only asked for its advice.
+	// Of the fault only What and Do are used.
 	f := &Fault{What: fmt.Sprintf(what, args...)}
 	i.found = append(i.found, problem{line: at.Line(), col: at.Column() + offset, fault: f})
 	return f

@@ -219,7 +219,7 @@ func (r *reader) when(n *yaml.Node, m *Moment) {
 		m.Fact = Fact(n.Value)
 		return
 	}
-	known := r.vocabulary.names()
+	known := r.eventNames
 	if n.Kind == yaml.ScalarNode {
 		known = append(slices.Clone(factNames), known...)
 	}
@@ -246,7 +246,7 @@ func (r *reader) where(n *yaml.Node, m *Moment) {
 }
 
 func (r *reader) until(n *yaml.Node, m *Moment) {
-	known := append(slices.Clone(factNames), r.vocabulary.names()...)
+	known := append(slices.Clone(factNames), r.eventNames...)
 	for _, word := range r.words(n, "until", "event", known) {
 		if slices.Contains(factNames, word) {
 			m.UntilFacts = append(m.UntilFacts, Fact(word))

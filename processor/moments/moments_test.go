@@ -230,7 +230,21 @@ func TestLimits(t *testing.T) {
 	_, faults = Parse("m", []byte(b.String()), Standard())
 	require.Equal(t, []string{"m:4:3: the file has 1001 moments; at most 1000"}, lines(faults))
 
-	_, faults = Parse("m", []byte(strings.Repeat("keyy: 1\n", 20_000)), Standard())
+	b.Reset()
+	b.WriteString("version: 1\ncurrency: EUR\nmoments:\n")
+	for i := range 999 {
+		b.WriteString("  m" + strings.Repeat("x", i%40) + string(rune('a'+i/40)) + ": {hours: 22:00-03:00, when: Signed Up, expires: 24h}\n")
+	}
+	b.WriteString("  last: {when: Signed Up}\n")
+	f, faults := Parse("m", []byte(b.String()), Standard())
+	require.Nil(t, f, "warnings do not crowd out a fault")
+	require.Len(t, faults, maxFaults+1)
+
+	b.Reset()
+	for i := range 20_000 {
+		b.WriteString("key" + strings.Repeat("y", i%30) + ": 1\n")
+	}
+	_, faults = Parse("m", []byte(b.String()), Standard())
 	require.Len(t, faults, maxFaults)
 	require.True(t, slices.IsSortedFunc(faults, func(a, b Fault) int { return a.Line - b.Line }))
 }

@@ -23,6 +23,7 @@ type reader struct {
 
 	// The names the file defines, collected before what uses them is read.
 	policyNames
+	eventNames    []string
 	interestNames []string
 	momentNames   []string
 }
@@ -281,10 +282,10 @@ func (r *reader) words(n *yaml.Node, what, one string, known []string) (out []st
 	return out
 }
 
-func (r *reader) event(n *yaml.Node) string { return r.word(n, "event", r.vocabulary.names()) }
+func (r *reader) event(n *yaml.Node) string { return r.word(n, "event", r.eventNames) }
 
 func (r *reader) events(n *yaml.Node, what string) []string {
-	return r.words(n, what, "event", r.vocabulary.names())
+	return r.words(n, what, "event", r.eventNames)
 }
 
 func (r *reader) bool(n *yaml.Node, what string, into *bool) {

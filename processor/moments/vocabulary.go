@@ -1,9 +1,6 @@
 package moments
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Vocabulary is what the file may speak of besides its own names. The caller
 // fills it in; Standard returns the events every installation has.
@@ -117,9 +114,6 @@ func Standard() Vocabulary {
 		"Application Submitted":         aboutPeople,
 	}}
 }
-
-// names returns the names of the events in order.
-func (v *Vocabulary) names() []string { return slices.Sorted(maps.Keys(v.Events)) }
 
 // carries reports whether an event can carry a value of that kind, as far as
 // is known.
