@@ -80,6 +80,7 @@ func takeOver(t testing.TB, l *Log, p int, data string) uint64 {
 // A zombie that commits as fast as it can loses the partition to each new owner
 // and never gets a commit in behind its back.
 func TestBusyZombieIsFenced(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t, ServerOptions{})
 	l := openLog(t, Options{Server: srv})
 	old := openLog(t, Options{Server: srv})
@@ -154,6 +155,29 @@ func TestParseAck(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, uint64(6), last)
 	}
+}
+
+// The short way of reading an acknowledgement agrees with the long one.
+func FuzzParseAck(f *testing.F) {
+	for _, s := range []string{`{"stream":"a", "seq":1}`, `{"stream":"a", "seq":1,"duplicate":true}`, `{"stream":"a", "seq":1}}`,
+		`{"stream":"a\\", "seq":1}`, `{"error":{"err_code":10071,"description":"wrong last sequence: 7"}}`, `{"stream":"", "seq":-1}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		seq, refusal, err := parseAck(&nats.Msg{Data: data}, "s")
+		var ack struct {
+			Seq   uint64
+			Error *apiError
+		}
+		if json.Unmarshal(data, &ack) != nil || err != nil {
+			return // neither is ever sent by a server
+		}
+		require.Equal(t, ack.Seq, seq)
+		require.Equal(t, ack.Error, refusal)
+		if refusal != nil {
+			refusal.lastSequence()
+		}
+	})
 }
 
 // The answer to a commit is lost with the connection. The caller is told that

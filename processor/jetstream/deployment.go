@@ -173,6 +173,10 @@ func (l *Log) stream(ctx context.Context, c jetstream.StreamConfig, maxBytes int
 		c.MaxBytes = maxBytes
 		s, err = l.js.UpdateStream(ctx, c)
 	}
+	var refusal *jetstream.APIError
+	if errors.As(err, &refusal) && refusal.ErrorCode == codeNoStorage {
+		return nil, fmt.Errorf("jetstream: stream %s: its limit of %d MiB and those of the other streams exceed the disk space of the server: lower MaxBytesIn or raise the server's MaxBytes", c.Name, c.MaxBytes>>20)
+	}
 	return s, asked(err, "stream "+c.Name)
 }
 

@@ -69,6 +69,12 @@ func TestBadOptions(t *testing.T) {
 		_, err := Open(context.Background(), o)
 		require.ErrorContains(t, err, text)
 	}
+	small := startServer(t, ServerOptions{MaxBytes: 4 << 20})
+	_, err := Open(soon(t), Options{Server: small, MaxBytesIn: 1 << 20})
+	require.ErrorContains(t, err, "lower MaxBytesIn")
+	l, err := Open(soon(t), Options{Server: startServer(t, ServerOptions{MaxBytes: 4 << 20})})
+	require.NoError(t, err, "without a limit it takes what fits")
+	l.Close()
 	for text, o := range map[string]ServerOptions{
 		"Dir is empty":           {},
 		"not host:port":          {Dir: t.TempDir(), Listen: "4222"},

@@ -30,6 +30,7 @@ func waitForWorkers(t testing.TB, m *Member, want ...string) {
 }
 
 func TestMembersComeAndGo(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t, ServerOptions{})
 	a := join(t, openLog(t, Options{Server: srv, Lease: time.Second}), "a")
 	require.Equal(t, []string{"a"}, ids(a))
@@ -69,6 +70,7 @@ func TestMembersComeAndGo(t *testing.T) {
 // Who cannot reach NATS knows that it is not alive, but keeps its view of the
 // others; when the line is back, so is everybody.
 func TestMemberOnABrokenLine(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
 	line := startProxy(t, srv.nats.Addr().String())
 	a := join(t, openLog(t, Options{Server: srv, Lease: time.Second}), "a")

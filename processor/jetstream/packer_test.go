@@ -139,6 +139,7 @@ func TestOverloadIsRefused(t *testing.T) {
 // Inlets stop at four fifths of a stream; transfers go on to the end; room that
 // is made is noticed.
 func TestFullStream(t *testing.T) {
+	t.Parallel()
 	const limit = 1 << 20
 	l := openLog(t, Options{MaxBytesIn: limit})
 	add := func() error {

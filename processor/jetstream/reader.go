@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -171,7 +172,11 @@ func (r *Reader) run() {
 		if retry = min(2*retry, lastRetry); r.next > before {
 			retry = firstRetry
 		}
-		r.log.logger.Debug("reader starts anew", "stream", r.stream, "next", r.next, "reason", err)
+		level := slog.LevelWarn
+		if errors.Is(err, errOdd) {
+			level = slog.LevelInfo
+		}
+		r.log.logger.Log(r.ctx, level, "reader starts anew", "stream", r.stream, "next", r.next, "reason", err)
 		select {
 		case <-time.After(retry):
 		case <-r.fresh:
@@ -239,6 +244,9 @@ func (r *Reader) attach() error {
 // beyond the end would wait there in silence.
 func (r *Reader) checkBounds(ctx context.Context) error {
 	first, last, err := r.log.bounds(ctx, r.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && r.next > 1 {
+		err = nil // and everything that was read is gone
+	}
 	switch {
 	case err != nil:
 		return err

@@ -62,6 +62,7 @@ func TestReadFromAPosition(t *testing.T) {
 // everything: small messages, whose number is the bound, and large ones, whose
 // bytes are.
 func TestReadAheadIsBounded(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{1, 100 << 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			l := openLog(t, Options{})
@@ -178,6 +179,32 @@ func TestLogWentBack(t *testing.T) {
 	var back *WentBackError
 	require.ErrorAs(t, err, &back)
 	require.Equal(t, WentBackError{"t-in-0", 5, 3}, *back)
+}
+
+// A stream that is gone, or shorter when it is back, is not waited for.
+func TestLogWentBackWhileReading(t *testing.T) {
+	for name, again := range map[string]int{"gone": 0, "shorter": 2} {
+		t.Run(name, func(t *testing.T) {
+			l := openLog(t, Options{})
+			appendN(t, l, 0, 3)
+			r, err := l.Read(0, 1)
+			require.NoError(t, err)
+			for range 3 {
+				_, err = r.Next(soon(t))
+				require.NoError(t, err)
+			}
+			require.NoError(t, l.js.DeleteStream(soon(t), "t-in-0"))
+			if again > 0 {
+				_, err := l.js.CreateStream(soon(t), l.in[0].CachedInfo().Config)
+				require.NoError(t, err)
+				appendN(t, l, 0, again)
+			}
+			_, err = r.Next(soon(t))
+			var back *WentBackError
+			require.ErrorAs(t, err, &back)
+			require.Equal(t, uint64(4), back.Want)
+		})
+	}
 }
 
 // A consumer that is gone is replaced without anybody noticing.

@@ -14,6 +14,7 @@ import (
 // packer, a reader and a chain of commits are at work. Nothing acknowledged is
 // lost, nothing is read twice, and everything goes on by itself.
 func TestServerRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	srv, err := StartServer(ServerOptions{Dir: dir, Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
@@ -137,6 +138,7 @@ func TestServerRestart(t *testing.T) {
 // A line that breaks often, in the middle of much reading: the reader misses
 // nothing and repeats nothing.
 func TestReaderOnABrokenLine(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
 	line := startProxy(t, srv.nats.Addr().String())
 	writer := openLog(t, Options{Server: srv})
