@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -80,6 +82,16 @@ func TestParse(t *testing.T) {
 			})},
 		{"Meta, not enough for ours", track("Subscribe", `{"value":30}`),
 			tracked(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Subscription Started", []byte(`{"value":30}`) })},
+		{"Meta, an item but no subscription", track("Subscribe", `{"content_ids":["a"]}`),
+			tracked(processor.Custom, func(e *processor.Event) {
+				e.Name, e.Properties = "Subscription Started", []byte(`{"content_ids":["a"]}`)
+			})},
+		{"Meta, no item", track("ViewContent", `{"content_ids":[],"content_category":"shoes"}`),
+			tracked(processor.Custom, func(e *processor.Event) {
+				e.Name, e.Properties = "Product Viewed", []byte(`{"content_ids":[],"content_category":"shoes"}`)
+			})},
+		{"Meta, half a place", track("FindLocation", `{"latitude":1}`),
+			tracked(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Store Searched", []byte(`{"latitude":1}`) })},
 		{"GA4", track("purchase", `{"transaction_id":"o1","value":30,"items":[{"item_id":"s1","item_name":"n","item_brand":"b","price":10,"quantity":3}]}`),
 			tracked(processor.OrderCompleted, func(e *processor.Event) {
 				e.OrderID, e.Total, e.Products = "o1", 3000, []processor.Product{{SKU: "s1", Brand: "b", Price: 1000, Quantity: 3}}
@@ -274,5 +286,42 @@ func TestAncientIsAccepted(t *testing.T) {
 	e := parse(t, `{"type":"page","userId":"a","timestamp":"1999-12-31T23:59:59Z"}`)
 	if e[0].At != 946684799000 {
 		t.Error(e[0].At)
+	}
+}
+
+// TestManyProperties: the last of each key stays, once, however many there are.
+func TestManyProperties(t *testing.T) {
+	for _, keys := range []int{5, 20, 400} {
+		var b strings.Builder
+		b.WriteByte('{')
+		for i := range 2 * keys {
+			fmt.Fprintf(&b, `"k%d":%d,`, i%keys, i)
+		}
+		b.WriteString(`"\u006b0":"last"}`)
+		e := parse(t, track("Tea Drunk", b.String()))[0]
+		var left map[string]any
+		if err := json.Unmarshal(e.Properties, &left); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(e.Properties), ":"); n != keys || len(left) != keys || left["k0"] != "last" || left["k1"] != float64(keys+1) {
+			t.Errorf("%d keys: %d left, %s", keys, n, e.Properties)
+		}
+	}
+}
+
+func TestParseDoesNotAllocate(t *testing.T) {
+	var p Parser
+	var events []processor.Event
+	for _, call := range []string{
+		typical,
+		track("Order Completed", `{"order_id":"o1","products":[{"sku":"a"},{"sku":"b","price":"1.5"}],"note":"caf\u00e9"}`),
+	} {
+		body := []byte(call)
+		if n := testing.AllocsPerRun(100, func() {
+			p.Reset()
+			events, _ = p.Parse(events[:0], body, Options{Now: arrival})
+		}); n != 0 {
+			t.Errorf("%v allocations for %s", n, call)
+		}
 	}
 }

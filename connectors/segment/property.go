@@ -36,7 +36,7 @@ func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
 	if !foreign {
 		p.require(sp)
 	}
-	if p.seen.has(fLatitude) != p.seen.has(fLongitude) && sp.oneOf != nil && sp.oneOf[0].has(fLatitude) {
+	if p.halfPlace(sp) {
 		p.fault(Missing, "properties.longitude", "latitude and longitude are only of use together")
 	}
 	if e.OpensAt != 0 && e.ClosesAt != 0 && e.ClosesAt <= e.OpensAt {
@@ -57,15 +57,26 @@ func (p *Parser) complete(sp *spec, e *processor.Event) bool {
 			return false
 		}
 	}
-	if sp.perItem && there&skuWords == 0 {
-		for _, f := range [...]field{fProducts, fContents, fItems, fContentIDs} {
-			if there.has(f) {
-				s := scanner{b: p.props[p.at[f]].v.raw}
-				return s.b[0] != '[' || s.open(']')
-			}
+	return sp.required&^there == 0 && !p.halfPlace(sp) && !(sp.perItem && p.noLines())
+}
+
+// noLines reports whether the item is to be found in a list that is empty.
+func (p *Parser) noLines() bool {
+	if p.seen&skuWords != 0 {
+		return false
+	}
+	for _, f := range [...]field{fProducts, fContents, fItems, fContentIDs} {
+		if p.seen.has(f) {
+			s := scanner{b: p.props[p.at[f]].v.raw}
+			return s.b[0] == '[' && !s.open(']')
 		}
 	}
-	return sp.required&^there == 0
+	return true
+}
+
+// halfPlace reports whether a place has a latitude or a longitude alone.
+func (p *Parser) halfPlace(sp *spec) bool {
+	return sp.oneOf != nil && sp.oneOf[0].has(fLatitude) && p.seen.has(fLatitude) != p.seen.has(fLongitude)
 }
 
 // require faults what is missing.
