@@ -128,8 +128,8 @@ const (
 	Off    = "off"
 )
 
-// In reports whether When and Hours let an event at that minute of that
-// weekday, in the customer's own time, count at all.
+// In reports whether an event counts that comes at that minute of that weekday
+// in the customer's own time, as Hours say.
 func (m *Moment) In(day time.Weekday, minute int) bool {
 	return len(m.Hours) == 0 || m.Hours.Quiet(day, minute)
 }

@@ -197,6 +197,13 @@ func TestDiff(t *testing.T) {
 	require.Len(t, Diff(nil, a), 2+3+6+5+9+2+3+6+18, "everything is new")
 }
 
+func TestDates(t *testing.T) {
+	for _, text := range []string{"sale.opens_at", "sale.opens_at - 1h", "item.runs_out_at + 7d", "item.runs_out_at - item.lead_time", "item.runs_out_at + item.lead_time", "1d12h"} {
+		f := parse(t, "version: 1\ncurrency: EUR\nmoments: {a: {when: Product Added, expires: "+text+"}}")
+		require.Equal(t, text, f.Moments[0].Expires.String())
+	}
+}
+
 func TestVocabulary(t *testing.T) {
 	const head = "version: 1\ncurrency: EUR\nmoments:\n  a: {when: Order Completed, expires: 1h, "
 	v := Standard()
@@ -221,6 +228,13 @@ func TestVocabulary(t *testing.T) {
 func TestLimits(t *testing.T) {
 	_, faults := Parse("m", []byte(strings.Repeat(" ", MaxFileBytes+1)), Standard())
 	require.Equal(t, []string{"m:1:1: the file has 1048577 bytes; at most 1048576; split off what is not rules"}, lines(faults))
+
+	_, faults = Parse("m", []byte("about: \xff"), Standard())
+	require.Equal(t, []string{"m:1:1: the file is not UTF-8 text; save it as UTF-8"}, lines(faults))
+
+	entries := strings.Repeat("{after: 1h}, ", maxThen+1)
+	_, faults = Parse("m", []byte("version: 1\ncurrency: EUR\nmoments: {a: {when: Signed Up, expires: 1h, then: ["+entries+"]}}"), Standard())
+	require.Equal(t, []string{"m:3:182: moment a has more than 10 entries in then; keep the ones that help"}, lines(faults))
 
 	var b strings.Builder
 	b.WriteString("version: 1\ncurrency: EUR\nmoments:\n")

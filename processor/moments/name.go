@@ -250,11 +250,3 @@ func (o *Operand) Eval(env Env) (factor Micro, known bool) {
 	const most = int64(1<<63-1) / int64(One)
 	return Micro(min(max(v.num, -most), most)) * One, true
 }
-
-// String writes the factor as the file does.
-func (o *Operand) String() string {
-	if o.Field != 0 {
-		return o.Name
-	}
-	return o.Const.String()
-}
