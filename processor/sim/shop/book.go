@@ -43,7 +43,10 @@ func (b *Book) Acked(e Event, at time.Time) {
 	}
 	b.acks[e.Seq] = now
 	switch e.Name {
-	case ProductViewed:
+	case ProductViewed: // the earliest interest keeps the place
+		if e.Customer != "" {
+			b.shelf(e.SKU).asked(e.Customer, now, false)
+		}
 		return
 	case ProductUpdated, PriceChanged:
 		b.shelf(e.SKU).priced(e.Price)

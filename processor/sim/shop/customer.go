@@ -53,6 +53,7 @@ func (s *Shop) act() (Event, bool) {
 		n = s.dice.IntN(len(s.customers))
 	}
 	c := s.customer(n)
+	s.sleep(c, 5*time.Millisecond) // nobody does two things in one instant
 	if !c.known {
 		return s.identify(c, n)
 	}

@@ -19,12 +19,12 @@ type decision struct {
 	Mode     string  `json:"mode"`
 	Retracts string  `json:"retracts"`
 	Cause    struct {
-		Event string     `json:"event"`
-		ID    string     `json:"id"`
-		Timer string     `json:"timer"`
-		Offer string     `json:"offer"`
-		Value string     `json:"value"`
-		N     flexNumber `json:"n"`
+		Event string `json:"event"`
+		ID    string `json:"id"`
+		Timer string `json:"timer"`
+		Offer string `json:"offer"`
+		Value string `json:"value"`
+		N     int64  `json:"occurrence"`
 	} `json:"cause"`
 	Action *struct {
 		ID        string       `json:"id"`
@@ -120,21 +120,5 @@ func (t *instant) UnmarshalJSON(b []byte) error {
 	}
 	x, err := time.Parse(time.RFC3339Nano, string(b[1:len(b)-1]))
 	*t = instant(x.UnixMilli())
-	return err
-}
-
-// flexNumber is a number that may be written as a string.
-type flexNumber int64
-
-func (f *flexNumber) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if s == "null" {
-		return nil
-	}
-	if n := len(s); n > 1 && s[0] == '"' {
-		s = s[1 : n-1]
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	*f = flexNumber(n)
 	return err
 }

@@ -11,6 +11,7 @@ type person struct {
 	zone     string
 	consents map[[2]string]bool // channel, purpose
 	carts    map[string][]Line
+	whole    map[string]int64 // when a cart was told as a whole
 	bought   map[string]int64 // when the purchase was accepted; cancelled ones are gone
 	ever     map[string]bool  // bought at any time, cancelled or not
 	asked    map[string]bool  // asked to be told
@@ -19,7 +20,7 @@ type person struct {
 
 func newPerson() *person {
 	return &person{
-		consents: map[[2]string]bool{}, carts: map[string][]Line{}, bought: map[string]int64{},
+		consents: map[[2]string]bool{}, carts: map[string][]Line{}, whole: map[string]int64{}, bought: map[string]int64{},
 		ever: map[string]bool{}, asked: map[string]bool{}, wants: map[string]bool{},
 	}
 }
@@ -47,13 +48,17 @@ func (p *person) apply(n note) {
 		p.wants[l.SKU] = true
 	case ProductRemoved:
 		p.carts[e.Cart] = without(p.carts[e.Cart], e.Lines)
+	case CheckoutStarted: // the whole cart, with all that came before
+		p.carts[e.Cart], p.whole[e.Cart] = e.Lines, e.Occurred.UnixMilli()
 	case CheckoutFailed:
 		for _, l := range e.Lines {
 			p.wants[l.SKU] = true
 		}
 	case OrderCompleted:
 		for id, cart := range p.carts {
-			p.carts[id] = without(cart, e.Lines)
+			if p.whole[id] < e.Occurred.UnixMilli() {
+				p.carts[id] = without(cart, e.Lines)
+			}
 		}
 		for _, l := range e.Lines {
 			p.bought[l.SKU], p.ever[l.SKU] = n.at, true

@@ -178,7 +178,7 @@ func (o *Oracle) judge(d *decision) {
 	}
 	o.judgeMessage(d, m)
 	switch m.Role {
-	case CartLeft:
+	case CartLeft, CartLines:
 		o.judgeCart(d, m)
 	case Offer:
 		if !o.followUp(d) {

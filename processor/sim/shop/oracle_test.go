@@ -1,0 +1,157 @@
+package shop
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// minutePolicy are the shipped moments on the scale of minute.
+func minutePolicy() Policy {
+	p := DefaultPolicy()
+	p.Grace = 200 * time.Millisecond
+	p.Settle, p.Hold, p.OneAtATime = time.Second, 8*time.Second, 4*time.Second
+	p.Caps, p.Quiet, p.ChannelQuiet = nil, nil, nil
+	m := p.Moments["cart_abandoned"]
+	m.After, m.Again = 6*time.Second, 15*time.Second
+	p.Moments["cart_abandoned"] = m
+	return p
+}
+
+// run plays a shop against the engine in the test.
+func run(t *testing.T, seed uint64, fault string) Summary {
+	p := minutePolicy()
+	s := New(minute(seed, 20000))
+	book := NewBook(p)
+	oracle := NewOracle(book, p)
+	engine := newEngine(p, fault, func(record string, at time.Time) {
+		require.NoError(t, oracle.Decided(0, []byte(record), at), record)
+		d, _ := parseDecision([]byte(record))
+		if d.sent() && d.Action.OfferID != "" {
+			s.Offered(d.Customer, d.item(), d.Action.OfferID, time.UnixMilli(int64(d.Action.HoldUntil)))
+		}
+	})
+	engine.now = start.UnixMilli()
+	end := start
+	for {
+		e, ok := s.Next()
+		if !ok {
+			break
+		}
+		book.Acked(e, e.At)
+		engine.apply(e)
+		end = e.At
+	}
+	end = end.Add(20 * time.Second)
+	engine.tick(end)
+	return oracle.Report(end)
+}
+
+func TestAcceptsACorrectEngine(t *testing.T) {
+	for seed := range uint64(3) {
+		s := run(t, seed, "")
+		for _, f := range s.Findings[:min(5, len(s.Findings))] {
+			t.Log(f.Kind, f.Text)
+		}
+		require.True(t, s.Oracle.OK(), "%+v", s.Oracle)
+		require.Greater(t, s.Oracle.Checked, 500)
+		require.Greater(t, s.Decisions["cart_abandoned"]["sent"], 20)
+		require.Greater(t, s.Decisions["back_in_stock"]["sent"], 20)
+		require.Greater(t, s.Decisions["retarget_ads"]["sent"], 20)
+		require.Positive(t, s.RestockToOffer.N)
+		require.LessOrEqual(t, s.RestockToOffer.P50, 100.0)
+		_, err := json.Marshal(s)
+		require.NoError(t, err)
+	}
+}
+
+func TestFindsEachKindOfFault(t *testing.T) {
+	for fault, counts := range map[string]func(Verdict) int{
+		"reminds of what was bought":          func(v Verdict) int { return v.Wrong },
+		"reminds of what is sold out":         func(v Verdict) int { return v.Wrong },
+		"does not ask for consent":            func(v Verdict) int { return v.Wrong },
+		"sends what is of no use any more":    func(v Verdict) int { return v.Wrong },
+		"says it again and again":             func(v Verdict) int { return v.Wrong },
+		"does not wait for a level to settle": func(v Verdict) int { return v.Wrong },
+		"offers to nobody who asked":          func(v Verdict) int { return v.Wrong },
+		"shows ads to anybody":                func(v Verdict) int { return v.Wrong },
+		"serves the last first":               func(v Verdict) int { return v.Places },
+		"ends a candidate twice":              func(v Verdict) int { return v.Unbalanced },
+		"forgets carts":                       func(v Verdict) int { return v.Missing },
+		"refuses everything":                  func(v Verdict) int { return v.Missing },
+		"forgets who waits":                   func(v Verdict) int { return v.Missing },
+		"leaves ads running":                  func(v Verdict) int { return v.Missing },
+		"offers a unit twice":                 func(v Verdict) int { return v.Oversold },
+		"sends twice":                         func(v Verdict) int { return v.Duplicates },
+		"changes what it decided":             func(v Verdict) int { return v.Duplicates },
+		"offers to one customer again":        func(v Verdict) int { return v.Duplicates },
+	} {
+		t.Run(fault, func(t *testing.T) {
+			s := run(t, 1, fault)
+			require.Positive(t, counts(s.Oracle), "%+v", s.Oracle)
+			require.NotEmpty(t, s.Findings[0].Text)
+		})
+	}
+}
+
+// one judges a single message to ann, who has identified in a zone and may be
+// written to.
+func one(t *testing.T, at time.Time, zone string, policy func(*Policy), records ...string) Summary {
+	p := DefaultPolicy()
+	if policy != nil {
+		policy(&p)
+	}
+	b := NewBook(p)
+	b.Acked(Event{Seq: 0, Name: Identify, Customer: "ann", Email: true, Zone: zone, Occurred: start, Consents: []Consent{{channelEmail, purposeMarketing, true}}}, start)
+	o := NewOracle(b, p)
+	for i, r := range records {
+		when := at.Add(time.Duration(i) * time.Hour)
+		require.NoError(t, o.Decided(0, fmt.Appendf(nil, `{"id":"d%d","at":%q,"customer":"ann","moment":"cart_restored","cause":{"value":"x","occurrence":%d},"outcome":"sent","action":{"id":"a%d","kind":"message","channel":"email","class":"marketing","skus":[]%s}}`,
+			i, when.Format(time.RFC3339Nano), i, i, r), when))
+	}
+	return o.Report(at.Add(24 * time.Hour))
+}
+
+func TestQuietHours(t *testing.T) {
+	message := func(p *Policy) { p.Moments["cart_restored"] = MomentPolicy{Class: "marketing"} }
+	day := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		at    time.Duration
+		zone  string
+		wrong int
+	}{
+		{12 * time.Hour, "Europe/Paris", 0},
+		{13 * time.Hour, "Asia/Tokyo", 1},
+		{3 * time.Hour, "Europe/Paris", 1},
+		{20*time.Hour + time.Second, "Europe/Paris", 1},          // 21:00:01
+		{20*time.Hour + 100*time.Millisecond, "Europe/Paris", 0}, // within the grace
+		{7*time.Hour - 100*time.Millisecond, "Europe/Paris", 0},  // 08:00, within
+		{7*time.Hour - 2*time.Second, "Europe/Paris", 1},         // just before
+		{12 * time.Hour, "", 1},                                  // unknown is quiet
+		{12 * time.Hour, "Mars/Olympus", 1},                      // no such zone
+	} {
+		s := one(t, day.Add(c.at), c.zone, message, "")
+		require.Equal(t, c.wrong, s.Oracle.Wrong, "%v %s %v", c.at, c.zone, s.Findings)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	message := func(p *Policy) {
+		p.Moments["cart_restored"] = MomentPolicy{Class: "marketing"}
+		p.Caps = []Cap{{AtMost: 2, Every: 90 * time.Minute, Class: "marketing"}, {AtMost: 3, Every: 24 * time.Hour, Class: "marketing"}}
+	}
+	at := start.Add(time.Minute)
+	require.Zero(t, one(t, at, "Europe/Paris", message, "", "", "").Oracle.Wrong)
+	require.Equal(t, 1, one(t, at, "Europe/Paris", message, "", "", "", "").Oracle.Wrong)
+}
+
+func TestRecordsThatAreNone(t *testing.T) {
+	o := NewOracle(NewBook(Policy{}), Policy{})
+	require.Error(t, o.Decided(0, []byte(`{`), start))
+	require.Error(t, o.Decided(0, []byte(`{"id":"x"}`), start))
+	require.NoError(t, o.Decided(0, []byte(`{"id":"x","at":1700000000000,"customer":null,"moment":"m","outcome":"deferred","until":"2026-01-01T00:00:00Z"}`), start))
+	require.Equal(t, 1, o.Report(start).Oracle.Pending)
+}
