@@ -1,0 +1,98 @@
+package scenario
+
+import "os"
+
+// Scenario is one test that a shop owner can read: what happens when, and what
+// is to be said about it.
+type Scenario struct {
+	Name  string
+	File  string // as given to Load
+	Line  int    // where it begins
+	Start int64  // Unix ms; offsets count from here
+	Steps []Step
+
+	moments []byte // the file in force at the start
+}
+
+// Step is one line of the story. One of its actions is set.
+type Step struct {
+	Line  int
+	At    int64 // Unix ms
+	Label string
+
+	send    *send
+	expect  *[]expected
+	check   []check
+	control *control
+	deliver *deliver
+	apply   []byte // moments file
+}
+
+// send is a list of calls that arrive.
+type send struct {
+	calls   []call
+	repeat  int   // times each is delivered
+	shuffle int64 // seed of the order; see shuffled
+	mixed   bool  // shuffle was given
+	refused bool  // the inlet must refuse each of them
+}
+
+// call is one event as JSON, as an SDK would send it.
+type call struct {
+	line int
+	json []byte
+}
+
+// expected is a pattern that one decision must match, by the fields it names.
+type expected struct {
+	line   int
+	fields any
+}
+
+// check compares the answer about a customer or an item.
+type check struct {
+	line   int
+	kind   string // customer or item
+	id     string
+	fields any
+}
+
+type control struct {
+	stop bool
+	tag  string // "" = everything
+}
+
+type deliver struct {
+	channel string
+	delivery
+}
+
+// Load reads the scenarios of a file. It returns those that can be run, and
+// everything that is wrong with the others, each as FILE:LINE:COLUMN: what,
+// what to do.
+func Load(path string) ([]Scenario, []error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, []error{err}
+	}
+	return parse(path, text)
+}
+
+// parse reads the scenarios in a text.
+func parse(path string, text []byte) (list []Scenario, errs []error) {
+	r := &reader{file: path}
+	for _, doc := range r.documents(text) {
+		before := len(r.faults)
+		s := r.scenario(doc)
+		if len(r.faults) == before {
+			list = append(list, s)
+		}
+	}
+	for _, f := range r.faults {
+		errs = append(errs, f)
+	}
+	if len(list) == 0 && len(errs) == 0 {
+		errs = append(errs, r.at(1, 1, "no scenario in the file", "a scenario has a name and steps"))
+	}
+	return list, errs
+}

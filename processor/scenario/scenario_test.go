@@ -1,0 +1,40 @@
+package scenario
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+)
+
+// TestScenarios runs every scenario that ships, on 1 and 16 partitions and
+// with restarts.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("scenarios/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	names, total := map[string]string{}, 0
+	for _, f := range files {
+		list, faults := Load(f)
+		for _, err := range faults {
+			t.Error(err)
+		}
+		for _, s := range list {
+			if names[s.Name] != "" {
+				t.Errorf("%s:%d: the name %q is taken in %s", f, s.Line, s.Name, names[s.Name])
+			}
+			names[s.Name] = f
+			total++
+			t.Run(filepath.Base(f)+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				r := Run(context.Background(), s, Options{})
+				if !r.OK() {
+					t.Errorf("\n%s", r.text())
+				}
+			})
+		}
+	}
+	if total < 2 {
+		t.Errorf("%d scenarios", total)
+	}
+}
