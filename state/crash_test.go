@@ -46,7 +46,7 @@ func (m *model) next(b *Batch) {
 	rng := rand.New(rand.NewPCG(m.n, 1))
 	changes := 1 + rng.IntN(20)
 	if m.n%53 == 0 {
-		changes = 1500 // larger than half a memtable: takes another way in Pebble
+		changes = 600 // larger than half a memtable: takes another way in Pebble
 	}
 	for i := range changes {
 		kind, hash := byte(1+rng.IntN(testKinds)), testHash(rng.IntN(testHashes))
@@ -181,7 +181,7 @@ func TestModel(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, mark)
 	for range 3 {
-		for range 150 {
+		for range 110 {
 			m.advance(t, s)
 		}
 		m.check(t, s)
@@ -200,10 +200,10 @@ func TestPowerLoss(t *testing.T) {
 			shared := testShared(t, SharedOptions{})
 			fs := vfs.NewCrashableMem()
 			m, lost := newModel(), uint64(0)
-			for round := range 25 {
+			for round := range 12 {
 				s := openTest(t, shared, fs, "p")
 				m.check(t, s)
-				for i := range 20 + rng.IntN(150) {
+				for i := range 20 + rng.IntN(100) {
 					m.advance(t, s)
 					if i%40 == 39 {
 						require.NoError(t, s.Flush())
@@ -239,8 +239,8 @@ func child(dir string) {
 	if dir == "manifest" {
 		brokenManifest()
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	shared := NewShared(SharedOptions{MemTableBytes: 256 << 10, Stores: 1, Logger: log})
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	shared := NewShared(SharedOptions{MemTableBytes: 128 << 10, Stores: 1, Logger: log})
 	s, err := Open(dir, Options{Shared: shared})
 	if err != nil {
 		panic(err)
@@ -268,7 +268,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir() + "/p"
 	shared := testShared(t, SharedOptions{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	reached := uint64(0)
-	for round := range 4 {
+	for round := range 3 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childEnv+"="+dir)
 		cmd.Stderr = os.Stderr
@@ -277,7 +277,7 @@ func TestKill(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		_, err = bufio.NewReader(out).ReadString('\n')
 		require.NoError(t, err)
-		time.Sleep(time.Duration(150+rand.IntN(200)) * time.Millisecond)
+		time.Sleep(time.Duration(100+rand.IntN(200)) * time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())
 		_ = cmd.Wait()
 

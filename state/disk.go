@@ -35,8 +35,7 @@ type disk struct {
 	vfs.FS
 	dir     string
 	minFree uint64
-	opened  atomic.Bool   // before, nothing waits
-	closing chan struct{} // closed: nothing waits any more
+	opened  atomic.Bool // before, nothing waits
 	trouble atomic.Pointer[trouble]
 	probed  atomic.Pointer[probe]
 }
@@ -52,7 +51,7 @@ type probe struct {
 }
 
 func newDisk(fs vfs.FS, dir string, minFree uint64) *disk {
-	return &disk{FS: fs, dir: dir, minFree: minFree, closing: make(chan struct{})}
+	return &disk{FS: fs, dir: dir, minFree: minFree}
 }
 
 // failing returns the error of a write that failed a moment ago, else nil.
@@ -103,25 +102,12 @@ func (d *disk) again(name string, err error) bool {
 	if !d.opened.Load() {
 		return false
 	}
-	select {
-	case <-d.closing:
-		return false
-	case <-time.After(retryPause):
-	}
+	time.Sleep(retryPause)
 	return noSpace(err) && !strings.HasSuffix(name, ".sst")
 }
 
 func noSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
-
-func (d *disk) isClosing() bool {
-	select {
-	case <-d.closing:
-		return true
-	default:
-		return false
-	}
 }
 
 func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {

@@ -89,7 +89,7 @@ func (s *Store) room(grow uint64) error {
 
 // look asks Pebble for its figures. Pebble answers after a manifest that is
 // being written, which on a full disk may take long: look gives up then, and
-// Close waits for the answer.
+// Close waits for the answer it left behind.
 func (s *Store) look() (Metrics, error) {
 	got := make(chan *pebble.Metrics, 1)
 	s.lookers.Go(func() { got <- s.db.Metrics() })
@@ -201,13 +201,8 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 	l.s.log.Warn(fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called when Pebble cannot go on, and ends the process. Only a store
-// that is closed on a full disk drops what it could not write, as a crash may.
+// Fatalf is called when Pebble cannot go on. It must not return: what Pebble
+// has in memory is not in order any more.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
-	if l.s.disk.isClosing() && l.s.disk.failing() != nil {
-		l.s.log.Warn("state closed without its last changes, they are replayed", "err", msg)
-		return
-	}
-	l.s.shared.fatal(fmt.Sprintf("state %s: %s", l.s.dir, msg))
+	l.s.shared.fatal(fmt.Sprintf("state %s: %s", l.s.dir, fmt.Sprintf(format, args...)))
 }

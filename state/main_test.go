@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 // process fails the test.
 func testShared(t testing.TB, o SharedOptions) *Shared {
 	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 256 << 10
+		o.MemTableBytes = 128 << 10
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 1 << 20

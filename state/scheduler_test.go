@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -16,8 +17,8 @@ import (
 // TestOneCompaction: many busy stores never compact at the same time, each
 // gets its turn, and each can be closed at any time.
 func TestOneCompaction(t *testing.T) {
-	const stores, rounds = 8, 300
-	shared := testShared(t, SharedOptions{Stores: stores})
+	const stores, rounds = 5, 75
+	shared := testShared(t, SharedOptions{Stores: stores, MemTableBytes: 64 << 10})
 	fs := vfs.NewMem()
 	var running, most, total atomic.Int64
 	var each [stores]atomic.Int64
@@ -47,12 +48,12 @@ func TestOneCompaction(t *testing.T) {
 		owners.Go(func() {
 			s := open(i)
 			rng := rand.New(rand.NewPCG(uint64(i), 2))
-			value := make([]byte, 200)
+			value := make([]byte, 400)
 			for round := range rounds {
 				b := s.NewBatch()
-				for range 200 {
-					for j := range value {
-						value[j] = byte(rng.Uint32())
+				for range 100 {
+					for range len(value) / 16 { // half of it does not compress
+						binary.LittleEndian.PutUint64(value[rng.IntN(len(value)-8):], rng.Uint64())
 					}
 					b.Set(2, rng.Uint64N(4000), value)
 				}
@@ -66,7 +67,7 @@ func TestOneCompaction(t *testing.T) {
 					s = open(i)
 				}
 			}
-			if sub := s.Metrics().L0Sublevels; sub >= 40 {
+			if sub := s.Metrics().L0Sublevels; sub >= maxL0Sublevels {
 				t.Errorf("store %d was starved: %d sublevels", i, sub)
 			}
 			if err := s.Close(); err != nil {

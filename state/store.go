@@ -107,8 +107,6 @@ func (s *Store) options(listen *pebble.EventListener) *pebble.Options {
 		o.Levels[i].IndexBlockSize = 256 << 10
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	// A Get never asks the filters of the last level.
-	o.Levels[len(o.Levels)-1].FilterPolicy = pebble.NoFilterPolicy
 	return o
 }
 
@@ -136,17 +134,25 @@ func (s *Store) load() error {
 	return nil
 }
 
+// pointRead makes an iterator use the filters of the last level too, which
+// DB.Get does not: that a customer is new costs 2 us instead of 5, and one that
+// is there costs the same.
+var pointRead = pebble.IterOptions{UseL6Filters: true}
+
 // get appends the value of a key to dst.
 func (s *Store) get(dst, key []byte) ([]byte, bool, error) {
-	v, closer, err := s.db.Get(key)
-	if err == pebble.ErrNotFound { //nolint:errorlint // returned as it is, on the hot path
-		return dst, false, nil
-	}
+	it, err := s.db.NewIter(&pointRead)
 	if err != nil {
 		return dst, false, err
 	}
-	dst = append(dst, v...)
-	return dst, true, closer.Close()
+	// With the default comparer the prefix of a key is the key.
+	ok := it.SeekPrefixGE(key)
+	if ok {
+		var v []byte
+		v, err = it.ValueAndErr()
+		dst = append(dst, v...)
+	}
+	return dst, ok && err == nil, errors.Join(err, it.Close())
 }
 
 // Mark returns the mark of the last batch committed, nil when there was none.
@@ -265,20 +271,22 @@ func (s *Store) Flush() error {
 	}
 }
 
-// Close makes everything durable and closes the store. When the disk takes no
-// writes it closes all the same and returns why: what was not durable is then
-// in the log only. The owner calls it, with no Commit or Flush running; a
-// second call does nothing.
+// Close makes everything durable and closes the store. On ErrDisk the store
+// stays open: close it again when the disk takes writes, or end the process,
+// which loses nothing the log does not have. A corrupt store is closed and says
+// so. The owner calls it; after success a second call does nothing.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed { // written by the owner only
 		return nil
 	}
+	err := s.Flush()
+	if errors.Is(err, ErrDisk) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.closed = true
 	s.last = Metrics{}
-	err := s.Flush()
-	close(s.disk.closing)
 	s.lookers.Wait()
 	err = errors.Join(err, s.fail("close", s.db.Close()))
 	s.shared.open.Add(-1)
