@@ -16,8 +16,9 @@ type Cart struct {
 // Line is one item in a cart.
 type Line struct {
 	SKU     string
-	Price   int64 // minor units, as last told
-	Cleared int64 // everything up to here was taken out
+	hash    uint64 // of SKU
+	Price   int64  // minor units, as last told
+	Cleared int64  // everything up to here was taken out
 	Changes []change
 }
 
@@ -60,6 +61,7 @@ func (c *Cart) decode(r *reader) {
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		l.SKU = r.str()
+		l.hash = Hash(l.SKU)
 		l.Price = r.int()
 		l.Cleared = r.int()
 		l.Changes = make([]change, r.count(2))
@@ -131,15 +133,16 @@ func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 
 // line returns the line of an item, made when new; nil when the cart is full.
 func (c *Cart) line(sku string) *Line {
+	h := Hash(sku)
 	for i := range c.Lines {
-		if c.Lines[i].SKU == sku {
-			return &c.Lines[i]
+		if l := &c.Lines[i]; l.hash == h && l.SKU == sku {
+			return l
 		}
 	}
 	if len(c.Lines) >= maxLines {
 		return nil
 	}
-	c.Lines = append(c.Lines, Line{SKU: clone(sku)})
+	c.Lines = append(c.Lines, Line{SKU: clone(sku), hash: h})
 	return &c.Lines[len(c.Lines)-1]
 }
 

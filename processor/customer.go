@@ -16,6 +16,7 @@ type Customer struct {
 	Orders      []Order
 	OrderIDs    []uint64 // hashes of every order id applied, for good
 	Interests   []Interest
+	Sights      []sight
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
@@ -41,7 +42,10 @@ func (c *Customer) bytes() int {
 	for i := range c.Orders {
 		n += 64 + 56*cap(c.Orders[i].Lines)
 	}
-	return n + 176*cap(c.Interests) + 168*cap(c.Occurrences) + 700*len(c.Pending) + 120*cap(c.Contacts)
+	for i := range c.Interests {
+		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
+	}
+	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts)
 }
 
 func (c *Customer) encode(w *writer) {
@@ -65,6 +69,11 @@ func (c *Customer) encode(w *writer) {
 	w.uint(uint64(len(c.Interests)))
 	for i := range c.Interests {
 		c.Interests[i].encode(w)
+	}
+	w.uint(uint64(len(c.Sights)))
+	for _, s := range c.Sights {
+		w.u64(s.key)
+		w.int(s.at)
 	}
 	w.uint(uint64(len(c.Occurrences)))
 	for i := range c.Occurrences {
@@ -101,6 +110,10 @@ func (c *Customer) decode(r *reader) {
 	c.Interests = make([]Interest, r.count(8))
 	for i := range c.Interests {
 		c.Interests[i].decode(r)
+	}
+	c.Sights = make([]sight, r.count(9))
+	for i := range c.Sights {
+		c.Sights[i] = sight{r.u64(), r.int()}
 	}
 	c.Occurrences = make([]Occurrence, r.count(8))
 	for i := range c.Occurrences {
@@ -178,7 +191,7 @@ func (m *Machine) customerEvent(e *Event) {
 		c.startOccurrences(m, e)
 	}
 	if less {
-		c.recheck(m)
+		c.recheck(m, more)
 	}
 	if more {
 		c.rejoin(m)
@@ -210,9 +223,6 @@ func (c *Customer) rearm(m *Machine) {
 		if d := c.Pending[i].Due; d != 0 && (due == 0 || d < due) {
 			due = d
 		}
-	}
-	if due == c.due && due != 0 && c.armed != 0 && c.armed <= due {
-		return
 	}
 	m.arm(c, due)
 }

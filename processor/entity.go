@@ -170,7 +170,7 @@ func (m *Machine) touch(e entity) {
 // behind what was due before.
 func (m *Machine) arm(e entity, due int64) {
 	h := e.base()
-	if due != 0 && due <= m.shop.Now {
+	if due != 0 && due != h.due && due <= m.shop.Now {
 		due = m.shop.Now + 1
 	}
 	h.due = due

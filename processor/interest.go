@@ -7,6 +7,7 @@ import "slices"
 // holds all of it; the item's queue holds the place.
 type Interest struct {
 	SKU       string
+	hash      uint64 // of SKU: most comparisons end here
 	Wants     []Want
 	Since     int64 // the earliest, which keeps the place
 	PriceSeen int64 // what the customer saw, minor units
@@ -26,10 +27,39 @@ type Interest struct {
 // Want is one source of an interest, by its name in the moments file.
 type Want struct {
 	Name     string
-	Strength uint8 // 0 = seen, but not often enough yet
+	Strength uint8
 	Since    int64
-	Until    int64   // log time at which it ends
-	Seen     []int64 // with `times`: when
+	Until    int64 // log time at which it ends
+}
+
+// sight is one event towards an interest that takes several: which item and
+// interest (hashed together), and when.
+type sight struct {
+	key uint64
+	at  int64
+}
+
+// maxSights bounds the sights kept of one customer; the oldest go first.
+const maxSights = 64
+
+// often notes one more sight and reports whether there are enough of them.
+func (c *Customer) often(now int64, d *interestRule, sku string) bool {
+	key := Hash(sku) ^ Hash(d.Name)
+	n := 1
+	for _, s := range c.Sights {
+		if s.key == key && now-s.at <= d.Within.Milliseconds() {
+			n++
+		}
+	}
+	if n >= d.Times {
+		c.Sights = slices.DeleteFunc(c.Sights, func(s sight) bool { return s.key == key })
+		return true
+	}
+	if len(c.Sights) >= maxSights {
+		c.Sights = c.Sights[:copy(c.Sights, c.Sights[1:])]
+	}
+	c.Sights = append(c.Sights, sight{key, now})
+	return false
 }
 
 func (in *Interest) encode(w *writer) {
@@ -41,10 +71,6 @@ func (in *Interest) encode(w *writer) {
 		w.u8(x.Strength)
 		w.int(x.Since)
 		w.int(x.Until)
-		w.uint(uint64(len(x.Seen)))
-		for _, t := range x.Seen {
-			w.int(t)
-		}
 	}
 	w.int(in.Since)
 	w.int(in.PriceSeen)
@@ -62,19 +88,14 @@ func (in *Interest) encode(w *writer) {
 
 func (in *Interest) decode(r *reader) {
 	in.SKU = r.str()
-	in.Wants = make([]Want, r.count(5))
+	in.hash = Hash(in.SKU)
+	in.Wants = make([]Want, r.count(4))
 	for i := range in.Wants {
 		x := &in.Wants[i]
 		x.Name = intern(r.view())
 		x.Strength = r.u8()
 		x.Since = r.int()
 		x.Until = r.int()
-		if n := r.count(1); n > 0 {
-			x.Seen = make([]int64, n)
-			for j := range x.Seen {
-				x.Seen[j] = r.int()
-			}
-		}
 	}
 	in.Since = r.int()
 	in.PriceSeen = r.int()
@@ -104,10 +125,17 @@ func (in *Interest) strongest(now int64) (name string, strength uint8) {
 	return name, strength
 }
 
+// has reports whether the interest is alive under a name.
+func (in *Interest) has(name string, now int64) bool {
+	return in != nil && in.Bought == 0 && !in.Declined &&
+		slices.ContainsFunc(in.Wants, func(x Want) bool { return x.Name == name && x.Until > now })
+}
+
 func (c *Customer) interest(sku string) *Interest {
+	h := Hash(sku)
 	for i := range c.Interests {
-		if c.Interests[i].SKU == sku {
-			return &c.Interests[i]
+		if in := &c.Interests[i]; in.hash == h && in.SKU == sku {
+			return in
 		}
 	}
 	return nil
@@ -138,9 +166,12 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		return // over before it was heard of
 	}
 	in := c.interest(sku)
+	if d.Times > 1 && !in.has(d.Name, now) && !c.often(now, d, sku) {
+		return
+	}
 	if in == nil {
 		c.dropInterest(m, now)
-		c.Interests = append(c.Interests, Interest{SKU: clone(sku), Since: c.rank(now, e.At)})
+		c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, e.At)})
 		in = &c.Interests[len(c.Interests)-1]
 	}
 	if in.Bought != 0 || in.Declined {
@@ -148,7 +179,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		if e.At <= c.endedAt(in) {
 			return
 		}
-		*in = Interest{SKU: in.SKU, Since: c.rank(now, e.At)}
+		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At)}
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
@@ -156,14 +187,6 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		i = len(in.Wants) - 1
 	}
 	x := &in.Wants[i]
-	if d.Times > 1 && x.Strength == 0 {
-		x.Seen = append(slices.DeleteFunc(x.Seen, func(t int64) bool { return now-t > d.Within.Milliseconds() }), now)
-		x.Until = max(x.Until, now+d.Within.Milliseconds())
-		if len(x.Seen) < d.Times {
-			return
-		}
-		x.Seen = nil
-	}
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
 	if price != 0 && in.PriceSeen == 0 {

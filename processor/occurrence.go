@@ -32,6 +32,7 @@ type Occurrence struct {
 	In       bool   // audience: in
 	Sent     string // audience: id of the decision that let the customer in
 	Said     Reason // audience: last refusal said
+	Shut     bool   // audience: a permission is missing, whatever else changes
 }
 
 type occurrenceState uint8
@@ -61,6 +62,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.bool(o.In)
 	w.str(o.Sent)
 	w.str(string(o.Said))
+	w.bool(o.Shut)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -68,6 +70,7 @@ func (o *Occurrence) decode(r *reader) {
 		Moment: intern(r.view()), Value: intern(r.view()), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		Deferred: Reason(intern(r.view())), In: r.bool(), Sent: r.str(), Said: Reason(intern(r.view())),
+		Shut: r.bool(),
 	}
 }
 
@@ -296,6 +299,11 @@ func (c *Customer) hold(m *Machine, i int) {
 	}
 	v := c.gate(m, mo, o, false)
 	stake := o.In
+	o.Shut = false
+	if v.outcome != Sent {
+		_, refused := c.permitted(m, mo, o)
+		o.Shut = refused != ""
+	}
 	switch {
 	case v.outcome == Sent && !o.In:
 		c.Count++
@@ -311,13 +319,13 @@ func (c *Customer) hold(m *Machine, i int) {
 			c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
 			return
 		}
-		stake = v.reason.Step() == StepAvailable
+		stake = v.reason.Step() == StepAvailable && !o.Shut
 	case v.outcome != Sent:
 		if o.Said == "" {
 			o.Said = v.reason
 			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
 		}
-		stake = v.reason.Step() == StepAvailable
+		stake = v.reason.Step() == StepAvailable && !o.Shut
 	}
 	c.stake(m, o, stake)
 }
@@ -349,10 +357,12 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 }
 
 // recheck looks again at everything the customer has open, after something
-// that may have taken a reason away, or given a permission.
-func (c *Customer) recheck(m *Machine) {
+// that may have taken a reason away or, with permission, given one. Who is kept
+// out of an audience for want of a permission stays out whatever is bought.
+func (c *Customer) recheck(m *Machine, permission bool) {
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if i < len(c.Occurrences) && c.Occurrences[i].State == audienceState {
+		o := &c.Occurrences[i]
+		if o.State == audienceState && (permission || !o.Shut) {
 			c.hold(m, i)
 		}
 	}

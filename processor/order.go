@@ -14,6 +14,7 @@ type Order struct {
 // OrderLine is one item of an order.
 type OrderLine struct {
 	SKU      string
+	hash     uint64 // of SKU
 	Quantity int64
 }
 
@@ -34,7 +35,8 @@ func (o *Order) decode(r *reader) {
 	o.Cancelled = r.int()
 	o.Lines = make([]OrderLine, r.count(2))
 	for i := range o.Lines {
-		o.Lines[i] = OrderLine{r.str(), r.int()}
+		sku := r.str()
+		o.Lines[i] = OrderLine{sku, Hash(sku), r.int()}
 	}
 }
 
@@ -78,7 +80,7 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	o.Lines = make([]OrderLine, 0, len(e.Products))
 	for i := range e.Products {
 		p := &e.Products[i]
-		o.Lines = append(o.Lines, OrderLine{clone(p.SKU), max(p.Quantity, 1)})
+		o.Lines = append(o.Lines, OrderLine{clone(p.SKU), Hash(p.SKU), max(p.Quantity, 1)})
 	}
 	if o.Cancelled != 0 {
 		return false, false // the cancellation came first
@@ -141,13 +143,14 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 // purchases returns the units of an item bought since a time, in orders that
 // stand, and in orders that were cancelled.
 func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) {
+	h := Hash(sku)
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		if o.At < since {
 			continue
 		}
 		for j := range o.Lines {
-			if l := &o.Lines[j]; l.SKU == sku {
+			if l := &o.Lines[j]; l.hash == h && l.SKU == sku {
 				if o.Cancelled == 0 {
 					bought += l.Quantity
 				} else {
@@ -162,6 +165,7 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 // boughtSince reports whether the item, or one of its family, was bought since
 // a time.
 func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool {
+	h := Hash(sku)
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		if o.At < since || o.Cancelled != 0 {
@@ -169,7 +173,7 @@ func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool
 		}
 		for j := range o.Lines {
 			l := &o.Lines[j]
-			if l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {
+			if l.hash == h && l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {
 				return true
 			}
 		}

@@ -88,7 +88,8 @@ func (m *Machine) watchMessage(msg *Message) {
 		return
 	}
 	m.touch(wa)
-	changed := !f.same(&wa.Facts)
+	was := &wa.Facts
+	changed := f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price
 	wa.Facts = f
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""

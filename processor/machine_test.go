@@ -1,0 +1,259 @@
+package processor
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"onhand/processor/moments"
+)
+
+// tape is a log in memory: what was appended, and when the server stamped it.
+type tape struct {
+	records [][]byte
+	stamps  []int64
+}
+
+func (t *tape) append(now int64, entries ...[]byte) {
+	rec := AppendRecordHeader(nil, now)
+	for _, e := range entries {
+		rec = AppendRecordEntry(rec, e)
+	}
+	t.records = append(t.records, rec)
+	t.stamps = append(t.stamps, now)
+}
+
+func (t *tape) apply(m *Machine, from, to int, out *Outputs) {
+	for i := from; i < to; i++ {
+		m.Apply(uint64(i+1), t.stamps[i], t.records[i], out)
+	}
+}
+
+// drawTape makes a busy hour of a very small shop, so that customers and items
+// meet often. With alone, timers that are due are fired by a record of their
+// own before each event.
+func drawTape(t *rapid.T, alone bool) *tape {
+	tp := &tape{}
+	now := int64(1_800_000_000_000)
+	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	n := rapid.IntRange(20, 120).Draw(t, "events")
+	for i := range n {
+		now += rapid.Int64Range(1, 240_000).Draw(t, "gap")
+		if alone || rapid.IntRange(0, 9).Draw(t, "tick") == 0 {
+			tp.append(now, []byte{byte(TickEntry)})
+		}
+		e := Event{
+			Source: "shop", MessageID: fmt.Sprint("m", rapid.IntRange(0, 2*n).Draw(t, "id")), Stamp: now - rapid.Int64Range(0, 1000).Draw(t, "late"),
+			Stamped: true, UserID: fmt.Sprint("c", rapid.IntRange(0, 5).Draw(t, "customer")),
+		}
+		e.At = e.Stamp
+		sku := fmt.Sprint("s", rapid.IntRange(0, 3).Draw(t, "sku"))
+		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		case 0, 1:
+			e.Kind, e.SKU, e.CartID, e.Price, e.Quantity, e.HasQty = ProductAdded, sku, "cart", 1999, 1, true
+		case 2:
+			e.Kind, e.SKU, e.CartID = ProductRemoved, sku, "cart"
+		case 3:
+			e.Kind, e.OrderID, e.Products = OrderCompleted, fmt.Sprint("o", i), []Product{{SKU: sku, Quantity: 1, Price: 1999}}
+		case 4:
+			e.Kind, e.OrderID = OrderCancelled, fmt.Sprint("o", rapid.IntRange(0, i).Draw(t, "order"))
+		case 5:
+			e.Kind, e.SKU = BackInStockRequested, sku
+		case 6, 7:
+			e.Kind, e.UserID, e.SKU, e.Available, e.HasLevel = StockLevelReported, "", sku, rapid.Int64Range(-1, 6).Draw(t, "level"), true
+		case 8:
+			e.Kind = Identify
+			e.Traits = fmt.Appendf(nil, `{"email":"x","timezone":"Europe/Paris","push_token":"p","consent":{"email":{"marketing":%v},"ads":{"ads":%v}}}`,
+				rapid.Bool().Draw(t, "marketing"), rapid.Bool().Draw(t, "ads"))
+		default:
+			e.Kind, e.SKU = ProductViewed, sku
+		}
+		tp.append(now, AppendEvent([]byte{byte(EventEntry)}, &e))
+	}
+	for range 5 {
+		now += 6 * 3600_000
+		tp.append(now, []byte{byte(TickEntry)})
+	}
+	return tp
+}
+
+func open(t require.TestingT, s *memStore, memory int64) *Machine {
+	m, err := NewMachine(Config{Partitions: 1, Memory: memory}, s)
+	require.NoError(t, err)
+	return m
+}
+
+// A machine that writes behind, forgets, and is opened again anywhere gives
+// the same outputs and the same hash as one that never stopped.
+func TestReplayFromAnyWriteBehind(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tp := drawTape(t, false)
+		var want Outputs
+		whole := open(t, newMemStore(), 1<<40)
+		hashes := make([]uint64, len(tp.records)+1)
+		for i := range tp.records {
+			tp.apply(whole, i, i+1, &want)
+			hashes[i+1] = whole.shop.Hash
+		}
+
+		var got Outputs
+		s := newMemStore()
+		m := open(t, s, 1)
+		at := 0
+		marks := map[uint64]int{} // outputs written up to a position
+		for at < len(tp.records) {
+			to := min(len(tp.records), at+rapid.IntRange(1, 20).Draw(t, "burst"))
+			tp.apply(m, at, to, &got)
+			at = to
+			marks[m.shop.Position] = len(got.Buf)
+			require.Equal(t, hashes[at], m.shop.Hash, "hash at record %d", at)
+			m.Evict()
+			switch rapid.IntRange(0, 3).Draw(t, "then") {
+			case 0:
+				s.flush(m, 1, nil)
+				m.Evict()
+			case 1:
+				// The write-behind goes on while steps change what it has not
+				// come to; what it writes is the state at its beginning.
+				mark := m.BeginFlush(s)
+				for !m.FlushSome(1) && at < len(tp.records) {
+					tp.apply(m, at, at+1, &got)
+					at++
+					marks[m.shop.Position] = len(got.Buf)
+				}
+				for !m.FlushSome(1) {
+				}
+				s.mark = mark
+				m.FlushDone()
+				m.Evict()
+			case 2:
+				// A crash: back to the last write-behind.
+				m = open(t, s, 1)
+				at = int(m.shop.Position)
+				got.Buf = got.Buf[:marks[m.shop.Position]]
+			}
+		}
+		require.Equal(t, whole.shop.Hash, m.shop.Hash, "hash")
+		require.True(t, bytes.Equal(want.Buf, got.Buf), "outputs")
+	})
+}
+
+// No offer is opened beyond what may be promised, whatever the events.
+func TestOffersNeverExceedStock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tp := drawTape(t, true)
+		m := open(t, newMemStore(), 1<<40)
+		var out Outputs
+		open := map[string]int64{}
+		for i := range tp.records {
+			tp.apply(m, i, i+1, &out)
+			for _, e := range m.tables[ItemKind] {
+				it := e.(*Item)
+				units, _ := it.expected(m)
+				if it.Queue.Open > open[it.SKU] {
+					require.LessOrEqual(t, it.Queue.Open, max(units, 0), "open offers of %s at record %d", it.SKU, i)
+				}
+				open[it.SKU] = it.Queue.Open
+			}
+		}
+	})
+}
+
+// Candidates of each moment balance: what was decided is final once.
+func TestEachCandidateEndsOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tp := drawTape(t, false)
+		m := open(t, newMemStore(), 1<<40)
+		var out Outputs
+		tp.apply(m, 0, len(tp.records), &out)
+		final := map[string]string{}
+		sent := map[string]bool{}
+		for buf := out.Buf; len(buf) > 0; {
+			o, rest, err := NextOutput(buf)
+			require.NoError(t, err)
+			buf = rest
+			if o.Type == DeadOutput {
+				d, _ := ParseDead(o.Body)
+				t.Fatalf("dead letter: %s %s", d.Reason, d.Detail)
+			}
+			if o.Type != DecisionOutput {
+				continue
+			}
+			d, err := ParseDecision(o.Body)
+			require.NoError(t, err)
+			key := fmt.Sprint(d.Customer, "/", d.Moment, "/", d.Cause.Value, "/", d.Cause.N)
+			switch d.Outcome {
+			case Deferred:
+				require.Empty(t, final[key], "deferred after %s: %s", final[key], key)
+			case Retracted:
+				require.True(t, sent[d.Retracts], "retracts what was not sent")
+			default:
+				if d.Moment != "retarget_ads" || d.Outcome == Sent {
+					require.Empty(t, final[key], "two outcomes: %s", key)
+				}
+				final[key] = d.Outcome.String()
+				if d.Outcome == Sent {
+					sent[d.ID] = true
+				}
+			}
+		}
+	})
+}
+
+// A list behaves like a sorted map.
+func TestListIsASortedMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := open(t, newMemStore(), 1<<40)
+		m.out = &Outputs{}
+		owner := &Item{SKU: "x"}
+		m.create(ItemKind, 7, owner)
+		var l List
+		want := map[string]string{}
+		for range rapid.IntRange(1, 1500).Draw(t, "operations") {
+			k := fmt.Sprintf("%04d", rapid.IntRange(0, 900).Draw(t, "key"))
+			if rapid.IntRange(0, 3).Draw(t, "op") > 0 {
+				v := fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "value"))
+				l.put(m, &owner.head, k, v)
+				want[k] = v
+			} else {
+				_, had := want[k]
+				_, ok := l.remove(m, k)
+				require.Equal(t, had, ok)
+				delete(want, k)
+			}
+		}
+		require.Equal(t, len(want), l.Len())
+		var keys []string
+		l.ascend(m, "", func(k, v string) bool {
+			require.Equal(t, want[k], v)
+			keys = append(keys, k)
+			return true
+		})
+		require.True(t, slices.IsSorted(keys))
+		require.Len(t, keys, len(want))
+		for i, k := range keys {
+			require.Equal(t, i, l.index(m, k))
+		}
+	})
+}
+
+// Timers come up in the order (due, kind, hash).
+func TestTimersInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q timers
+		n := rapid.IntRange(1, 200).Draw(t, "n")
+		for range n {
+			q.push(wake{rapid.Int64Range(1, 20).Draw(t, "due"), rapid.Uint64Range(0, 5).Draw(t, "hash"), EntityKind(rapid.IntRange(1, 3).Draw(t, "kind"))})
+		}
+		last := wake{}
+		for range n {
+			w := q.pop()
+			require.False(t, w.before(last))
+			last = w
+		}
+	})
+}
