@@ -1,0 +1,60 @@
+package worker
+
+import "onhand/processor"
+
+// DecisionKey tells decisions apart.
+type DecisionKey struct {
+	Moment  string
+	Outcome processor.Outcome
+	Reason  processor.Reason
+}
+
+// DeliveryKey tells deliveries apart.
+type DeliveryKey struct {
+	Channel  string
+	Delivery processor.Delivery
+}
+
+// Counts counts confirmed outputs.
+type Counts struct {
+	Decisions  map[DecisionKey]uint64
+	Deliveries map[DeliveryKey]uint64
+	Dead       map[string]uint64 // by reason
+}
+
+func count[K comparable](m *map[K]uint64, k K, n uint64) {
+	if *m == nil {
+		*m = map[K]uint64{}
+	}
+	(*m)[k] += n
+}
+
+func (c *Counts) decision(d *processor.Decision) {
+	count(&c.Decisions, DecisionKey{d.Moment, d.Outcome, d.Reason}, 1)
+}
+
+func (c *Counts) delivery(d *processor.DeliveryRecord) {
+	count(&c.Deliveries, DeliveryKey{d.Channel, d.Delivery}, 1)
+}
+
+func (c *Counts) dead(reason string) { count(&c.Dead, reason, 1) }
+
+// Add adds other to c.
+func (c *Counts) Add(other Counts) {
+	for k, n := range other.Decisions {
+		count(&c.Decisions, k, n)
+	}
+	for k, n := range other.Deliveries {
+		count(&c.Deliveries, k, n)
+	}
+	for k, n := range other.Dead {
+		count(&c.Dead, k, n)
+	}
+}
+
+// Counts returns what was confirmed since the last call.
+func (p *Partition) Counts() Counts {
+	c := p.commit.counts
+	p.commit.counts = Counts{}
+	return c
+}

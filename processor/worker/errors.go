@@ -1,0 +1,77 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"onhand/processor"
+)
+
+var (
+	// ErrPoison is returned by Partition.Apply when a step panicked. The caller
+	// calls Reopen as soon as no write-behind is being committed, and reads the
+	// log again from there.
+	ErrPoison = errors.New("worker: a step failed; reopen the partition and read on from there")
+
+	// ErrFenced means that another worker has taken the partition over.
+	ErrFenced = errors.New("worker: another worker has taken the partition over")
+
+	// ErrNotOwned means that the partition runs in another worker, or in none
+	// at the moment.
+	ErrNotOwned = errors.New("worker: the partition is not owned here")
+
+	// ErrClosed means that the worker is closing.
+	ErrClosed = errors.New("worker: closed")
+)
+
+// DivergedError means that a replay did not come to the state that the commit
+// record stands for: the program, the state or the log is not what it was.
+type DivergedError struct {
+	Partition int
+	Position  uint64 // where the hashes were compared
+	Committed uint64 // hash in the commit record
+	Replayed  uint64 // hash of the replay
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("worker: partition %d: the replay differs from what was committed at position %d (hash %016x, committed %016x): "+
+		"run the version that committed it, or delete the partition's state so that it is rebuilt from the log", e.Partition, e.Position, e.Replayed, e.Committed)
+}
+
+// WentBackError means that the state is ahead of the log: the log has lost
+// messages it had acknowledged, or it is another log.
+type WentBackError struct {
+	Partition int
+	State     uint64 // position of the state
+	Committed uint64 // position of the last commit record
+}
+
+func (e *WentBackError) Error() string {
+	return fmt.Sprintf("worker: partition %d: the log went back: the state stands at %d, the last commit record at %d: "+
+		"delete the partition's state so that it is rebuilt from the log, or restore a checkpoint at or before %d", e.Partition, e.State, e.Committed, e.Committed)
+}
+
+// PoisonError means that a step failed again though it is passed over: going
+// on would only fail once more.
+type PoisonError struct {
+	Partition int
+	At        processor.Skip
+	Cause     any // of the panic
+}
+
+func (e *PoisonError) Error() string {
+	return fmt.Sprintf("worker: partition %d: step %d of record %d fails even when it is passed over (%v): run a version without the fault",
+		e.Partition, e.At.Index, e.At.Position, e.Cause)
+}
+
+// OverloadedError means that nothing, or not everything, was appended, as the
+// log takes no more for now. Send all of it again later; what is there already
+// is known by its message id.
+type OverloadedError struct {
+	RetryAfter time.Duration
+	Err        error
+}
+
+func (e *OverloadedError) Error() string { return e.Err.Error() }
+func (e *OverloadedError) Unwrap() error { return e.Err }

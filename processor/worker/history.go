@@ -1,0 +1,62 @@
+package worker
+
+import (
+	"fmt"
+
+	"onhand/processor"
+)
+
+// History is what the commit records of a partition say, as far as opening it
+// needs to know. The zero value is the history of a partition that never
+// committed.
+type History struct {
+	last   processor.CommitRecord // without its outputs
+	seq    uint64
+	points []point
+	skips  []processor.Skip
+}
+
+// point is where a commit record ends, and the hash there.
+type point struct{ position, hash uint64 }
+
+// Add takes the next commit record and its sequence in the log. Records of the
+// time before the state's position may be left out; the last may not.
+func (h *History) Add(seq uint64, data []byte) error {
+	c, err := processor.ParseCommit(data)
+	if err != nil {
+		return fmt.Errorf("worker: commit record %d: %w", seq, err)
+	}
+	if c.Position < h.last.Position || c.Epoch < h.last.Epoch || seq <= h.seq {
+		return fmt.Errorf("worker: commit record %d (epoch %d, position %d) goes back behind record %d (epoch %d, position %d)",
+			seq, c.Epoch, c.Position, h.seq, h.last.Epoch, h.last.Position)
+	}
+	if n := len(h.points); c.Position > 0 && (n == 0 || h.points[n-1].position < c.Position) {
+		h.points = append(h.points, point{c.Position, c.Hash})
+	}
+	h.skips = append(h.skips, c.Skips...)
+	c.First, c.Count, c.Outputs = c.First+uint64(c.Count), 0, nil
+	h.last, h.seq = c, seq
+	return nil
+}
+
+// Position returns the position that is committed.
+func (h *History) Position() uint64 { return h.last.Position }
+
+// Fence returns the commit record by which a new owner takes over from the
+// last one: empty, and of the next epoch. last is the last commit record, nil
+// when there is none. The new owner commits it expecting the sequence of last,
+// and is the owner when that is confirmed by an acknowledgement of its own;
+// after any other answer it reads the last record again and makes a new fence.
+func Fence(last []byte) ([]byte, error) {
+	var h History
+	if last != nil {
+		if err := h.Add(1, last); err != nil {
+			return nil, err
+		}
+	}
+	c := h.last
+	c.Epoch++
+	c.Code = processor.CodeVersion
+	c.Skips = nil
+	return c.Append(nil), nil
+}

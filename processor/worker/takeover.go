@@ -1,0 +1,121 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+)
+
+// claim takes a partition over: it puts a fence behind the last commit record,
+// so that no commit of an earlier owner can follow, and reads what was
+// committed since the position of the state. Only an acknowledgement of a fence
+// of its own makes this process the owner: the bytes of another's may be equal.
+func claim(ctx context.Context, log *jetstream.Log, part int, store Store) (*History, error) {
+	state, err := positionOf(store, part, log.Partitions())
+	if err != nil {
+		return nil, err
+	}
+	var fence uint64
+	for fence == 0 {
+		seq, last, err := log.LastCommit(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		record, err := Fence(last)
+		if err != nil {
+			return nil, err
+		}
+		fence, err = log.Commit(ctx, part, record, seq)
+		var fenced *jetstream.FencedError
+		if err != nil && !errors.As(err, &fenced) && !errors.Is(err, jetstream.ErrUnknown) || ctx.Err() != nil {
+			return nil, errors.Join(err, ctx.Err())
+		}
+	}
+	from, err := firstAfter(ctx, log, part, fence, state)
+	if err != nil {
+		return nil, err
+	}
+	return readHistory(ctx, log, part, from, fence)
+}
+
+// markOnly is a store without its timers, to look at the mark cheaply.
+type markOnly struct{ Store }
+
+func (markOnly) Timers(func(due int64, kind uint8, hash uint64) error) error { return nil }
+
+func positionOf(store Store, part, partitions int) (uint64, error) {
+	m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: partitions}, markOnly{store})
+	if err != nil {
+		return 0, err
+	}
+	return m.Shop().Position, nil
+}
+
+// firstAfter returns the sequence of a commit record from which on all records
+// together say what was committed after a position. Most restarts need the last
+// few, so it looks back in growing steps.
+func firstAfter(ctx context.Context, log *jetstream.Log, part int, last, position uint64) (uint64, error) {
+	covered := func(seq uint64) (bool, error) {
+		data, err := log.CommitAt(ctx, part, seq)
+		if errors.Is(err, jetstream.ErrNotFound) {
+			return true, nil // trimmed: older than anything that is needed
+		}
+		if err != nil {
+			return false, err
+		}
+		c, err := processor.ParseCommit(data)
+		return c.Position <= position, err
+	}
+	low, high := uint64(0), last // low is covered, high is not or is the last
+	for step := uint64(1); high > low+1; step *= 2 {
+		at := max(low+1, high-min(step, high-low-1))
+		ok, err := covered(at)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			low = at
+			break
+		}
+		high = at
+	}
+	for high > low+1 {
+		at := low + (high-low)/2
+		ok, err := covered(at)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			low = at
+		} else {
+			high = at
+		}
+	}
+	// The covered record itself may end at the position: its hash is compared.
+	if _, err := log.CommitAt(ctx, part, low); low > 0 && err == nil {
+		return low, nil
+	}
+	return high, nil
+}
+
+func readHistory(ctx context.Context, log *jetstream.Log, part int, from, to uint64) (*History, error) {
+	r, err := log.ReadCommits(part, from)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Stop()
+	h := &History{}
+	for h.seq < to {
+		m, err := r.Next(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("worker: partition %d: reading commit records: %w", part, err)
+		}
+		if err := h.Add(m.Seq, m.Data); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}

@@ -1,0 +1,107 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+
+	"onhand/processor"
+)
+
+// outbox is what one partition has to tell another: the messages of confirmed
+// commits, in the order of their numbers, packed into records of which one is
+// in flight. The receiver drops copies by number, so that a record whose fate
+// is unknown is simply published again.
+type outbox struct {
+	parcels []*parcel
+	busy    bool   // the first one is in flight
+	listed  bool   // in Partition.ready
+	queued  uint64 // number of the last message queued
+	acked   uint64 // number of the last message known to be in the receiver's log
+}
+
+// parcel is a record of transfers.
+type parcel struct {
+	record  []byte
+	entries int
+	last    uint64 // number of its last message
+}
+
+const maxSizeBytes = 3 // of the size in front of an entry
+
+// transfer queues a confirmed message, unless it was queued before.
+func (p *Partition) transfer(body []byte) error {
+	t, err := processor.ParseTransfer(body)
+	if err != nil {
+		return err
+	}
+	if t.Receiver < 0 || t.Receiver >= len(p.boxes) || t.Receiver == p.cfg.Partition {
+		return fmt.Errorf("worker: partition %d: message to partition %d, which does not exist or is itself", p.cfg.Partition, t.Receiver)
+	}
+	b := &p.boxes[t.Receiver]
+	if t.Number <= b.queued {
+		return nil
+	}
+	p.own.scratch = processor.AppendTransfer(p.own.scratch[:0], p.cfg.Partition, p.cfg.Incarnation, t)
+	entry := p.own.scratch
+	var k *parcel
+	if n := len(b.parcels); n > 0 && !(b.busy && n == 1) {
+		k = b.parcels[n-1]
+	}
+	if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(entry) > processor.MaxRecordBytes {
+		k = &parcel{record: processor.AppendRecordHeader(make([]byte, 0, 1024), 0)} // stamped when it leaves
+		b.parcels = append(b.parcels, k)
+	}
+	before := len(k.record)
+	k.record = processor.AppendRecordEntry(k.record, entry)
+	if len(k.record) > processor.MaxRecordBytes {
+		return fmt.Errorf("worker: partition %d: message %d to partition %d has %d bytes, a record holds %d",
+			p.cfg.Partition, t.Number, t.Receiver, len(entry), processor.MaxRecordBytes)
+	}
+	k.entries++
+	k.last = t.Number
+	b.queued = t.Number
+	p.owed += len(k.record) - before
+	p.list(t.Receiver)
+	return nil
+}
+
+// list makes NextTransfer look at a receiver.
+func (p *Partition) list(q int) {
+	if b := &p.boxes[q]; !b.busy && !b.listed && len(b.parcels) > 0 {
+		b.listed = true
+		p.ready = append(p.ready, q)
+	}
+}
+
+// NextTransfer returns a record to publish in the log of another partition. It
+// is valid until TransferDone is called for that partition.
+func (p *Partition) NextTransfer(now int64) (receiver int, record []byte, ok bool) {
+	if len(p.ready) == 0 || p.stopped != nil {
+		return 0, nil, false
+	}
+	q := p.ready[0]
+	p.ready = slices.Delete(p.ready, 0, 1)
+	b := &p.boxes[q]
+	b.listed, b.busy = false, true
+	record = b.parcels[0].record
+	processor.AppendRecordHeader(record[:0], now)
+	return q, record, true
+}
+
+// TransferDone says whether the record in flight to a partition is in its log.
+// If not, or if that is not known, NextTransfer returns it again: after a
+// failure call TransferDone only when it is time to try again.
+func (p *Partition) TransferDone(receiver int, ok bool) {
+	b := &p.boxes[receiver]
+	if !b.busy {
+		return
+	}
+	b.busy = false
+	if ok {
+		k := b.parcels[0]
+		b.acked = k.last
+		p.owed -= len(k.record) - processor.RecordHeaderBytes
+		b.parcels = slices.Delete(b.parcels, 0, 1)
+	}
+	p.list(receiver)
+}

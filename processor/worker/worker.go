@@ -1,0 +1,256 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"onhand/connectors"
+	"onhand/processor"
+	"onhand/processor/jetstream"
+	"onhand/state"
+)
+
+// Config describes a worker. ID, Log and DataDir are required.
+type Config struct {
+	ID      string         // a token no other worker has; the same after a restart
+	Log     *jetstream.Log // the deployment; closed by the caller, after the worker
+	DataDir string         // state is kept below it, by deployment and partition
+	Memory  int64          // bytes of decoded customers and items, all partitions together; default 512 MiB
+
+	// Channels by the names that actions use. Without any nothing is delivered
+	// and actions stay pending.
+	Channels map[string]connectors.ChannelConfig
+
+	Currency string               // of ingested amounts that name none
+	State    *state.SharedOptions // nil means the defaults
+
+	FlushEvery time.Duration    // between write-behinds of a partition; default 15 s
+	Clock      func() time.Time // default time.Now; after setting another one forward call Nudge
+	Logger     *slog.Logger     // nil discards
+}
+
+// Worker is a process of the deployment: it owns some of the partitions and
+// ingest shards, and runs them. Its methods may be called from any goroutine.
+type Worker struct {
+	cfg        Config
+	log        *jetstream.Log
+	shared     *state.Shared
+	dispatcher *connectors.Dispatcher
+	idempotent bool
+	letters    *letters
+	counters   counters
+
+	ctx    context.Context // of everything; ends abruptly
+	cancel context.CancelFunc
+	member *jetstream.Member
+	tasks  sync.WaitGroup // govern, letters
+
+	mu     sync.Mutex
+	loops  map[int]*loop
+	failed map[int]error // partitions that stopped; not started again while assigned here
+	owners []jetstream.Place
+	shards map[int]*shard
+	again  chan struct{} // look at the assignment again
+	quit   chan struct{} // govern ends
+	ended  bool
+}
+
+// New prepares a worker. Start starts it.
+func New(c Config) (*Worker, error) {
+	if c.ID == "" || c.Log == nil || c.DataDir == "" {
+		return nil, errors.New("worker: config: ID, Log and DataDir are required")
+	}
+	if c.Memory == 0 {
+		c.Memory = 512 << 20
+	}
+	if c.FlushEvery == 0 {
+		c.FlushEvery = 15 * time.Second
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	w := &Worker{
+		cfg: c, log: c.Log, idempotent: true,
+		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{},
+		again: make(chan struct{}, 1), quit: make(chan struct{}),
+	}
+	for _, channel := range c.Channels {
+		if channel.Channel != nil {
+			w.idempotent = w.idempotent && channel.Channel.Idempotent()
+		}
+	}
+	return w, nil
+}
+
+// Start joins the deployment and takes the partitions that fall to this worker.
+// It returns when the worker is among the members; partitions open one by one
+// after that, see Status. When ctx ends the worker stops at once, as if it were
+// killed; Close stops it in order. Close must be called in either case.
+func (w *Worker) Start(ctx context.Context) error {
+	member, err := w.log.Join(ctx, w.cfg.ID, nil)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	w.member = member
+	w.ctx, w.cancel = context.WithCancel(ctx)
+	options := state.SharedOptions{}
+	if w.cfg.State != nil {
+		options = *w.cfg.State
+	}
+	if options.Logger == nil {
+		options.Logger = w.cfg.Logger
+	}
+	w.shared = state.NewShared(options)
+	if len(w.cfg.Channels) > 0 {
+		w.dispatcher = connectors.NewDispatcher(connectors.Config{
+			Channels: w.cfg.Channels, Report: w.report, Now: w.cfg.Clock, Logger: w.cfg.Logger,
+		})
+	}
+	w.letters = newLetters(w.log.DeadLetters(), w.cfg.Logger)
+	w.tasks.Go(func() { w.letters.run(w.ctx) })
+	w.tasks.Go(w.govern)
+	return nil
+}
+
+// Close stops the worker in order: intake from shards, deliveries, partitions
+// with what they have still to say and to save, membership. What is not done
+// when ctx ends is left to the next owner. Calling it again does nothing.
+func (w *Worker) Close(ctx context.Context) error {
+	w.mu.Lock()
+	ended := w.ended
+	w.ended = true
+	w.mu.Unlock()
+	if ended || w.cancel == nil {
+		return nil
+	}
+	defer w.shared.Close()
+	close(w.quit)
+	abandon := context.AfterFunc(ctx, w.cancel)
+	defer abandon()
+	w.mu.Lock()
+	loops, shards := maps.Clone(w.loops), maps.Clone(w.shards)
+	w.mu.Unlock()
+	for _, s := range shards {
+		s.stop()
+	}
+	var err error
+	if w.dispatcher != nil {
+		err = w.dispatcher.Close(ctx)
+	}
+	for _, l := range loops {
+		l.post(l.drain)
+	}
+	for _, s := range shards {
+		<-s.done
+	}
+	for _, l := range loops {
+		<-l.done
+		l.stop()
+	}
+	if w.ctx.Err() == nil {
+		err = errors.Join(err, w.letters.flush(ctx), w.member.Leave(ctx))
+	}
+	w.cancel()
+	w.tasks.Wait()
+	return err
+}
+
+// share returns how much memory a partition may have.
+func (w *Worker) share() int64 {
+	n := max(1, len(w.member.Workers()))
+	owned := (w.log.Partitions() + n - 1) / n
+	return w.cfg.Memory / int64(owned)
+}
+
+// report gives the outcome of an attempt to its partition. When the partition
+// has moved on, its new owner asks about the action itself.
+func (w *Worker) report(r connectors.Report) {
+	w.mu.Lock()
+	l := w.loops[r.Partition]
+	w.mu.Unlock()
+	if l != nil {
+		l.post(func() { l.p.Report(r) })
+	}
+}
+
+// Nudge makes every partition look at the clock.
+func (w *Worker) Nudge() {
+	for _, l := range w.running() {
+		l.nudge()
+	}
+}
+
+func (w *Worker) running() []*loop {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := make([]*loop, 0, len(w.loops))
+	for p := range w.log.Partitions() {
+		if l := w.loops[p]; l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Ask runs f on a partition's state between two steps, and waits for it. f must
+// be quick, change nothing and keep nothing that it points at. The error is
+// ErrNotOwned when the partition runs elsewhere; see Status for where.
+func (w *Worker) Ask(ctx context.Context, partition int, f func(*processor.Machine)) error {
+	ran := false
+	err := w.ask(ctx, partition, func(p *Partition) {
+		if m := p.Machine(); m != nil {
+			ran = true
+			f(m)
+		}
+	})
+	if err == nil && !ran {
+		return fmt.Errorf("%w (partition %d is opening)", ErrNotOwned, partition)
+	}
+	return err
+}
+
+func (w *Worker) ask(ctx context.Context, partition int, f func(*Partition)) error {
+	w.mu.Lock()
+	l, why := w.loops[partition], w.failed[partition]
+	w.mu.Unlock()
+	if l == nil {
+		return errors.Join(fmt.Errorf("%w (partition %d)", ErrNotOwned, partition), why)
+	}
+	return l.ask(ctx, f)
+}
+
+func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
+	done := make(chan struct{})
+	ok := l.post(func() {
+		defer close(done)
+		f(l.p)
+	})
+	if !ok {
+		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-l.done:
+		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Control appends a change for the whole shop to the log. It holds from its
+// place in the log on; the caller has checked it.
+func (w *Worker) Control(ctx context.Context, c *processor.Control) error {
+	record := processor.AppendRecordHeader(nil, w.cfg.Clock().UnixMilli())
+	record = processor.AppendRecordEntry(record, processor.AppendControl(nil, c))
+	_, err := w.log.Append(ctx, 0, record)
+	return err
+}
