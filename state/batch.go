@@ -70,15 +70,14 @@ func (b *Batch) FiredUpTo(due int64) {
 	b.finish(op)
 }
 
-func (b *Batch) finish(op *pebble.DeferredBatchOp) {
-	if err := op.Finish(); err != nil && b.err == nil {
-		b.err = err
-	}
-}
+func (b *Batch) finish(op *pebble.DeferredBatchOp) { b.note(op.Finish()) }
 
-func (b *Batch) checkKind(kind byte) {
-	if kind > MaxKind && b.err == nil {
-		b.err = fmt.Errorf("kind %#x is above %#x", kind, MaxKind)
+func (b *Batch) checkKind(kind byte) { b.note(checkKind(kind)) }
+
+// note keeps the first error for Commit.
+func (b *Batch) note(err error) {
+	if b.err == nil {
+		b.err = err
 	}
 }
 
@@ -98,12 +97,12 @@ func (b *Batch) Commit(mark []byte) error {
 	if err := s.room(uint64(b.Len()) + nodeBytes*uint64(b.b.Count())); err != nil {
 		return err
 	}
-	if b.err == nil && b.fired != 0 && b.fired < s.fired {
-		b.err = fmt.Errorf("timer cursor set back from %d to %d", s.fired, b.fired)
-	}
 	fired := max(s.fired, b.fired)
-	if b.err == nil && b.due < fired {
-		b.err = fmt.Errorf("timer due %d set behind the cursor %d", b.due, fired)
+	if b.fired != 0 && b.fired < s.fired {
+		b.note(fmt.Errorf("timer cursor set back from %d to %d", s.fired, b.fired))
+	}
+	if b.due < fired {
+		b.note(fmt.Errorf("timer due %d set behind the cursor %d", b.due, fired))
 	}
 	if b.err != nil {
 		return s.fail("commit", b.err)

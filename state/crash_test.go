@@ -200,7 +200,7 @@ func TestPowerLoss(t *testing.T) {
 			shared := testShared(t, SharedOptions{})
 			fs := vfs.NewCrashableMem()
 			m, lost := newModel(), uint64(0)
-			for round := range 12 {
+			for round := range 8 {
 				s := openTest(t, shared, fs, "p")
 				m.check(t, s)
 				for i := range 20 + rng.IntN(100) {

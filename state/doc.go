@@ -44,10 +44,10 @@
 //
 // # When the disk gives trouble
 //
-// A full disk stops nothing by itself: what could not be written is tried
-// again, slowly, until space returns; meanwhile Healthy and Commit say
+// A full disk ends nothing: what could not be written is tried again, slowly,
+// until space returns; meanwhile reads go on, and Healthy, Commit and Close say
 // ErrDisk. A block that does not match its checksum makes the store bad for
-// good: everything answers ErrCorrupt and the owner restores a checkpoint. What
-// Pebble cannot survive (its manifest cannot be written for another reason
-// than space) ends the process; the log replays.
+// good: it takes no more writes and says ErrCorrupt, and its owner restores a
+// checkpoint. What Pebble cannot survive, such as a manifest that cannot be
+// synced, ends the process, and the log is replayed.
 package state

@@ -8,6 +8,13 @@ import (
 // MaxKind is the greatest kind of entity; the bytes above it begin other keys.
 const MaxKind byte = 0x5f
 
+func checkKind(kind byte) error {
+	if kind > MaxKind {
+		return fmt.Errorf("kind %#x is above %#x", kind, MaxKind)
+	}
+	return nil
+}
+
 // First bytes of the keys that are not entities.
 const (
 	seenTag  byte = 'd'

@@ -42,9 +42,7 @@ func (b *Batch) AddSeen(hour uint32, ids []uint64) {
 func (b *Batch) DropSeen(beforeHour uint32) {
 	var end [seenKeyLen]byte
 	putSeenKey(end[:], beforeHour, 0, 0)
-	if err := b.b.DeleteRange([]byte{seenTag}, end[:], nil); err != nil && b.err == nil {
-		b.err = err
-	}
+	b.note(b.b.DeleteRange([]byte{seenTag}, end[:], nil))
 }
 
 // Seen reports whether an id was recorded under sinceHour or any later hour.

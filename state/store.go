@@ -24,7 +24,8 @@ type Options struct {
 }
 
 // Store is the state of one partition on disk. It belongs to one goroutine,
-// its owner; Healthy, Metrics and Durable may be called from any.
+// its owner; Healthy, Metrics and Durable may be called from any, and are the
+// only ones that may be called once it is closed.
 type Store struct {
 	dir    string
 	db     *pebble.DB
@@ -204,6 +205,9 @@ func (s *Store) Get(kind byte, hash uint64, dst []byte) ([]byte, bool, error) {
 // Scan calls fn for every entity of a kind, by ascending hash. value is valid
 // during the call. An error of fn ends the scan and is returned as it is.
 func (s *Store) Scan(kind byte, fn func(hash uint64, value []byte) error) error {
+	if err := checkKind(kind); err != nil {
+		return s.fail("scan", err)
+	}
 	return s.each("scan", []byte{kind}, []byte{kind + 1}, func(key, value []byte) (error, error) {
 		_, hash, err := parseEntityKey(key)
 		if err != nil {
