@@ -129,7 +129,7 @@ func (o *Oracle) index() {
 			continue
 		}
 		m := o.policy.Moments[d.Moment]
-		if d.Outcome == "retracted" {
+		if d.Outcome == "retracted" { // comes after what it withdraws
 			if s := o.byID[d.Retracts]; s != nil {
 				s.withdrawn = d.at()
 			}
@@ -146,7 +146,7 @@ func (o *Oracle) index() {
 			continue
 		}
 		o.sent[d.Customer] = append(o.sent[d.Customer], d)
-		if m.Role == Offer && !o.followUp(d) {
+		if m.Role == Offer && d.Action != nil && !o.followUp(d) {
 			o.offers[d.item()] = append(o.offers[d.item()], d)
 		}
 	}

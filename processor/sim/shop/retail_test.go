@@ -21,7 +21,7 @@ func replay(t *testing.T, path string, cfg RetailConfig, each func(r *Retail, e 
 	r, err := OpenRetail(path, cfg)
 	require.NoError(t, err)
 	defer r.Close()
-	for {
+	for n := 0; n < 120000; n++ { // a quarter of the year is enough
 		e, ok := r.Next()
 		if !ok {
 			break
@@ -109,7 +109,7 @@ func TestRetailRefusesOtherFiles(t *testing.T) {
 
 // Real demand on simulated supply: everything an engine could be wrong about
 // does occur.
-func TestRetailWholeData(t *testing.T) {
+func TestRetailRecordedQuarter(t *testing.T) {
 	if _, err := os.Stat(fullData); err != nil {
 		t.Skip("the data set is not there: ", fullData)
 	}
@@ -117,16 +117,20 @@ func TestRetailWholeData(t *testing.T) {
 		t.Skip("short")
 	}
 	counts := map[string]int{}
-	began := time.Now()
+	began, last := time.Now(), time.Time{}
 	replay(t, fullData, RetailConfig{Seed: 1}, func(r *Retail, e Event) {
 		counts[e.Name]++
+		if e.At.Before(last) {
+			t.Fatal("time went back")
+		}
+		last = e.At
 		if e.Name == Requested && counts[Requested]%2 == 0 {
 			r.Offered(e.Customer, e.SKU, MessageID(counts[Requested]), e.At.Add(30*time.Minute))
 		}
 	})
 	t.Logf("%v in %v", counts, time.Since(began))
-	require.Greater(t, counts[OrderCompleted], 10000)
-	require.Greater(t, counts[OrderCancelled]+counts[OrderRefunded], 1000)
+	require.Greater(t, counts[OrderCompleted], 3000)
+	require.Greater(t, counts[OrderCancelled]+counts[OrderRefunded], 500)
 	require.Greater(t, counts[CheckoutFailed], 100)
 	require.Greater(t, counts[Requested], 1000)
 }
