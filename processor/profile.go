@@ -97,16 +97,18 @@ func (p *Profile) observe(e *Event) {
 	if len(e.Properties) == 0 {
 		return
 	}
-	ctx := properties(e.Properties).object("context")
-	if ctx == nil {
-		return
-	}
-	if z := ctx.str("timezone"); z != "" && z != p.Device {
-		p.Device, p.resolved = clone(z), false
-	}
-	if ctx.object("device").str("token") != "" {
-		p.reach("push")
-	}
+	properties(e.Properties).each(func(key string, v properties) {
+		switch key {
+		case "context.timezone":
+			if z := v.text(); z != "" && z != p.Device {
+				p.Device, p.resolved = clone(z), false
+			}
+		case "context.device.token":
+			if v.text() != "" {
+				p.reach("push")
+			}
+		}
+	})
 }
 
 func (p *Profile) reach(channel string) {

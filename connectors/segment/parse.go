@@ -13,6 +13,13 @@ import (
 // DefaultMaxSkew is how far ahead of its arrival an event may have happened.
 const DefaultMaxSkew = 48 * time.Hour
 
+// TimezoneProperty and TokenProperty are the properties that hold the device's
+// time zone and push token, from context.timezone and context.device.token.
+const (
+	TimezoneProperty = "context.timezone"
+	TokenProperty    = "context.device.token"
+)
+
 // ConsentProperty is the property that holds the call's
 // context.consent.categoryPreferences.
 const ConsentProperty = "context.consent.categoryPreferences"
@@ -67,8 +74,12 @@ type call struct {
 	typ, event, userID, anonymousID, previousID, messageID value
 	timestamp, originalTimestamp, sentAt                   value
 	groupID, name, category                                value
-	properties, traits, consent                            value
+	properties, traits                                     value
+	context                                                context
 }
+
+// context holds what is wanted of a call's context.
+type context struct{ consent, timezone, token value }
 
 // prop is one property as sent.
 type prop struct {
@@ -164,7 +175,7 @@ func (p *Parser) scan(body []byte) {
 			p.call.properties = p.properties()
 			continue
 		case "context":
-			p.call.consent = p.context()
+			p.call.context = p.context()
 			continue
 		default:
 			s.value(maxDepth)
@@ -214,32 +225,46 @@ func (p *Parser) clearProps() {
 	p.props, p.seen, p.null = p.props[:0], 0, 0
 }
 
-// context reads what is wanted of the context: consent.categoryPreferences.
-func (p *Parser) context() (consent value) {
+// context reads what is wanted of the context: consent.categoryPreferences,
+// timezone and device.token.
+func (p *Parser) context() (c context) {
+	p.members(maxDepth, func(key []byte) {
+		switch string(key) {
+		case "consent":
+			c.consent = p.member(maxDepth-1, "categoryPreferences")
+		case "device":
+			c.token = p.member(maxDepth-1, "token")
+		case "timezone":
+			c.timezone = p.s.value(maxDepth - 1)
+		default:
+			p.s.value(maxDepth - 1)
+		}
+	})
+	return c
+}
+
+// members reads an object: do reads the value of each key. What is not an
+// object is passed over.
+func (p *Parser) members(depth int, do func(key []byte)) {
 	s := &p.s
 	if s.i >= len(s.b) || s.b[s.i] != '{' {
-		s.value(maxDepth)
-		return value{}
+		s.value(depth)
+		return
 	}
 	for ok := s.open('}'); ok; ok = s.more('}') {
-		if key := s.key(); string(p.keyText(key)) != "consent" {
-			s.value(maxDepth - 1)
-			continue
-		}
-		consent = value{}
-		if s.i >= len(s.b) || s.b[s.i] != '{' {
-			s.value(maxDepth - 1)
-			continue
-		}
-		for ok := s.open('}'); ok; ok = s.more('}') {
-			key := s.key()
-			v := s.value(maxDepth - 2)
-			if string(p.keyText(key)) == "categoryPreferences" {
-				consent = v
-			}
-		}
+		do(p.keyText(s.key()))
 	}
-	return consent
+}
+
+// member reads an object and returns the value of one key, the last one sent.
+func (p *Parser) member(depth int, name string) (v value) {
+	p.members(depth, func(key []byte) {
+		same := string(key) == name
+		if x := p.s.value(depth - 1); same {
+			v = x
+		}
+	})
+	return v
 }
 
 // grow appends an empty event, with the arrays of the one that was there.

@@ -12,10 +12,17 @@ type extra struct {
 // what belongs there from the rest of the call. A key sent twice is kept once,
 // as it was sent last.
 func (p *Parser) keep(e *processor.Event, used fieldSet) {
-	var room [4]extra
+	var room [6]extra
 	extras := room[:0]
-	if p.call.consent.form == formObject && !emptyObject(p.call.consent.raw) {
-		extras = append(extras, extra{ConsentProperty, p.call.consent})
+	ctx := &p.call.context
+	if ctx.consent.form == formObject && !emptyObject(ctx.consent.raw) {
+		extras = append(extras, extra{ConsentProperty, ctx.consent})
+	}
+	if ctx.timezone.form == formText {
+		extras = append(extras, extra{TimezoneProperty, ctx.timezone})
+	}
+	if ctx.token.form == formText {
+		extras = append(extras, extra{TokenProperty, ctx.token})
 	}
 	switch e.Kind {
 	case processor.Page, processor.Screen:
