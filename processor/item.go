@@ -15,7 +15,7 @@ type Item struct {
 	ProductAt int64 // occurred_at of the catalogue's last word
 	Published Flag
 	Price     int64
-	PriceAt   int64 // version or time of the price
+	Priced    edition
 	Levels    []Level
 	Sales     []Sale // not covered by a level yet, oldest first
 	Extra     Sale   // those that did not fit, summed; At of the latest
@@ -37,8 +37,30 @@ type Level struct {
 	Known     bool // false: reported without a number
 	Sellable  Flag
 	Safety    int64 // -1 = the policy's
-	Version   int64
-	At        int64
+	edition
+}
+
+// edition orders the reports of one thing: by the source's version when both
+// have one, else by time.
+type edition struct {
+	Version int64
+	At      int64 // of the state reported, Unix ms
+}
+
+func editionOf(e *Event) edition {
+	at := e.At
+	if e.UpdatedAt != 0 {
+		at = e.UpdatedAt
+	}
+	return edition{e.Version, at}
+}
+
+// older reports whether e is of an earlier state than f.
+func (e edition) older(f edition) bool {
+	if e.Version != 0 && f.Version != 0 {
+		return e.Version < f.Version
+	}
+	return e.At < f.At
 }
 
 // Sale is a line of an order that the last level does not contain yet.
@@ -64,7 +86,8 @@ func (it *Item) encode(w *writer) {
 	w.int(it.ProductAt)
 	w.u8(uint8(it.Published))
 	w.int(it.Price)
-	w.int(it.PriceAt)
+	w.int(it.Priced.Version)
+	w.int(it.Priced.At)
 	w.uint(uint64(len(it.Levels)))
 	for i := range it.Levels {
 		l := &it.Levels[i]
@@ -105,10 +128,10 @@ func (it *Item) decode(r *reader) {
 	it.ProductAt = r.int()
 	it.Published = Flag(r.u8())
 	it.Price = r.int()
-	it.PriceAt = r.int()
+	it.Priced = edition{r.int(), r.int()}
 	it.Levels = make([]Level, r.count(7))
 	for i := range it.Levels {
-		it.Levels[i] = Level{r.str(), r.int(), r.bool(), Flag(r.u8()), r.int(), r.int(), r.int()}
+		it.Levels[i] = Level{r.str(), r.int(), r.bool(), Flag(r.u8()), r.int(), edition{r.int(), r.int()}}
 	}
 	it.Sales = make([]Sale, r.count(10))
 	for i := range it.Sales {
@@ -147,8 +170,8 @@ func (m *Machine) itemEvent(e *Event) {
 	case StockLevelReported:
 		it.level(e)
 	case PriceChanged:
-		if at := order(e); at >= it.PriceAt {
-			it.Price, it.PriceAt = e.Price, at
+		if ed := editionOf(e); !ed.older(it.Priced) {
+			it.Price, it.Priced = e.Price, ed
 		}
 	case ProductUpdated:
 		it.update(e)
@@ -178,18 +201,6 @@ func (m *Machine) itemEvent(e *Event) {
 	it.settle(m)
 }
 
-// order returns what orders the reports of a source: its version, else the
-// time of the state, else the time of the event.
-func order(e *Event) int64 {
-	switch {
-	case e.Version != 0:
-		return e.Version
-	case e.UpdatedAt != 0:
-		return e.UpdatedAt
-	}
-	return e.At
-}
-
 func quantity(e *Event) int64 {
 	if e.HasQty {
 		return e.Quantity
@@ -208,18 +219,15 @@ func (it *Item) level(e *Event) {
 		if len(it.Levels) >= maxLocations {
 			return
 		}
-		it.Levels = append(it.Levels, Level{Location: clone(e.Location), Version: -1 << 62})
+		it.Levels = append(it.Levels, Level{Location: clone(e.Location)})
 		i = len(it.Levels) - 1
 	}
 	l := &it.Levels[i]
-	if at := order(e); at < l.Version {
+	ed := editionOf(e)
+	if ed.older(l.edition) {
 		return
-	} else if l.Version = at; true {
-		l.At = e.At
-		if e.UpdatedAt != 0 {
-			l.At = e.UpdatedAt
-		}
 	}
+	l.edition = ed
 	l.Available, l.Known, l.Sellable, l.Safety = e.Available, e.HasLevel, e.Sellable, -1
 	if e.HasSafety {
 		l.Safety = e.Safety
@@ -255,8 +263,8 @@ func (it *Item) update(e *Event) {
 	if e.Published != Unset {
 		it.Published = e.Published
 	}
-	if e.HasPrice && e.At >= it.PriceAt {
-		it.Price, it.PriceAt = e.Price, e.At
+	if ed := (edition{At: e.At}); e.HasPrice && !ed.older(it.Priced) {
+		it.Price, it.Priced = e.Price, ed
 	}
 }
 
@@ -364,7 +372,7 @@ func (it *Item) settle(m *Machine) {
 	}
 	f := ItemFacts{
 		At: now, LevelAt: levelAt, Sellable: why == "", Why: why, Available: min(max(units, 0), availableCap),
-		Price: it.Price, PriceAt: it.PriceAt, OpensAt: it.OpensAt, ClosesAt: it.ClosesAt, Product: it.Product,
+		Price: it.Price, PriceAt: it.Priced.At, OpensAt: it.OpensAt, ClosesAt: it.ClosesAt, Product: it.Product,
 	}
 	for i := range it.Levels {
 		if l := &it.Levels[i]; l.Known && !m.rules.online(l.Location) {

@@ -116,11 +116,12 @@ func (c *commit) answered(m *nats.Msg, err error) {
 	}
 	seq, refusal, err := parseAck(m, c.stream)
 	if refusal != nil {
-		if last, ok := refusal.lastSequence(); ok && last != c.expect {
+		last, known := refusal.lastSequence()
+		if known && last != c.expect {
 			c.done(0, &FencedError{Stream: c.stream, Expect: c.expect, Last: last})
 			return
 		}
-		if refusal.ErrCode == codeWrongLastNow && c.tries < busyRetries {
+		if (known || refusal.ErrCode == codeWrongLastNow) && c.tries < busyRetries {
 			c.tries++
 			if !c.log.after(busyWait, c.again) {
 				c.done(0, ErrClosed)

@@ -117,16 +117,18 @@ func TestBusyZombieIsFenced(t *testing.T) {
 // and is not taken for a fence.
 func TestSpuriousRefusalIsRetried(t *testing.T) {
 	l := openLog(t, Options{})
-	result := make(chan error, 1)
-	var seq uint64
-	c := &commit{log: l, subject: l.outSubject(0), stream: "t-out-0", data: []byte("x"),
-		header: nats.Header{expectHeader: []string{"0"}},
-		done:   func(s uint64, err error) { seq = s; result <- err }}
-	refusal, err := json.Marshal(map[string]any{"error": apiError{400, codeWrongLastNow, "wrong last sequence"}})
-	require.NoError(t, err)
-	c.answered(&nats.Msg{Data: refusal}, nil)
-	require.NoError(t, <-result)
-	require.Equal(t, uint64(1), seq)
+	for p, spurious := range []apiError{{400, codeWrongLastNow, "wrong last sequence"}, {400, codeWrongLast, "wrong last sequence: 0"}} {
+		result := make(chan error, 1)
+		var seq uint64
+		c := &commit{log: l, subject: l.outSubject(p), stream: l.outStream(p), data: []byte("x"),
+			header: nats.Header{expectHeader: []string{"0"}},
+			done:   func(s uint64, err error) { seq = s; result <- err }}
+		refusal, err := json.Marshal(map[string]any{"error": spurious})
+		require.NoError(t, err)
+		c.answered(&nats.Msg{Data: refusal}, nil)
+		require.NoError(t, <-result)
+		require.Equal(t, uint64(1), seq)
+	}
 }
 
 func TestParseAck(t *testing.T) {
@@ -200,8 +202,10 @@ func TestUnknownFateIsLearned(t *testing.T) {
 		return err == nil && seq > first
 	})
 	line.cut()
+	start := time.Now()
 	require.ErrorIs(t, <-result, ErrUnknown)
 	require.ErrorIs(t, <-added, ErrUnknown)
+	require.Less(t, time.Since(start), ackTimeout/2, "it fails with the connection, not when the time is over")
 
 	var seq uint64
 	var data []byte

@@ -1,8 +1,10 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -65,7 +67,8 @@ func TestReadAheadIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 100 << 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			l := openLog(t, Options{})
+			var log bytes.Buffer
+			l := openLog(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			n := 3*aheadMessages + 7
 			if size > 1 {
 				n = 60
@@ -99,11 +102,11 @@ func TestReadAheadIsBounded(t *testing.T) {
 				defer r.mu.Unlock()
 				return !r.short()
 			})
-			r.mu.Lock()
-			defer r.mu.Unlock()
+			r.Stop()
 			require.Positive(t, r.asked.messages)
 			require.Positive(t, r.asked.bytes)
 			require.LessOrEqual(t, r.asked.bytes, aheadBytes)
+			require.NotContains(t, log.String(), "anew", "one consumer did it all")
 		})
 	}
 }

@@ -154,6 +154,7 @@ func TestReaderOnABrokenLine(t *testing.T) {
 	wg.Wait()
 	r, err := openLog(t, Options{URL: line.url()}).Read(0, 1)
 	require.NoError(t, err)
+	start := time.Now()
 	for i := range n {
 		if i%700 == 100 {
 			line.cut()
@@ -162,6 +163,7 @@ func TestReaderOnABrokenLine(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, uint64(i+1), m.Seq)
 	}
+	require.Less(t, time.Since(start), 2*silence, "it does not wait for the server to be silent")
 }
 
 // Opening without a server fails, soon, and says where it looked.

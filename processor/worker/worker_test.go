@@ -26,6 +26,8 @@ policy:
     service:   {channels: [email], consent: none, caps: false, quiet_hours: false, arbitration: false, holdout: false, crisis: false}
   channels:
     email: {hand_over: 5m, cost: 0}
+    push:  {hand_over: 10s, cost: 0}
+    sms:   {hand_over: 30s, cost: 6}
   stock: {safety: 0, settle: 1s, hold: 30m, queue: first_come}
 interest:
   requested: {from: Back In Stock Requested, strength: 100, lasts: 90d, queue: true}
@@ -186,6 +188,11 @@ func TestACartIsRemindedOf(t *testing.T) {
 		events = append(events, identify(id), added(id, "phone"))
 	}
 	require.NoError(t, in.Append(soon(t), events))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%+v\n%+v", w.Metrics().Counts, w.Status(context.Background()))
+		}
+	})
 	waitFor(t, "20 reminders", func() bool { return channel.count() == 20 })
 	require.NoError(t, w.WaitIdle(soon(t)))
 	m := w.Metrics()
