@@ -45,7 +45,7 @@ func (m *model) next(b *Batch) {
 	m.n++
 	rng := rand.New(rand.NewPCG(m.n, 1))
 	changes := 1 + rng.IntN(20)
-	if m.n%53 == 0 {
+	if m.n%157 == 0 {
 		changes = 600 // larger than half a memtable: takes another way in Pebble
 	}
 	for i := range changes {
@@ -203,9 +203,9 @@ func TestPowerLoss(t *testing.T) {
 			for round := range 8 {
 				s := openTest(t, shared, fs, "p")
 				m.check(t, s)
-				for i := range 20 + rng.IntN(100) {
+				for range 50 + rng.IntN(150) {
 					m.advance(t, s)
-					if i%40 == 39 {
+					if rng.IntN(300) == 0 {
 						require.NoError(t, s.Flush())
 					}
 				}
