@@ -109,6 +109,7 @@ func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 	cart := c.cart(e.CartID)
 	switch e.Kind {
 	case ProductAdded:
+		m.watch(e.SKU) // whether it can be had is asked when the window ends
 		return cart.add(e.SKU, e.At, quantity(e), e.Price), false
 	case ProductRemoved:
 		n := int64(0)
@@ -126,6 +127,9 @@ func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 	at := e.At
 	if e.UpdatedAt != 0 {
 		at = e.UpdatedAt
+	}
+	for i := range e.Products {
+		m.watch(e.Products[i].SKU)
 	}
 	changed, less = cart.state(e.Products, at)
 	return changed || e.Kind == CheckoutStarted, less

@@ -20,6 +20,8 @@ type Customer struct {
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
+
+	listed bool // the store lists the customer as having pending actions
 }
 
 // Limits of what one customer holds. What goes beyond drops the oldest.

@@ -23,10 +23,14 @@ type Store interface {
 // durable as a whole or not at all.
 type Writer interface {
 	Set(kind uint8, hash uint64, value []byte)
+	Delete(kind uint8, hash uint64)
 	SetTimer(due int64, kind uint8, hash uint64)
 	DeleteTimer(due int64, kind uint8, hash uint64)
 	AddSeen(hour uint32, ids []uint64)
 	DropSeen(beforeHour uint32)
+	// FiredUpTo says that no timer is armed before due any more: where the
+	// next Timers may begin.
+	FiredUpTo(due int64)
 }
 
 // entity is one keyed thing of the partition: a customer, an item, an item as
@@ -111,6 +115,9 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 	e.decode(r)
 	if r.err != nil {
 		panic(&StoreError{fmt.Errorf("%s %016x: %w", kind, hash, r.err)})
+	}
+	if c, ok := e.(*Customer); ok {
+		c.listed = len(c.Pending) > 0
 	}
 	m.keep(e)
 	return e
@@ -199,6 +206,11 @@ func (m *Machine) BeginFlush(w Writer) (mark []byte) {
 		e.base().pending = true
 	}
 	m.seen.flush(w, hourOf(m.shop.Now))
+	fired := m.shop.Now
+	if first, ok := m.timers.peek(); ok {
+		fired = min(fired, first.due)
+	}
+	w.FiredUpTo(fired)
 	out := writer{b: make([]byte, 0, 4096)}
 	m.shop.encode(&out)
 	return out.b
@@ -229,6 +241,10 @@ func (m *Machine) FlushDone() {
 func (m *Machine) save(e entity) {
 	h := e.base()
 	h.pending = false
+	if c, ok := e.(*Chunk); ok && c.gone {
+		m.writer.Delete(uint8(h.kind), h.hash)
+		return
+	}
 	w := writer{b: m.saveBuf[:0]}
 	encodeEntity(e, &w)
 	m.saveBuf = w.b
@@ -245,6 +261,13 @@ func (m *Machine) save(e entity) {
 	size := int32(e.bytes())
 	m.memory += int64(size - h.size)
 	h.size = size
+	if c, ok := e.(*Customer); ok && c.listed != (len(c.Pending) > 0) {
+		if c.listed = !c.listed; c.listed {
+			m.writer.Set(uint8(OutboxKind), h.hash, nil)
+		} else {
+			m.writer.Delete(uint8(OutboxKind), h.hash)
+		}
+	}
 }
 
 func encodeEntity(e entity, w *writer) {

@@ -13,6 +13,7 @@ const (
 	ItemKind                           // one SKU, in the partition that decides about its stock
 	WatchKind                          // one SKU as this partition's customers see it
 	ChunkKind                          // a part of a long ordered list (queue, watchers)
+	OutboxKind                         // on disk only: a customer with pending actions
 )
 
 func (k EntityKind) String() string {

@@ -35,6 +35,7 @@ type Chunk struct {
 	head
 	keys   []string
 	values []string
+	gone   bool // its list does not name it any more; the next write-behind deletes it
 }
 
 func (c *Chunk) id() string    { return "" }
@@ -156,7 +157,7 @@ func (l *List) remove(m *Machine, key string) (string, bool) {
 	s.count--
 	l.len--
 	if s.count == 0 {
-		// The empty chunk stays on disk, a few bytes nobody names any more.
+		c.gone = true
 		l.dir = slices.Delete(l.dir, i, i+1)
 	} else {
 		s.first = c.keys[0]

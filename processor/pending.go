@@ -87,42 +87,31 @@ func (c *Customer) dropPending(id string) bool {
 }
 
 // Outbox calls fn for every action that was decided and has no outcome: after
-// a restart its owner asks for release again. It reads the whole state.
+// a restart its owner asks for release again.
 func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
-	list := func(c *Customer) {
+	var hashes []uint64
+	for hash, e := range m.tables[CustomerKind] {
+		if len(e.(*Customer).Pending) > 0 {
+			hashes = append(hashes, hash)
+		}
+	}
+	err := m.store.Scan(uint8(OutboxKind), func(hash uint64, _ []byte) error {
+		hashes = append(hashes, hash)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(hashes)
+	for _, hash := range slices.Compact(hashes) {
+		c := m.load(CustomerKind, hash).(*Customer)
 		for i := range c.Pending {
 			if p := &c.Pending[i]; p.Due == 0 {
 				fn(c.ID, p.ID, p.Attempt+1)
 			}
 		}
 	}
-	seen := map[uint64]bool{}
-	hashes := make([]uint64, 0, len(m.tables[CustomerKind]))
-	for h, e := range m.tables[CustomerKind] {
-		seen[h] = true
-		if len(e.(*Customer).Pending) > 0 {
-			hashes = append(hashes, h)
-		}
-	}
-	slices.Sort(hashes)
-	for _, h := range hashes {
-		list(m.tables[CustomerKind][h].(*Customer))
-	}
-	return m.store.Scan(uint8(CustomerKind), func(hash uint64, value []byte) error {
-		if seen[hash] {
-			return nil
-		}
-		c := &Customer{}
-		r := &reader{b: value}
-		r.u8()
-		r.int()
-		c.decode(r)
-		if r.err != nil {
-			return r.err
-		}
-		list(c)
-		return nil
-	})
+	return nil
 }
 
 // AppendOutcome appends the entry that says what became of an attempt.

@@ -8,9 +8,10 @@ import (
 // becoming visible at once.
 type memStore struct {
 	mark   []byte
-	values [ChunkKind + 1]map[uint64][]byte
+	values [OutboxKind + 1]map[uint64][]byte
 	timers map[wake]bool
 	seen   map[uint64]uint32
+	fired  int64
 }
 
 func newMemStore() *memStore {
@@ -31,7 +32,9 @@ func (s *memStore) Get(kind uint8, hash uint64, dst []byte) ([]byte, bool, error
 func (s *memStore) Timers(fn func(due int64, kind uint8, hash uint64) error) error {
 	var all []wake
 	for w := range s.timers {
-		all = append(all, w)
+		if w.due >= s.fired {
+			all = append(all, w)
+		}
 	}
 	slices.SortFunc(all, func(a, b wake) int {
 		if a.before(b) {
@@ -67,6 +70,8 @@ func (s *memStore) Scan(kind uint8, fn func(hash uint64, value []byte) error) er
 }
 
 func (s *memStore) Set(kind uint8, hash uint64, v []byte) { s.values[kind][hash] = slices.Clone(v) }
+func (s *memStore) Delete(kind uint8, hash uint64)        { delete(s.values[kind], hash) }
+func (s *memStore) FiredUpTo(due int64)                   { s.fired = due }
 func (s *memStore) SetTimer(due int64, kind uint8, hash uint64) {
 	s.timers[wake{due, hash, EntityKind(kind)}] = true
 }

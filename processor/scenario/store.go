@@ -81,6 +81,12 @@ func (s *store) Set(kind uint8, hash uint64, value []byte) {
 	s.values[place{kind, hash}] = slices.Clone(value)
 }
 
+// Delete implements processor.Writer.
+func (s *store) Delete(kind uint8, hash uint64) { delete(s.values, place{kind, hash}) }
+
+// FiredUpTo implements processor.Writer.
+func (s *store) FiredUpTo(int64) {}
+
 // SetTimer implements processor.Writer.
 func (s *store) SetTimer(due int64, kind uint8, hash uint64) {
 	s.timers[timer{due, place{kind, hash}}] = true

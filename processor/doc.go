@@ -1,0 +1,48 @@
+// Package processor is the decision: what an event means for the customer and
+// the items it names, and what, if anything, should be said about it. It is
+// pure. It reads no clock, no random source, no file and no network, starts no
+// goroutine, and never ranges over a map where the order could reach a result.
+// The same log gives the same state and the same outputs, byte for byte, which
+// is what makes a crash a replay, a standby a second replay, and "why" and
+// "what if" questions that have an answer.
+//
+// # One event
+//
+//	record of the log
+//	   |  Machine.Apply: log time moves, timers that are due fire first
+//	   v
+//	Event -> Customer: profile, cart, order          the fold (profile.go, cart.go, order.go)
+//	            |  shows an Interest                  interest.go
+//	            |  ends or starts Occurrences         occurrence.go
+//	            v
+//	         window ends -> the gate                  gate.go: wanted, available, permitted, timely, best
+//	            |
+//	            v
+//	         Decision, always with its reason         contact.go, decision.go
+//	            |  sent: stays Pending until its outcome is known    pending.go
+//	            v
+//	         Outputs -> commit record                 output.go
+//
+// # One restock
+//
+//	Stock Level Reported -> Item: what should be there, less safety   item.go
+//	   |  Facts -> Watch in each partition with interested customers   facts.go, watch.go
+//	   v
+//	Queue: head of the line, one offer for each free unit              queue.go
+//	   |  OfferUnit, through the log
+//	   v
+//	Customer: the gate; told, and the hold begins, or the unit goes back   offer.go
+//
+// Customers and items live in the partition their id hashes to and talk by
+// numbered Messages through the log (message.go). What holds for the whole shop
+// enters at partition 0 and is passed on (control.go).
+//
+// # State
+//
+// Entities live decoded in memory. What changed is written behind in slices,
+// with a copy of the old state made before a change that comes in between
+// (entity.go). Long ordered lists, queues above all, are kept in chunks
+// (list.go). Timers, waves and fan-outs are one backlog ordered by due time
+// (timer.go); each record runs a bounded part of it, so that a million timers
+// never block their neighbours.
+package processor
