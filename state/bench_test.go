@@ -73,7 +73,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkSeen asks for ids never seen, after 200 batches an hour.
+// BenchmarkSeen asks for ids never seen, after 50 batches an hour.
 func BenchmarkSeen(b *testing.B) {
 	for _, perBatch := range []int{100, 20_000} {
 		shared := testShared(b, SharedOptions{MemTableBytes: 8 << 20, CacheBytes: 64 << 20})

@@ -26,8 +26,8 @@ var (
 // Healthy returns nil when the store takes writes, else an error that is
 // ErrCorrupt, ErrDisk or ErrStalled. It is cheap, may be called from any
 // goroutine and at any time, and is meant to be asked before more work is
-// taken in: after ErrDisk memory still takes a few memtables, then Commit
-// refuses.
+// taken in. While the disk is only low, Commit still works; once a write has
+// failed, Commit refuses until the disk takes writes again.
 func (s *Store) Healthy() error {
 	if err := s.writable(); err != nil {
 		return err

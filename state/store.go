@@ -23,9 +23,10 @@ type Options struct {
 	listen *pebble.EventListener // tests watch compactions
 }
 
-// Store is the state of one partition on disk. It belongs to one goroutine,
-// its owner; Healthy, Metrics and Durable may be called from any, and are the
-// only ones that may be called once it is closed.
+// Store is the state of one partition on disk. One goroutine commits, flushes
+// and closes it. Another may read and fill batches beside Commit and Flush, but
+// not beside Close. Healthy, Metrics and Durable may be called from any, and
+// are the only ones that may be called once the store is closed.
 type Store struct {
 	dir    string
 	db     *pebble.DB

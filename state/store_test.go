@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -125,4 +126,42 @@ func TestOneOwner(t *testing.T) {
 	_, err = s.Durable()
 	require.ErrorContains(t, err, "closed")
 	require.NoError(t, s.Metrics().Err)
+}
+
+// TestReadBesideCommit: one goroutine may read and fill batches while another
+// commits; a batch is seen whole or not at all.
+func TestReadBesideCommit(t *testing.T) {
+	s := openTest(t, testShared(t, SharedOptions{}), vfs.NewMem(), "p")
+	batches, done := make(chan *Batch, 1), make(chan error, 1)
+	go func() {
+		for b := range batches {
+			if err := b.Commit([]byte("m")); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- s.Flush()
+	}()
+	read := func(hash uint64) string {
+		v, _, err := s.Get(1, hash, nil)
+		require.NoError(t, err)
+		return string(v)
+	}
+	for i := range 300 {
+		b := s.NewBatch()
+		value := []byte(fmt.Sprintf("%06d%0*d", i, 400, 0))
+		b.Set(1, 1, value)
+		b.Set(1, 2, value)
+		b.AddSeen(1, []uint64{testHash(i)})
+		batches <- b
+		first := read(1)
+		require.LessOrEqual(t, first, read(2), "the second is no older than the first read before")
+	}
+	close(batches)
+	require.NoError(t, <-done)
+	for i := range 300 {
+		seen, err := s.Seen(testHash(i), 0)
+		require.NoError(t, err)
+		require.True(t, seen)
+	}
 }
