@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"onhand/processor"
@@ -32,6 +33,8 @@ type Packer struct {
 	rate     bucket
 	room     room
 	closed   bool
+
+	acked atomic.Uint64
 }
 
 const (
@@ -114,6 +117,10 @@ func (p *Packer) AddAll(entries [][]byte, done func(error)) error {
 	return nil
 }
 
+// Acked returns the sequence of the last record acknowledged, 0 when there is
+// none. Asked in done it is that of the record with the last of the entries.
+func (p *Packer) Acked() uint64 { return p.acked.Load() }
+
 // admit says whether size more bytes may wait.
 func (p *Packer) admit(size int) error {
 	switch {
@@ -182,7 +189,7 @@ func (p *Packer) flush() (unsent []failed) {
 		processor.AppendRecordHeader(k.record[:0], p.log.clock().UnixMilli())
 		p.room.level += int64(len(k.record) + len(p.subject) + messageOverhead)
 		p.inFlight = true
-		if err := p.log.publish(p.subject, p.stream, nil, k.record, func(_ uint64, err error) { p.landed(k, err) }); err != nil {
+		if err := p.log.publish(p.subject, p.stream, nil, k.record, func(seq uint64, err error) { p.landed(k, seq, err) }); err != nil {
 			p.inFlight = false
 			unsent = append(unsent, failed{k, err})
 		}
@@ -200,7 +207,10 @@ func (p *Packer) token() {
 }
 
 // landed continues when the record in flight has an answer.
-func (p *Packer) landed(k *pack, err error) {
+func (p *Packer) landed(k *pack, seq uint64, err error) {
+	if err == nil {
+		p.acked.Store(seq)
+	}
 	p.mu.Lock()
 	p.inFlight = false
 	unsent := p.flush()

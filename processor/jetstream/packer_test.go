@@ -122,7 +122,7 @@ func TestOverloadIsRefused(t *testing.T) {
 		accepted++
 	}
 	require.InDelta(t, MaxWaitingBytes/1000, accepted, 10)
-	p.landed(&pack{}, nil)
+	p.landed(&pack{}, 1, nil)
 	wg.Wait()
 	for got := 0; got < accepted; {
 		m, err := r.Next(soon(t))
