@@ -50,6 +50,9 @@ func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release b
 	}
 	channels, reason := c.permitted(m, mo, o)
 	if reason != "" {
+		if reason == Crisis {
+			v.until = m.shop.Now + crisisRetryMS
+		}
 		if reason == ConsentPending || reason == Crisis {
 			return v.refuse(Deferred, reason)
 		}
@@ -406,6 +409,10 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 
 // staleRetryMS is how soon a candidate that waits for a source looks again.
 const staleRetryMS = 60_000
+
+// crisisRetryMS is how soon a candidate that waits for the end of a crisis looks
+// again.
+const crisisRetryMS = 10 * 60_000
 
 // dependsOnOrders reports whether a moment would be wrong if an order were
 // still on its way here.

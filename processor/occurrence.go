@@ -245,7 +245,14 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 	o := &c.Occurrences[i]
 	switch v.outcome {
 	case Deferred:
+		if o.Expires != 0 && m.shop.Now > o.Expires {
+			c.conclude(m, i, v.refuse(Expired, ExpiredReason))
+			return
+		}
 		o.State, o.Due = deferredState, v.until
+		if o.Due == 0 && o.Expires != 0 {
+			o.Due = o.Expires + 1 // unless what is missing arrives first
+		}
 		if o.Deferred != v.reason {
 			o.Deferred = v.reason
 			c.record(m, mo, o, v)

@@ -106,6 +106,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
 		in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
 	}
 	m.send(sku, &msg)
+	m.watch(sku) // its family is asked for while the customer is left alone
 }
 
 // clockGraceMS is how far two systems' clocks may differ before a purchase

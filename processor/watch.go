@@ -7,7 +7,7 @@ import "strings"
 // reminder or an ad is thus decided where the customer's state is, without a
 // round trip.
 type Watch struct {
-	head
+	*head
 	SKU   string
 	Facts ItemFacts
 	// Stake is who has something to gain or lose when the facts change.
@@ -48,9 +48,9 @@ func (m *Machine) watch(sku string) *Watch {
 	if e != nil {
 		return e.(*Watch)
 	}
-	wa := &Watch{SKU: strings.Clone(sku)}
+	wa := m.create(WatchKind, at).(*Watch)
+	wa.SKU = strings.Clone(sku)
 	wa.Facts.Why = StockStale
-	m.create(WatchKind, at, wa)
 	m.send(wa.SKU, &Message{Type: WatchItem, SKU: wa.SKU, From: int64(m.partition)})
 	return wa
 }
@@ -72,7 +72,7 @@ func (wa *Watch) stake(m *Machine, customer string, in bool) {
 	}
 	m.touch(wa)
 	if in {
-		wa.Stake.put(m, &wa.head, customer, "")
+		wa.Stake.put(m, wa.head, customer, "")
 	} else {
 		wa.Stake.remove(m, customer)
 	}
@@ -86,6 +86,9 @@ func (m *Machine) watchMessage(msg *Message) {
 	wa := m.watch(msg.SKU)
 	if r.err != nil || f.Version < wa.Facts.Version {
 		return
+	}
+	if f.Product.AccessoryOf != "" {
+		m.watch(f.Product.AccessoryOf) // it is worth as much as what it is for
 	}
 	m.touch(wa)
 	was := &wa.Facts
