@@ -35,7 +35,7 @@
 // # Keys of a step
 //
 // at is required: an offset from start (1d12h) or a time. Timers due up to it
-// have fired before the step does anything. Further keys act in this order:
+// have fired before the step does anything. A step either does something:
 //
 //   - apply: laid over the moments in force, as `with`, and activated.
 //   - control: {stop: TAG} or {resume: TAG}, the kill switch; TAG all = everything.
@@ -48,6 +48,9 @@
 //     in the file; null leaves them out. Times may be offsets (timestamp: -3h).
 //     Siblings: repeat: N delivers each N times, shuffle: SEED in another order;
 //     refused: true says that the inlet must refuse them.
+//
+// or asks, or both of these:
+//
 //   - expect: what has been decided since the last expect, in any order. An entry
 //     matches one decision by the fields it names, nested ones too; a list matches
 //     element by element, in any order; a time may be an offset. What acts on a

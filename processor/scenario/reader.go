@@ -224,13 +224,12 @@ func (r *reader) step(n *yaml.Node, momentsName string, current *[]byte, p plan)
 			x.use(x.node)
 		}
 	}
-	doing := 0
-	for _, name := range []string{"send", "expect", "check", "control", "deliver", "apply"} {
-		if have[name] != nil {
-			doing++
-		}
-	}
-	if doing == 0 && n.Kind == yaml.MappingNode {
+	asks := have["expect"] != nil || have["check"] != nil
+	does := have["send"] != nil || have["control"] != nil || have["deliver"] != nil || have["apply"] != nil
+	switch {
+	case asks && does:
+		r.fault(n, "make it two steps; they may have the same at", "a step both does something and asks what was decided")
+	case !asks && !does && n.Kind == yaml.MappingNode:
 		r.fault(n, "one of send, expect, check, control, deliver, apply", "a step does nothing")
 	}
 	return st
