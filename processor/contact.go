@@ -167,19 +167,20 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 
 // retractAudience takes a customer out of an audience.
 func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
+	sent := m.decisionID(c, o, verdict{outcome: Sent})
 	d := &Decision{
 		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
-		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: o.Sent,
+		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: sent,
 		Mode: moments.Live, Version: m.rules.file.Hash,
 		Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
 	}
 	if f := m.facts(o.Value); f.LevelAt != 0 {
 		d.Evidence.StockAgeMS, d.Evidence.Facts = m.shop.Now-f.LevelAt, f.Version
 	}
-	if c.dropPending(o.Sent) {
+	if c.dropPending(sent) {
 		// Not handed over yet: taking it back is enough.
 		m.emitDecision(d)
-		o.In, o.Sent = false, ""
+		o.In = false
 		return
 	}
 	template, class, channel := o.Moment, "marketing", "ads"
@@ -191,7 +192,7 @@ func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence
 		Lines: []ActionLine{{SKU: o.Value, Quantity: 1}}, Currency: m.rules.file.Currency,
 	}
 	m.emitDecision(d)
-	o.In, o.Sent = false, ""
+	o.In = false
 	c.await(m, d, o)
 }
 

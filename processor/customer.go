@@ -5,7 +5,7 @@ import "strings"
 // Customer is all we remember of one person: profile and consents, carts,
 // orders, what they want, what is going to be said to them and what was said.
 type Customer struct {
-	head
+	*head
 	ID    string
 	Known bool  // an event named this id as a user, not as a visitor
 	Last  int64 // latest sender timestamp applied; see duplicate
@@ -20,8 +20,6 @@ type Customer struct {
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
-
-	listed bool // the store lists the customer as having pending actions
 }
 
 // Limits of what one customer holds. What goes beyond drops the oldest.
@@ -135,8 +133,8 @@ func (c *Customer) decode(r *reader) {
 func (m *Machine) customer(id string) *Customer {
 	e, at := m.find(CustomerKind, id, Hash(id))
 	if e == nil {
-		c := &Customer{ID: strings.Clone(id)}
-		m.create(CustomerKind, at, c)
+		c := m.create(CustomerKind, at).(*Customer)
+		c.ID = strings.Clone(id)
 		return c
 	}
 	m.touch(e)

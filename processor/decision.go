@@ -195,6 +195,31 @@ var reasonRank, reasonStep = func() (map[Reason]int, map[Reason]string) {
 	return rank, step
 }()
 
+// reasonCode is a reason in one byte, for what is kept of millions; 0 = none.
+// Codes follow the order of reasonOrder, so they are not stored.
+type reasonCode uint8
+
+var reasonWords = func() (words []Reason) {
+	for _, s := range reasonOrder {
+		words = append(words, s.reasons...)
+	}
+	return words
+}()
+
+func (r Reason) code() reasonCode {
+	if r == "" {
+		return 0
+	}
+	return reasonCode(reasonRank[r] + 1)
+}
+
+func (c reasonCode) reason() Reason {
+	if c == 0 {
+		return ""
+	}
+	return reasonWords[c-1]
+}
+
 // Step returns the step of the gate a reason belongs to.
 func (r Reason) Step() string { return reasonStep[r] }
 

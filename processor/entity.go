@@ -34,7 +34,8 @@ type Writer interface {
 }
 
 // entity is one keyed thing of the partition: a customer, an item, an item as
-// the partition's customers see it, or a chunk of a long list.
+// the partition's customers see it, or a chunk of a long list. Each embeds its
+// *head.
 type entity interface {
 	base() *head
 	// id is the name the entity was asked for by, told apart from another one
@@ -48,22 +49,34 @@ type entity interface {
 	bytes() int
 }
 
-// head is the bookkeeping every entity carries. None of it is encoded but due.
+// head is an entity's place in memory, and the bookkeeping that goes with it.
+// The entity is live, decoded and ready to change, or frozen, as it would be
+// written; a frozen one takes a fraction of the memory and is decoded when it
+// is next asked for.
 type head struct {
-	kind  EntityKind
+	live   entity
+	frozen []byte
+
 	hash  uint64 // Hash of the id, moved on by one for each id already there
 	due   int64  // earliest time this entity has something to do; 0 = none
 	armed int64  // due time of its entry in the queue; 0 = not known
 	saved int64  // due time on disk
 	// flush is the number of the write-behind that holds the latest change;
 	// 0 = unchanged since it was read.
-	flush   uint64
+	flush   uint32
+	size    int32
+	kind    EntityKind
 	pending bool // listed for the running write-behind, not encoded yet
 	used    bool // touched since the clock hand passed
-	size    int32
+	listed  bool // a customer the store lists as having pending actions
+	gone    bool // a chunk no list names any more
 }
 
 func (h *head) base() *head { return h }
+
+// headBytes is what a head takes besides what it holds: itself and its places
+// in the table and the ring.
+const headBytes = 168
 
 // probes bounds how many ids of one hash are told apart.
 const probes = 16
@@ -90,9 +103,12 @@ func (m *Machine) find(kind EntityKind, id string, hash uint64) (entity, uint64)
 
 // load returns the entity at a hash, from memory or from the store.
 func (m *Machine) load(kind EntityKind, hash uint64) entity {
-	if e, ok := m.tables[kind][hash]; ok {
-		e.base().used = true
-		return e
+	if h, ok := m.tables[kind][hash]; ok {
+		h.used = true
+		if h.live == nil {
+			m.thaw(h)
+		}
+		return h.live
 	}
 	value, ok, err := m.store.Get(uint8(kind), hash, m.scratch[:0])
 	if err != nil {
@@ -103,58 +119,95 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 		return nil
 	}
 	m.misses++
-	e := newEntity(kind)
-	r := &reader{b: value}
-	h := e.base()
-	h.kind, h.hash = kind, hash
-	if v := r.u8(); v != entityVersion {
-		panic(&StoreError{fmt.Errorf("%s %016x has version %d, this program reads %d", kind, hash, v, entityVersion)})
-	}
-	h.due = r.int()
+	h := &head{kind: kind, hash: hash}
+	h.live = newEntity(h)
+	h.read(value)
 	h.saved = h.due
-	e.decode(r)
-	if r.err != nil {
-		panic(&StoreError{fmt.Errorf("%s %016x: %w", kind, hash, r.err)})
+	if c, ok := h.live.(*Customer); ok {
+		h.listed = len(c.Pending) > 0
 	}
-	if c, ok := e.(*Customer); ok {
-		c.listed = len(c.Pending) > 0
-	}
-	m.keep(e)
-	return e
+	m.keep(h)
+	return h.live
 }
 
 // entityVersion is the first byte of every entity's value.
 const entityVersion = 1
 
-func newEntity(kind EntityKind) entity {
-	switch kind {
+// read decodes a value into the live entity.
+func (h *head) read(value []byte) {
+	r := &reader{b: value}
+	if v := r.u8(); v != entityVersion {
+		panic(&StoreError{fmt.Errorf("%s %016x has version %d, this program reads %d", h.kind, h.hash, v, entityVersion)})
+	}
+	h.due = r.int()
+	h.live.decode(r)
+	if r.err != nil {
+		panic(&StoreError{fmt.Errorf("%s %016x: %w", h.kind, h.hash, r.err)})
+	}
+}
+
+// write encodes the entity as it is stored.
+func (h *head) write(w *writer) {
+	w.u8(entityVersion)
+	w.int(h.due)
+	h.live.encode(w)
+}
+
+func newEntity(h *head) entity {
+	switch h.kind {
 	case CustomerKind:
-		return &Customer{}
+		return &Customer{head: h}
 	case ItemKind:
-		return &Item{}
+		return &Item{head: h}
 	case WatchKind:
-		return &Watch{}
+		return &Watch{head: h}
 	case ChunkKind:
-		return &Chunk{}
+		return &Chunk{head: h}
 	}
 	panic("processor: no such kind of entity")
 }
 
-// create puts a new entity at a hash that find returned.
-func (m *Machine) create(kind EntityKind, hash uint64, e entity) {
-	h := e.base()
-	h.kind, h.hash = kind, hash
-	m.keep(e)
-	m.touch(e)
+// create makes a new entity at a hash that find returned.
+func (m *Machine) create(kind EntityKind, hash uint64) entity {
+	h := &head{kind: kind, hash: hash}
+	h.live = newEntity(h)
+	m.keep(h)
+	m.touch(h.live)
+	return h.live
 }
 
-func (m *Machine) keep(e entity) {
-	h := e.base()
+func (m *Machine) keep(h *head) {
 	h.used = true
-	h.size = int32(e.bytes())
-	m.memory += int64(h.size)
-	m.tables[h.kind][h.hash] = e
-	m.ring = append(m.ring, e)
+	m.weigh(h)
+	m.tables[h.kind][h.hash] = h
+	m.ring = append(m.ring, h)
+}
+
+// weigh works out anew what an entity takes.
+func (m *Machine) weigh(h *head) {
+	was := h.size
+	if h.live != nil {
+		h.size = int32(headBytes + h.live.bytes())
+	} else {
+		h.size = int32(headBytes + len(h.frozen))
+	}
+	m.memory += int64(h.size - was)
+}
+
+func (m *Machine) thaw(h *head) {
+	h.live = newEntity(h)
+	h.read(h.frozen)
+	h.frozen = nil
+	m.weigh(h)
+}
+
+func (m *Machine) freeze(h *head) {
+	w := writer{b: m.saveBuf[:0]}
+	h.write(&w)
+	m.saveBuf = w.b
+	h.frozen = append(make([]byte, 0, len(w.b)), w.b...)
+	h.live = nil
+	m.weigh(h)
 }
 
 // touch must be called before an entity changes: it writes the old state to a
@@ -163,12 +216,12 @@ func (m *Machine) keep(e entity) {
 func (m *Machine) touch(e entity) {
 	h := e.base()
 	if h.pending {
-		m.save(e)
+		m.save(h)
 	}
-	m.last = e
+	m.last = h
 	if h.flush != m.flush {
 		h.flush = m.flush
-		m.dirty = append(m.dirty, e)
+		m.dirty = append(m.dirty, h)
 	}
 }
 
@@ -202,8 +255,8 @@ func (m *Machine) BeginFlush(w Writer) (mark []byte) {
 	m.writer = w
 	m.flushing, m.dirty = m.dirty, m.flushing[:0]
 	m.flush++
-	for _, e := range m.flushing {
-		e.base().pending = true
+	for _, h := range m.flushing {
+		h.pending = true
 	}
 	m.seen.flush(w, hourOf(m.shop.Now))
 	fired := m.shop.Now
@@ -220,11 +273,11 @@ func (m *Machine) BeginFlush(w Writer) (mark []byte) {
 func (m *Machine) FlushSome(n int) (done bool) {
 	for ; n > 0 && len(m.flushing) > 0; n-- {
 		last := len(m.flushing) - 1
-		e := m.flushing[last]
+		h := m.flushing[last]
 		m.flushing[last] = nil
 		m.flushing = m.flushing[:last]
-		if e.base().pending {
-			m.save(e)
+		if h.pending {
+			m.save(h)
 		}
 	}
 	return len(m.flushing) == 0
@@ -237,18 +290,22 @@ func (m *Machine) FlushDone() {
 	m.seen.flushed()
 }
 
-// save encodes an entity into the running write-behind.
-func (m *Machine) save(e entity) {
-	h := e.base()
+// save puts an entity into the running write-behind.
+func (m *Machine) save(h *head) {
 	h.pending = false
-	if c, ok := e.(*Chunk); ok && c.gone {
+	if h.gone {
 		m.writer.Delete(uint8(h.kind), h.hash)
 		return
 	}
-	w := writer{b: m.saveBuf[:0]}
-	encodeEntity(e, &w)
-	m.saveBuf = w.b
-	m.writer.Set(uint8(h.kind), h.hash, w.b)
+	value := h.frozen
+	if h.live != nil {
+		w := writer{b: m.saveBuf[:0]}
+		h.write(&w)
+		m.saveBuf = w.b
+		value = w.b
+		m.weigh(h) // it has grown since it was last looked at
+	}
+	m.writer.Set(uint8(h.kind), h.hash, value)
 	if h.saved != h.due {
 		if h.saved != 0 {
 			m.writer.DeleteTimer(h.saved, uint8(h.kind), h.hash)
@@ -258,11 +315,8 @@ func (m *Machine) save(e entity) {
 		}
 		h.saved = h.due
 	}
-	size := int32(e.bytes())
-	m.memory += int64(size - h.size)
-	h.size = size
-	if c, ok := e.(*Customer); ok && c.listed != (len(c.Pending) > 0) {
-		if c.listed = !c.listed; c.listed {
+	if c, ok := h.live.(*Customer); ok && h.listed != (len(c.Pending) > 0) {
+		if h.listed = !h.listed; h.listed {
 			m.writer.Set(uint8(OutboxKind), h.hash, nil)
 		} else {
 			m.writer.Delete(uint8(OutboxKind), h.hash)
@@ -270,31 +324,39 @@ func (m *Machine) save(e entity) {
 	}
 }
 
-func encodeEntity(e entity, w *writer) {
-	w.u8(entityVersion)
-	w.int(e.base().due)
-	e.encode(w)
-}
-
-// Evict forgets entities that are unchanged and durable until what is held
-// fits the limit, or none is left to forget. It is called between records.
+// Evict makes room until what is held fits the limit: what was not used
+// lately is frozen first, then forgotten, if it is durable. It is called
+// between records.
 func (m *Machine) Evict() {
-	for tries := 2 * len(m.ring); m.memory > m.limit && tries > 0; tries-- {
+	for tries := 3 * len(m.ring); m.memory > m.limit && tries > 0; tries-- {
 		if m.hand >= len(m.ring) {
 			m.hand = 0
 		}
-		e := m.ring[m.hand]
-		h := e.base()
-		if h.used || h.pending || h.flush > m.flushed {
+		h := m.ring[m.hand]
+		m.weigh(h)
+		switch {
+		case h.used:
 			h.used = false
 			m.hand++
-			continue
+		case h.live != nil && h.freezable():
+			m.freeze(h)
+			m.hand++
+		case h.pending || h.flush > m.flushed:
+			m.hand++
+		default:
+			m.memory -= int64(h.size)
+			delete(m.tables[h.kind], h.hash)
+			last := len(m.ring) - 1
+			m.ring[m.hand] = m.ring[last]
+			m.ring[last] = nil
+			m.ring = m.ring[:last]
 		}
-		m.memory -= int64(h.size)
-		delete(m.tables[h.kind], h.hash)
-		last := len(m.ring) - 1
-		m.ring[m.hand] = m.ring[last]
-		m.ring[last] = nil
-		m.ring = m.ring[:last]
 	}
+}
+
+// freezable reports whether the entity can be kept encoded. A customer whose
+// row in the outbox list must change has to be looked at when it is saved.
+func (h *head) freezable() bool {
+	c, ok := h.live.(*Customer)
+	return !h.gone && (!ok || h.listed == (len(c.Pending) > 0))
 }

@@ -9,7 +9,7 @@ import (
 // be promised, who waits for it and who holds an offer of it. It lives in one
 // partition, because who may be told of the last units is a question of order.
 type Item struct {
-	head
+	*head
 	SKU       string
 	Product   ProductFacts
 	ProductAt int64 // occurred_at of the catalogue's last word
@@ -154,9 +154,9 @@ func (it *Item) decode(r *reader) {
 func (m *Machine) item(sku string) *Item {
 	e, at := m.find(ItemKind, sku, Hash(sku))
 	if e == nil {
-		it := &Item{SKU: strings.Clone(sku)}
+		it := m.create(ItemKind, at).(*Item)
+		it.SKU = strings.Clone(sku)
 		it.Facts.Why = StockStale
-		m.create(ItemKind, at, it)
 		return it
 	}
 	m.touch(e)

@@ -32,10 +32,9 @@ const chunkEntries = 256
 
 // Chunk is a part of a List.
 type Chunk struct {
-	head
+	*head
 	keys   []string
 	values []string
-	gone   bool // its list does not name it any more; the next write-behind deletes it
 }
 
 func (c *Chunk) id() string    { return "" }
@@ -99,7 +98,7 @@ func (l *List) get(m *Machine, key string) (string, bool) {
 func (l *List) put(m *Machine, owner *head, key, value string) {
 	key, value = strings.Clone(key), strings.Clone(value)
 	if len(l.dir) == 0 {
-		l.dir = append(l.dir, span{first: key, chunk: m.newChunk(owner, &Chunk{})})
+		l.dir = append(l.dir, span{first: key, chunk: m.newChunk(owner).hash})
 	}
 	i := l.at(key)
 	s := &l.dir[i]
@@ -122,20 +121,19 @@ func (l *List) put(m *Machine, owner *head, key, value string) {
 		if j == len(c.keys)-1 {
 			at = len(c.keys) - 1
 		}
-		right := &Chunk{keys: slices.Clone(c.keys[at:]), values: slices.Clone(c.values[at:])}
+		right := m.newChunk(owner)
+		right.keys, right.values = slices.Clone(c.keys[at:]), slices.Clone(c.values[at:])
 		clear(c.keys[at:])
 		clear(c.values[at:])
 		c.keys, c.values = c.keys[:at], c.values[:at]
 		s.count = at
-		l.dir = slices.Insert(l.dir, i+1, span{first: right.keys[0], count: len(right.keys), chunk: m.newChunk(owner, right)})
+		l.dir = slices.Insert(l.dir, i+1, span{first: right.keys[0], count: len(right.keys), chunk: right.hash})
 	}
 }
 
-func (m *Machine) newChunk(owner *head, c *Chunk) uint64 {
+func (m *Machine) newChunk(owner *head) *Chunk {
 	m.shop.Chunks++
-	hash := owner.hash&^(1<<52-1) | m.shop.Chunks&(1<<52-1)
-	m.create(ChunkKind, hash, c)
-	return hash
+	return m.create(ChunkKind, owner.hash&^(1<<52-1)|m.shop.Chunks&(1<<52-1)).(*Chunk)
 }
 
 // remove deletes a key and returns the value it had.

@@ -28,7 +28,7 @@ type Machine struct {
 	store                 Store
 	shop                  Shop
 	rules                 *rules
-	tables                [ChunkKind + 1]map[uint64]entity
+	tables                [ChunkKind + 1]map[uint64]*head
 	timers                timers
 	seen                  seen
 	skips                 map[Skip]bool
@@ -37,7 +37,7 @@ type Machine struct {
 	out    *Outputs
 	index  int       // within the record
 	mark   int       // where its outputs begin
-	last   entity    // touched last
+	last   *head     // touched last
 	body   writer    // scratch of emit
 	event  Event     // scratch of Apply
 	inbox  []Message // for entities of this partition
@@ -45,11 +45,11 @@ type Machine struct {
 
 	// Write-behind and memory; see entity.go.
 	writer   Writer
-	dirty    []entity
-	flushing []entity
-	flush    uint64 // number of the write-behind that takes changes made now
-	flushed  uint64 // last one committed to the store
-	ring     []entity
+	dirty    []*head
+	flushing []*head
+	flush    uint32 // number of the write-behind that takes changes made now
+	flushed  uint32 // last one committed to the store
+	ring     []*head
 	hand     int
 	memory   int64
 	limit    int64
@@ -83,7 +83,7 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 		m.skips[s] = true
 	}
 	for k := CustomerKind; k <= ChunkKind; k++ {
-		m.tables[k] = make(map[uint64]entity)
+		m.tables[k] = make(map[uint64]*head)
 	}
 	mark, err := store.Mark()
 	if err != nil {
@@ -227,7 +227,7 @@ func (m *Machine) end() {
 	}
 	if s.Step%64 == 0 && m.last != nil {
 		w := writer{b: m.hashBuf[:0]}
-		encodeEntity(m.last, &w)
+		m.last.write(&w)
 		m.hashBuf = w.b
 		h = mix(h ^ xxhash.Sum64(w.b))
 	}

@@ -151,8 +151,8 @@ func TestOffersNeverExceedStock(t *testing.T) {
 		open := map[string]int64{}
 		for i := range tp.records {
 			tp.apply(m, i, i+1, &out)
-			for _, e := range m.tables[ItemKind] {
-				it := e.(*Item)
+			for _, h := range m.tables[ItemKind] {
+				it := h.live.(*Item)
 				units, _ := it.expected(m)
 				if it.Queue.Open > open[it.SKU] {
 					require.LessOrEqual(t, it.Queue.Open, max(units, 0), "open offers of %s at record %d", it.SKU, i)
@@ -209,15 +209,14 @@ func TestListIsASortedMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := open(t, newMemStore(), 1<<40)
 		m.out = &Outputs{}
-		owner := &Item{SKU: "x"}
-		m.create(ItemKind, 7, owner)
+		owner := m.create(ItemKind, 7).(*Item)
 		var l List
 		want := map[string]string{}
 		for range rapid.IntRange(1, 1500).Draw(t, "operations") {
 			k := fmt.Sprintf("%04d", rapid.IntRange(0, 900).Draw(t, "key"))
 			if rapid.IntRange(0, 3).Draw(t, "op") > 0 {
 				v := fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "value"))
-				l.put(m, &owner.head, k, v)
+				l.put(m, owner.head, k, v)
 				want[k] = v
 			} else {
 				_, had := want[k]

@@ -19,20 +19,18 @@ type Occurrence struct {
 	Value    string
 	N        int64 // number among the customer's occurrences
 	State    occurrenceState
-	Due      int64  // log time of the next look; 0 = something must arrive first
-	Cause    Kind   // of the event that began or last restarted it
-	Name     string // of a Custom event
-	Position uint64 // of that event in the log
-	At       int64  // when it happened
-	Expires  int64  // log time; 0 = not fixed yet
-	Offer    int64  // number of the open or held offer
-	OfferAt  int64  // time of the stock level behind it
+	Cause    Kind       // of the event that began or last restarted it
+	Said     reasonCode // last refusal said; a repeated one is not said again
+	In       bool       // audience: in
+	Shut     bool       // audience: a permission is missing, whatever else changes
+	Due      int64      // log time of the next look; 0 = something must arrive first
+	Name     string     // of a Custom event
+	Position uint64     // of that event in the log
+	At       int64      // when it happened
+	Expires  int64      // log time; 0 = not fixed yet
+	Offer    int64      // number of the open or held offer
+	OfferAt  int64      // time of the stock level behind it
 	Place    int64
-	Deferred Reason // last deferral said; a repeated one is not said again
-	In       bool   // audience: in
-	Sent     string // audience: id of the decision that let the customer in
-	Said     Reason // audience: last refusal said
-	Shut     bool   // audience: a permission is missing, whatever else changes
 }
 
 type occurrenceState uint8
@@ -58,10 +56,8 @@ func (o *Occurrence) encode(w *writer) {
 	w.int(o.Offer)
 	w.int(o.OfferAt)
 	w.int(o.Place)
-	w.str(string(o.Deferred))
 	w.bool(o.In)
-	w.str(o.Sent)
-	w.str(string(o.Said))
+	w.str(string(o.Said.reason()))
 	w.bool(o.Shut)
 }
 
@@ -69,7 +65,7 @@ func (o *Occurrence) decode(r *reader) {
 	*o = Occurrence{
 		Moment: intern(r.view()), Value: intern(r.view()), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
-		Deferred: Reason(intern(r.view())), In: r.bool(), Sent: r.str(), Said: Reason(intern(r.view())),
+		In: r.bool(), Said: Reason(r.view()).code(),
 		Shut: r.bool(),
 	}
 }
@@ -165,7 +161,7 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 		o.Expires = now + mo.Expires.After.Milliseconds()
 		o.Due = o.Expires
 		if !o.In {
-			o.Said = ""
+			o.Said = 0
 		}
 		c.hold(m, i)
 		return
@@ -253,8 +249,8 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 		if o.Due == 0 && o.Expires != 0 {
 			o.Due = o.Expires + 1 // unless what is missing arrives first
 		}
-		if o.Deferred != v.reason {
-			o.Deferred = v.reason
+		if code := v.reason.code(); o.Said != code {
+			o.Said = code
 			c.record(m, mo, o, v)
 		}
 		c.giveBack(m, o, true)
@@ -316,11 +312,11 @@ func (c *Customer) hold(m *Machine, i int) {
 		c.Count++
 		o.N = c.Count
 		d := c.record(m, mo, o, v)
-		o.In, o.Sent, o.Said, stake = true, d.ID, "", true
+		o.In, o.Said, stake = true, 0, true
 		c.told(m, d, o)
 	case v.outcome != Sent && o.In:
 		c.retractAudience(m, mo, o, v.reason)
-		o.Said = v.reason
+		o.Said = v.reason.code()
 		if v.reason == Purchased || v.reason == Declined || v.reason == Cancelled {
 			c.stake(m, o, false)
 			c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
@@ -328,8 +324,8 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = v.reason.Step() == StepAvailable && !o.Shut
 	case v.outcome != Sent:
-		if o.Said == "" {
-			o.Said = v.reason
+		if o.Said == 0 {
+			o.Said = v.reason.code()
 			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
 		}
 		stake = v.reason.Step() == StepAvailable && !o.Shut
@@ -375,7 +371,7 @@ func (c *Customer) recheck(m *Machine, permission bool) {
 	}
 	for i := range c.Occurrences {
 		// What was missing may have arrived: look again now.
-		if o := &c.Occurrences[i]; o.State == deferredState && o.Deferred == ConsentPending {
+		if o := &c.Occurrences[i]; o.State == deferredState && o.Said == ConsentPending.code() {
 			o.Due = m.shop.Now
 		}
 	}

@@ -90,8 +90,8 @@ func (c *Customer) dropPending(id string) bool {
 // a restart its owner asks for release again.
 func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
 	var hashes []uint64
-	for hash, e := range m.tables[CustomerKind] {
-		if len(e.(*Customer).Pending) > 0 {
+	for hash, h := range m.tables[CustomerKind] {
+		if c, ok := h.live.(*Customer); ok && len(c.Pending) > 0 || h.listed {
 			hashes = append(hashes, hash)
 		}
 	}

@@ -155,7 +155,7 @@ func (q *Queue) serve(m *Machine, it *Item, units int64) {
 	for _, g := range grants {
 		q.Waiting.remove(m, g.key)
 		q.Next++
-		q.Offers.put(m, &it.head, offerKey(q.Next), offer{key: g.key, quantity: g.e.quantity}.value())
+		q.Offers.put(m, it.head, offerKey(q.Next), offer{key: g.key, quantity: g.e.quantity}.value())
 		q.Open += g.e.quantity
 		m.send(g.e.customer, &Message{
 			Type: OfferUnit, SKU: it.SKU, Customer: g.e.customer, Offer: q.Next, Quantity: g.e.quantity,
@@ -188,7 +188,7 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 	if _, ok := q.Parked.get(m, key); ok {
 		return
 	}
-	q.Waiting.put(m, &it.head, key, entry{quantity: msg.Quantity}.value())
+	q.Waiting.put(m, it.head, key, entry{quantity: msg.Quantity}.value())
 }
 
 // leave gives up the place and any open offer.
@@ -205,7 +205,7 @@ func (q *Queue) leave(m *Machine, it *Item, msg *Message) {
 func (q *Queue) rejoin(m *Machine, it *Item, msg *Message) {
 	key := rankKey(msg.Tier, msg.Since, msg.Customer)
 	if v, ok := q.Parked.remove(m, key); ok {
-		q.Waiting.put(m, &it.head, key, v)
+		q.Waiting.put(m, it.head, key, v)
 	}
 }
 
@@ -222,8 +222,8 @@ func (q *Queue) accept(m *Machine, it *Item, msg *Message) {
 		return
 	}
 	o.until = max(m.shop.Now, msg.At) + msg.Until + holdMarginMS
-	q.Offers.put(m, &it.head, offerKey(msg.Offer), o.value())
-	q.Holds.put(m, &it.head, holdKey(o.until, msg.Offer), "")
+	q.Offers.put(m, it.head, offerKey(msg.Offer), o.value())
+	q.Holds.put(m, it.head, holdKey(o.until, msg.Offer), "")
 }
 
 const holdMarginMS = 1000
@@ -232,7 +232,7 @@ const holdMarginMS = 1000
 func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 	o, ok := q.close(m, msg.Offer)
 	if ok && msg.Park {
-		q.Parked.put(m, &it.head, o.key, entry{quantity: msg.Quantity}.value())
+		q.Parked.put(m, it.head, o.key, entry{quantity: msg.Quantity}.value())
 	}
 }
 

@@ -282,7 +282,7 @@ func (in *Interest) view(m *Machine) InterestView {
 }
 
 func (o *Occurrence) view() OccurrenceView {
-	v := OccurrenceView{Moment: o.Moment, Value: o.Value, DueAt: Instant(o.Due), ExpiresAt: Instant(o.Expires), Reason: o.Deferred}
+	v := OccurrenceView{Moment: o.Moment, Value: o.Value, DueAt: Instant(o.Due), ExpiresAt: Instant(o.Expires), Reason: o.Said.reason()}
 	switch o.State {
 	case windowState:
 		v.State = "window"
@@ -291,7 +291,7 @@ func (o *Occurrence) view() OccurrenceView {
 	case waitingState:
 		v.State = "waiting"
 	case audienceState:
-		v.State, v.Reason = "out", o.Said
+		v.State, v.Reason = "out", o.Said.reason()
 		if o.In {
 			v.State = "in"
 		}
