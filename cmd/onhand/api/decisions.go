@@ -1,0 +1,263 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"sync"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+)
+
+// filter selects decisions. Empty fields select all.
+type filter struct {
+	customer, moment, outcome, reason string
+}
+
+func (f *filter) selects(d *processor.Decision) bool {
+	return (f.customer == "" || d.Customer == f.customer) && (f.moment == "" || d.Moment == f.moment) &&
+		(f.outcome == "" || d.Outcome.String() == f.outcome) && (f.reason == "" || string(d.Reason) == f.reason)
+}
+
+// mark is how far back the commits of a partition have been read: everything
+// from decision number Index of record Seq on has been told.
+type mark struct {
+	seq   uint64
+	index int
+}
+
+// whole stands for every decision of a record.
+const whole = math.MaxInt32
+
+// found is a decision and where it stands.
+type found struct {
+	processor.Decision
+	partition int
+	at        mark
+}
+
+// How far back one request looks: so many commit records of a partition at a
+// time, and so many times.
+const (
+	backRecords = 128
+	backTimes   = 8
+)
+
+// decisions answers what was decided, latest first, from the commit records.
+// A page may hold fewer than the limit, even none, though there are more: next
+// says so.
+func (a *API) decisions(w http.ResponseWriter, r *http.Request) error {
+	n, err := pageSize(r)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	f := filter{q.Get("customer"), q.Get("moment"), q.Get("outcome"), q.Get("reason")}
+	marks, err := a.cursor(q.Get("cursor"))
+	if err != nil {
+		return err
+	}
+	data, more, err := a.recent(r.Context(), f, n, marks)
+	if err != nil {
+		return err
+	}
+	page := list{Data: data}
+	if more {
+		next := spell(marks)
+		page.Next = &next
+	}
+	return reply(w, page)
+}
+
+// recent returns up to n decisions before the marks, latest first, and moves
+// the marks. more says that the log goes on.
+func (a *API) recent(ctx context.Context, f filter, n int, marks []mark) (data []json.RawMessage, more bool, err error) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	var all []found
+	for p := range marks {
+		if f.customer != "" && p != a.partitionOf(f.customer) {
+			marks[p] = mark{}
+			continue
+		}
+		group.Go(func() {
+			list, back, failed := a.back(ctx, p, f, n, marks[p])
+			mu.Lock()
+			defer mu.Unlock()
+			all, err, marks[p] = append(all, list...), errors.Join(err, failed), back
+		})
+	}
+	group.Wait()
+	if err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(all, func(x, y found) int {
+		switch {
+		case x.At != y.At:
+			return int(y.At - x.At)
+		case x.partition != y.partition:
+			return x.partition - y.partition
+		case x.at.seq != y.at.seq:
+			return int(int64(y.at.seq - x.at.seq))
+		}
+		return y.at.index - x.at.index
+	})
+	// What does not fit on the page is read again for the next one.
+	for _, d := range all[min(n, len(all)):] {
+		if m := &marks[d.partition]; d.at.seq > m.seq || d.at.seq == m.seq && d.at.index >= m.index {
+			*m = mark{d.at.seq, d.at.index + 1}
+		}
+	}
+	data = make([]json.RawMessage, 0, n)
+	for _, d := range all[:min(n, len(all))] {
+		data = append(data, d.AppendJSON(nil))
+	}
+	for _, m := range marks {
+		more = more || m.seq > 0
+	}
+	return data, more, nil
+}
+
+// back reads the commits of a partition backwards from a mark until it has n
+// decisions or has looked far enough. It returns how far it has come; the zero
+// mark is the beginning.
+func (a *API) back(ctx context.Context, p int, f filter, n int, from mark) (list []found, at mark, err error) {
+	if from.index < 0 { // the end
+		last, _, err := a.Log.LastCommit(ctx, p)
+		if err != nil {
+			return nil, mark{}, err
+		}
+		from = mark{last, whole}
+	}
+	at = from
+	for range backTimes {
+		if at.seq == 0 || len(list) >= n {
+			break
+		}
+		first := at.seq - min(at.seq-1, backRecords-1)
+		block, begins, err := a.block(ctx, p, f, first, at)
+		if err != nil {
+			return nil, mark{}, err
+		}
+		list = append(block, list...)
+		at = mark{begins - 1, whole}
+		if begins > first { // what was before is trimmed
+			at = mark{}
+		}
+	}
+	if at.seq == 0 {
+		at = mark{}
+	}
+	return list, at, nil
+}
+
+// block reads the commit records from first up to a mark. begins is the first
+// record there is.
+func (a *API) block(ctx context.Context, p int, f filter, first uint64, to mark) (list []found, begins uint64, err error) {
+	r, err := a.Log.ReadCommits(p, first)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { r.Stop() }()
+	begins = first
+	for seq := uint64(0); seq < to.seq; {
+		m, err := r.Next(ctx)
+		var gap *jetstream.GapError
+		if errors.As(err, &gap) {
+			if gap.Got > to.seq {
+				return list, gap.Got, nil
+			}
+			r.Stop()
+			if r, err = a.Log.ReadCommits(p, gap.Got); err != nil {
+				return nil, 0, err
+			}
+			begins = gap.Got
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		seq = m.Seq
+		index := 0
+		err = Decisions(m.Data, func(d *processor.Decision) {
+			if at := (mark{m.Seq, index}); f.selects(d) && (m.Seq < to.seq || index < to.index) {
+				list = append(list, found{*d, p, at})
+			}
+			index++
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	return list, begins, nil
+}
+
+// Decisions calls f for each decision of a commit record.
+func Decisions(commit []byte, f func(*processor.Decision)) error {
+	return Outputs(commit, func(o processor.Output) error {
+		if o.Type != processor.DecisionOutput {
+			return nil
+		}
+		d, err := processor.ParseDecision(o.Body)
+		if err == nil {
+			f(&d)
+		}
+		return err
+	})
+}
+
+// Outputs calls f for each output of a commit record.
+func Outputs(commit []byte, f func(processor.Output) error) error {
+	c, err := processor.ParseCommit(commit)
+	if err != nil {
+		return err
+	}
+	for rest := c.Outputs; len(rest) > 0; {
+		var o processor.Output
+		if o, rest, err = processor.NextOutput(rest); err != nil {
+			return err
+		}
+		if err := f(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spell writes marks as a cursor.
+func spell(marks []mark) string {
+	var b []byte
+	for _, m := range marks {
+		b = binary.AppendUvarint(b, m.seq)
+		b = binary.AppendUvarint(b, uint64(m.index))
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// cursor reads marks, one for each partition; "" is the end of the log.
+func (a *API) cursor(s string) ([]mark, error) {
+	marks := make([]mark, a.Log.Partitions())
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	for p := range marks {
+		if s == "" {
+			marks[p].index = -1
+			continue
+		}
+		seq, n := binary.Uvarint(b)
+		index, k := binary.Uvarint(b[max(0, n):])
+		if err != nil || n <= 0 || k <= 0 || index > whole || seq > math.MaxInt64 {
+			return nil, badRequest("cursor is none that a list has told")
+		}
+		marks[p], b = mark{seq, int(index)}, b[n+k:]
+	}
+	if len(b) > 0 {
+		return nil, badRequest("cursor is none that a list has told")
+	}
+	return marks, nil
+}

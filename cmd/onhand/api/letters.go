@@ -1,0 +1,119 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+	"onhand/processor/worker"
+)
+
+// Letter is a dead letter.
+type Letter struct {
+	Seq       uint64            `json:"seq"`
+	At        processor.Instant `json:"at"`
+	Kind      string            `json:"kind"` // the inlet, or step
+	Reason    string            `json:"reason"`
+	Detail    string            `json:"detail"`
+	Field     string            `json:"field,omitempty"`
+	Source    string            `json:"source,omitempty"`
+	Partition *int              `json:"partition,omitempty"`
+	Position  uint64            `json:"position,omitempty"`
+	Step      uint64            `json:"step,omitempty"`
+	Body      string            `json:"body,omitempty"`  // as it was sent; only of a single letter
+	Entry     []byte            `json:"entry,omitempty"` // of the log, base64; only of a single letter
+}
+
+func letterOf(d jetstream.DeadLetter) Letter {
+	l := Letter{Seq: d.Seq, At: processor.Instant(d.At.UnixMilli()), Kind: d.Key}
+	var x worker.DeadLetter
+	if err := json.Unmarshal(d.Data, &x); err != nil {
+		l.Body = string(d.Data)
+		return l
+	}
+	l.Reason, l.Detail, l.Field, l.Source, l.Position, l.Step, l.Body, l.Entry = x.Reason, x.Detail, x.Field, x.Source, x.Position, x.Step, x.Body, x.Entry
+	if x.At != 0 {
+		l.At = processor.Instant(x.At)
+	}
+	if x.Partition >= 0 {
+		l.Partition = &x.Partition
+	}
+	return l
+}
+
+// letters answers dead letters, oldest first.
+func (a *API) letters(w http.ResponseWriter, r *http.Request) error {
+	n, err := pageSize(r)
+	if err != nil {
+		return err
+	}
+	from := uint64(1)
+	if c := r.URL.Query().Get("cursor"); c != "" {
+		if from, err = strconv.ParseUint(c, 10, 64); err != nil {
+			return badRequest("cursor is none that a list has told")
+		}
+	}
+	found, err := a.Log.DeadLetters().List(r.Context(), from, n)
+	if err != nil {
+		return err
+	}
+	data := make([]Letter, 0, len(found))
+	for _, d := range found {
+		l := letterOf(d)
+		l.Body, l.Entry = "", nil
+		data = append(data, l)
+	}
+	page := list{Data: data}
+	if len(data) == n {
+		next := strconv.FormatUint(data[n-1].Seq+1, 10)
+		page.Next = &next
+	}
+	return reply(w, page)
+}
+
+func sequence(r *http.Request) (uint64, error) {
+	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
+	if err != nil || seq == 0 {
+		return 0, badRequest("%q is not the number of a dead letter", r.PathValue("seq"))
+	}
+	return seq, nil
+}
+
+func (a *API) letter(w http.ResponseWriter, r *http.Request) error {
+	seq, err := sequence(r)
+	if err != nil {
+		return err
+	}
+	d, err := a.Log.DeadLetters().Get(r.Context(), seq)
+	if err != nil {
+		return err
+	}
+	return reply(w, letterOf(d))
+}
+
+func (a *API) purge(w http.ResponseWriter, r *http.Request) error {
+	seq, err := sequence(r)
+	if err != nil {
+		return err
+	}
+	if err := a.Log.DeadLetters().Purge(r.Context(), seq); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// purgeAll drops the letters up to one: what nobody has seen stays.
+func (a *API) purgeAll(w http.ResponseWriter, r *http.Request) error {
+	through, err := strconv.ParseUint(r.URL.Query().Get("through"), 10, 64)
+	if err != nil || through == 0 {
+		return badRequest("through is missing: the number of the last dead letter to drop")
+	}
+	if err := a.Log.DeadLetters().PurgeAll(r.Context(), through); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

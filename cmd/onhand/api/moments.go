@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"onhand/processor"
+	"onhand/processor/moments"
+)
+
+// maxRules bounds the text of a moments file that can be activated: it travels
+// in one record of the log, and in one message to each partition.
+const maxRules = 192 << 10
+
+// takesEffect is how long a change may take before the answer says that it is
+// on its way.
+const takesEffect = 5 * time.Second
+
+// moments answers the text in force. Its version is the ETag.
+func (a *API) moments(w http.ResponseWriter, r *http.Request) error {
+	text, version, here, err := a.rules(w, r)
+	if !here || err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("ETag", `"`+version+`"`)
+	h.Set("Content-Type", "application/yaml")
+	h.Set("Cache-Control", "no-cache")
+	if version != "" && r.Header.Get("If-None-Match") == `"`+version+`"` {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// rules returns what is in force at partition 0, where changes begin.
+func (a *API) rules(w http.ResponseWriter, r *http.Request) (text []byte, version string, here bool, err error) {
+	here, err = a.at(w, r, 0, func(m *processor.Machine) { text, version = m.Shop().Rules, m.Shop().Version })
+	return text, version, here, err
+}
+
+// Activation is the answer to PUT /api/v1/moments.
+type Activation struct {
+	Version string   `json:"version"`
+	Before  string   `json:"before"`
+	Active  bool     `json:"active"` // false: dry run, or still on its way
+	Changes []string `json:"changes"`
+	Faults  []fault  `json:"warnings"`
+}
+
+// activate checks a moments file and puts it in force. If-Match names the
+// version it replaces. With dry_run=true it only says what would change.
+func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
+	a.control.Lock()
+	defer a.control.Unlock()
+	before, version, here, err := a.rules(w, r)
+	if !here || err != nil {
+		return err
+	}
+	switch match := r.Header.Get("If-Match"); {
+	case match == "":
+		return &problem{Status: http.StatusPreconditionRequired, Detail: `If-Match is missing: the version this replaces, as GET tells in ETag, or "*"`}
+	case match != "*" && strings.Trim(match, `"`) != version:
+		return &problem{Status: http.StatusPreconditionFailed, Detail: fmt.Sprintf("version %s is in force, not %s; look at it again", version, strings.Trim(match, `"`))}
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRules))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", maxRules>>10)}
+	case err != nil:
+		return badRequest("the file could not be read to its end")
+	}
+	file, faults := moments.Parse("moments.yaml", text, processor.Vocabulary())
+	answer := Activation{Before: version, Changes: []string{}, Faults: []fault{}}
+	for _, f := range faults {
+		answer.Faults = append(answer.Faults, fault{f.Line, f.Col, f.What, f.Do, f.Warning})
+	}
+	if file == nil {
+		return &problem{Status: http.StatusUnprocessableEntity, Detail: "the file is refused, what is in force stays", Errors: answer.Faults}
+	}
+	old, _ := moments.Parse("moments.yaml", before, processor.Vocabulary())
+	answer.Version = file.Hash
+	answer.Changes = append(answer.Changes, moments.Diff(old, file)...)
+	if r.URL.Query().Get("dry_run") != "true" {
+		if err := a.Worker.Control(r.Context(), &processor.Control{Type: processor.Activate, At: a.Clock().UnixMilli(), Text: text}); err != nil {
+			return err
+		}
+		answer.Active = a.wait(r.Context(), func(s *processor.Shop) bool { return s.Version == file.Hash })
+		w.Header().Set("ETag", `"`+file.Hash+`"`)
+		a.Logger.Info("moments activated", "version", file.Hash, "before", version)
+	}
+	return reply(w, answer)
+}
+
+// wait waits until a change has reached partition 0, and says whether it has.
+func (a *API) wait(ctx context.Context, reached func(*processor.Shop) bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, takesEffect)
+	defer cancel()
+	for {
+		done := false
+		if err := a.Worker.Ask(ctx, 0, func(m *processor.Machine) { done = reached(m.Shop()) }); err != nil || done {
+			return done
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Stops is what the kill switch holds back.
+type Stops struct {
+	Stopped bool     `json:"stopped"` // everything
+	Tags    []string `json:"tags"`
+}
+
+func stopsOf(s *processor.Shop) Stops {
+	return Stops{s.Stopped, append([]string{}, s.Tags...)}
+}
+
+func (a *API) stops(w http.ResponseWriter, r *http.Request) error {
+	var s Stops
+	here, err := a.at(w, r, 0, func(m *processor.Machine) { s = stopsOf(m.Shop()) })
+	if !here || err != nil {
+		return err
+	}
+	return reply(w, s)
+}
+
+// stop throws the kill switch, whole or for a tag.
+func (a *API) stop(w http.ResponseWriter, r *http.Request) error {
+	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
+		return err
+	}
+	var body struct {
+		Tag string `json:"tag"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&body); err != nil && err != io.EOF {
+		return badRequest(`the body is {"tag": "..."}, or {} for everything: %v`, err)
+	}
+	return a.hold(w, r, processor.Stop, body.Tag)
+}
+
+func (a *API) resume(w http.ResponseWriter, r *http.Request) error {
+	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
+		return err
+	}
+	return a.hold(w, r, processor.Resume, r.URL.Query().Get("tag"))
+}
+
+func (a *API) hold(w http.ResponseWriter, r *http.Request, t processor.ControlType, tag string) error {
+	if len(tag) > processor.MaxIDBytes {
+		return badRequest("the tag is longer than %d bytes", processor.MaxIDBytes)
+	}
+	a.control.Lock()
+	defer a.control.Unlock()
+	if err := a.Worker.Control(r.Context(), &processor.Control{Type: t, Name: tag, At: a.Clock().UnixMilli()}); err != nil {
+		return err
+	}
+	var s Stops
+	a.wait(r.Context(), func(shop *processor.Shop) bool {
+		s = stopsOf(shop)
+		return holds(s, tag) == (t == processor.Stop)
+	})
+	a.Logger.Warn("kill switch", "stopped", t == processor.Stop, "tag", tag)
+	return reply(w, s)
+}
+
+// holds reports whether a tag, or with "" everything, is stopped.
+func holds(s Stops, tag string) bool {
+	if tag == "" {
+		return s.Stopped
+	}
+	for _, t := range s.Tags {
+		if t == tag {
+			return true
+		}
+	}
+	return false
+}

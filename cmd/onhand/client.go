@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// client asks a running service.
+type client struct {
+	server string
+	key    string
+}
+
+const defaultServer = "http://127.0.0.1:7070"
+
+// withServer adds the flag of commands that ask a running service.
+func withServer(c *cobra.Command, cl *client) *cobra.Command {
+	server := os.Getenv("ONHAND_SERVER")
+	if server == "" {
+		server = defaultServer
+	}
+	c.Flags().StringVar(&cl.server, "server", server, "address of the service (ONHAND_SERVER); the key comes from ONHAND_KEY")
+	return c
+}
+
+// refusal is a problem document.
+type refusal struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Line    int    `json:"line"`
+		Column  int    `json:"column"`
+		Detail  string `json:"detail"`
+		Do      string `json:"do"`
+		Warning bool   `json:"warning"`
+	} `json:"errors"`
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the service refuses (%d): %s", r.Status, r.Detail)
+}
+
+// do sends a request under /api/v1 and returns the answer.
+func (cl *client) do(ctx context.Context, method, path string, body []byte, header ...string) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	address, err := url.Parse(strings.TrimSuffix(cl.server, "/"))
+	if err != nil || address.Host == "" {
+		return nil, nil, usagef("--server %s is not an address; write for example %s", cl.server, defaultServer)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address.String()+"/api/v1"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	if key := os.Getenv("ONHAND_KEY"); key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w; is the service running? start it with: onhand run", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode >= 300 {
+		r := &refusal{Status: resp.StatusCode, Detail: resp.Status}
+		if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
+			if err := json.Unmarshal(answer, r); err != nil {
+				return nil, nil, fmt.Errorf("the answer cannot be read: %w", err)
+			}
+		}
+		return nil, resp.Header, r
+	}
+	return answer, resp.Header, nil
+}
+
+// get reads an answer into v.
+func (cl *client) get(ctx context.Context, path string, v any) error {
+	return cl.call(ctx, http.MethodGet, path, nil, v)
+}
+
+func (cl *client) call(ctx context.Context, method, path string, body []byte, v any, header ...string) error {
+	answer, _, err := cl.do(ctx, method, path, body, header...)
+	if err != nil || v == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, v); err != nil {
+		return fmt.Errorf("the answer cannot be read: %w; is %s an Onhand service?", err, cl.server)
+	}
+	return nil
+}
+
+// refused prints the faults of a refusal, if err is one that has any.
+func (a *app) refused(file string, err error) error {
+	var r *refusal
+	if !errors.As(err, &r) || len(r.Errors) == 0 {
+		return err
+	}
+	for _, f := range r.Errors {
+		text := fmt.Sprintf("%s:%d:%d: ", file, f.Line, f.Column)
+		if f.Warning {
+			text += "warning: "
+		}
+		text += f.Detail
+		if f.Do != "" {
+			text += "; " + f.Do
+		}
+		fmt.Fprintln(a.out, text)
+	}
+	return errFailed
+}

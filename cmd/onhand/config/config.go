@@ -1,0 +1,107 @@
+package config
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"onhand/processor/jetstream"
+	"onhand/processor/moments"
+)
+
+// Config is the configuration of the service. The zero value of a field means
+// that the file does not mention it; see Defaults.
+type Config struct {
+	Data       string // folder of everything the service keeps
+	HTTP       string // host:port
+	Moments    string // path of a moments file; "" = the shipped one
+	Partitions int    // on creation; 0 = 16, or as created
+	Sync       string // always or interval
+	Memory     int64  // bytes the process may use; 0 = half of the machine's
+	NATS       NATS
+	Keys       Keys
+	Channels   map[string]Channel
+}
+
+// NATS says which server the log is on.
+type NATS struct {
+	URL    string // of servers elsewhere; "" = embedded
+	Listen string // of the embedded server; "" = no socket
+	Users  []jetstream.User
+}
+
+// Keys are who may do what.
+type Keys struct {
+	Write         map[string]string // key -> source
+	Read, Operate []string          // who may operate may read
+}
+
+// Any reports whether a key is configured.
+func (k Keys) Any() bool { return len(k.Write)+len(k.Read)+len(k.Operate) > 0 }
+
+// Channel says how a channel is reached.
+type Channel struct {
+	Type string // webhook or file
+
+	URL        string // webhook
+	Secrets    []string
+	PublicOnly bool
+
+	Path     string // file; relative to the data folder
+	Sync     bool
+	MaxBytes int64
+
+	Rate     float64 // attempts per second, 0 = no limit
+	Burst    int
+	InFlight int
+	Timeout  time.Duration
+}
+
+// The values of Sync.
+const (
+	SyncAlways   = "always"
+	SyncInterval = "interval"
+)
+
+// Defaults returns the configuration with what it leaves out filled in.
+func (c Config) Defaults() Config {
+	if c.Data == "" {
+		c.Data = "data"
+	}
+	if c.HTTP == "" {
+		c.HTTP = "127.0.0.1:7070"
+	}
+	if c.Sync == "" {
+		c.Sync = SyncAlways
+	}
+	return c
+}
+
+// Load reads and checks a configuration file. The faults include warnings;
+// without any that is not a warning the configuration can be used.
+func Load(path string) (Config, []moments.Fault, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	c, faults := Parse(path, text)
+	if c.Moments != "" && !filepath.IsAbs(c.Moments) {
+		c.Moments = filepath.Join(filepath.Dir(path), c.Moments)
+	}
+	return c, faults, nil
+}
+
+// Loopback reports whether a listening address can be reached from this
+// machine only.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"onhand/cmd/onhand/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// usageError is the mistake of whoever called: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitStatus ends the command with a status when everything has been said.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// errFailed ends a command whose output has said what failed.
+const errFailed = exitStatus(1)
+
+// app is what all commands share.
+type app struct {
+	out, err io.Writer
+	json     bool
+	log      *slog.Logger
+
+	logLevel, logFormat string
+}
+
+// run executes one command line and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr, log: slog.New(slog.DiscardHandler)}
+	root := a.root()
+	root.SetArgs(args)
+	began := false
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		began = true
+		return a.setLogger()
+	}
+	err := root.ExecuteContext(ctx)
+	var status exitStatus
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintln(stderr, "onhand:", err)
+	if errors.As(err, &usage) || !began {
+		return 2
+	}
+	return 1
+}
+
+// root returns the tree of commands.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "onhand",
+		Short: "Acts in a customer's moment of need",
+		Long: `Onhand reads what a shop's systems say happened, remembers what each customer
+wants, and decides, when it becomes true, the one thing worth doing, or stays
+silent. It can always say why.
+
+Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
+		Example:       "  onhand demo                 # a simulated shop, about a minute\n  onhand run --data ./data    # the service",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	f := root.PersistentFlags()
+	f.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&a.logFormat, "log-format", "text", "text or json; logs go to stderr")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		a.runCommand(), a.demoCommand(), a.replayCommand(),
+		a.checkCommand(), a.testCommand(), a.simCommand(), a.benchCommand(),
+		a.applyCommand(), a.diffCommand(), a.momentsCommand(),
+		a.statusCommand(), a.stopCommand(), a.resumeCommand(), a.dlqCommand(),
+		a.versionCommand(),
+	)
+	return root
+}
+
+var unknownFlag = regexp.MustCompile(`^unknown flag: --([^=]+)`)
+
+// flagError tells which flag was probably meant.
+func flagError(c *cobra.Command, err error) error {
+	m := unknownFlag.FindStringSubmatch(err.Error())
+	if m == nil {
+		return usagef("%w; see onhand help %s", err, c.Name())
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if best := config.Nearest(m[1], known); best != "" {
+		return usagef("%w; did you mean --%s?", err, best)
+	}
+	return usagef("%w; see onhand help %s", err, c.Name())
+}
+
+func (a *app) setLogger() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return usagef("--log-level %s: one of debug, info, warn, error", a.logLevel)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch a.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.err, o))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.err, o))
+	default:
+		return usagef("--log-format %s: text or json", a.logFormat)
+	}
+	return nil
+}
+
+// withJSON adds the flag of commands that print a table.
+func (a *app) withJSON(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
+	return c
+}
+
+// quiet returns a logger for commands whose output is for people: only what is
+// wrong is logged, unless a level was asked for.
+func (a *app) quiet(c *cobra.Command) *slog.Logger {
+	if c.Flags().Changed("log-level") || strings.EqualFold(a.logLevel, "debug") {
+		return a.log
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// terminal reports whether w is one.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}

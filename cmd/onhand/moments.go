@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"onhand/cmd/onhand/api"
+	"onhand/processor"
+	"onhand/processor/moments"
+)
+
+// active gets the moments in force.
+func (cl *client) active(ctx context.Context) (text []byte, version string, err error) {
+	text, header, err := cl.do(ctx, http.MethodGet, "/moments", nil)
+	if err != nil {
+		return nil, "", err
+	}
+	return text, strings.Trim(header.Get("ETag"), `"`), nil
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var cl client
+	var dry bool
+	c := &cobra.Command{
+		Use:   "apply FILE",
+		Short: "Put moments in force",
+		Long: `Apply checks a moments file and puts it in force, unless somebody else has
+changed the moments meanwhile. The change is a record in the log: it holds from
+its place on, in all partitions. What is wrong with the file is printed as by
+check, and what is in force stays.`,
+		Example: "  onhand apply --dry-run moments.yaml\n  onhand apply moments.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			_, version, err := cl.active(c.Context())
+			if err != nil {
+				return err
+			}
+			path := "/moments"
+			if dry {
+				path += "?dry_run=true"
+			}
+			match := `"` + version + `"`
+			if version == "" {
+				match = "*"
+			}
+			var done api.Activation
+			if err := cl.call(c.Context(), http.MethodPut, path, text, &done, "If-Match", match, "Content-Type", "application/yaml"); err != nil {
+				return a.refused(args[0], err)
+			}
+			if a.json {
+				return printJSON(a.out, done)
+			}
+			for _, line := range done.Changes {
+				fmt.Fprintln(a.out, line)
+			}
+			switch {
+			case dry:
+				fmt.Fprintf(a.out, "dry run: version %s would replace %s\n", done.Version, done.Before)
+			case done.Active:
+				fmt.Fprintf(a.out, "version %s is in force, it was %s\n", done.Version, done.Before)
+			default:
+				fmt.Fprintf(a.out, "version %s is on its way\n", done.Version)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would change")
+	return a.withJSON(withServer(c, &cl))
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var cl client
+	return a.withJSON(withServer(&cobra.Command{
+		Use:     "diff FILE",
+		Short:   "Compare moments with what is in force",
+		Long:    "Diff compares a moments file with what is in force, key by key.\nExit status: 0 the same, 1 different, 2 an error.",
+		Example: "  onhand diff moments.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			changes, err := a.compare(c.Context(), &cl, args[0])
+			if err != nil {
+				fmt.Fprintln(a.err, "onhand:", err)
+				return exitStatus(2)
+			}
+			if a.json {
+				if err := printJSON(a.out, changes); err != nil {
+					return err
+				}
+			} else {
+				for _, line := range changes {
+					fmt.Fprintln(a.out, line)
+				}
+			}
+			if len(changes) > 0 {
+				return errFailed
+			}
+			return nil
+		},
+	}, &cl))
+}
+
+func (a *app) compare(ctx context.Context, cl *client, path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	file, faults := moments.Parse(path, text, processor.Vocabulary())
+	if file == nil {
+		return nil, faults[0]
+	}
+	before, _, err := cl.active(ctx)
+	if err != nil {
+		return nil, err
+	}
+	old, _ := moments.Parse("active", before, processor.Vocabulary())
+	return append([]string{}, moments.Diff(old, file)...), nil
+}
+
+func (a *app) momentsCommand() *cobra.Command {
+	var cl client
+	c := &cobra.Command{
+		Use:     "moments",
+		Short:   "Show the moments in force",
+		Example: "  onhand moments list\n  onhand moments show > moments.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	show := &cobra.Command{
+		Use:     "show",
+		Short:   "Print the file in force",
+		Example: "  onhand moments show > moments.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			text, _, err := cl.active(c.Context())
+			if err == nil {
+				_, err = a.out.Write(text)
+			}
+			return err
+		},
+	}
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List the moments in force",
+		Example: "  onhand moments list --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.listMoments(c.Context(), &cl) },
+	}
+	c.AddCommand(withServer(show, &cl), a.withJSON(withServer(list, &cl)))
+	return c
+}
+
+// momentJSON is a moment as --json prints it.
+type momentJSON struct {
+	Name    string   `json:"name"`
+	When    []string `json:"when"`
+	Class   string   `json:"class"`
+	Mode    string   `json:"mode"`
+	Tags    []string `json:"tags"`
+	About   string   `json:"about,omitempty"`
+	Version string   `json:"moments_version"`
+}
+
+func (a *app) listMoments(ctx context.Context, cl *client) error {
+	text, version, err := cl.active(ctx)
+	if err != nil {
+		return err
+	}
+	file, faults := moments.Parse("active", text, processor.Vocabulary())
+	if file == nil {
+		return fmt.Errorf("the moments in force cannot be read by this version: %w", faults[0])
+	}
+	t := table{head: []string{"moment", "when", "class", "mode", "about"}}
+	list := []momentJSON{}
+	for _, m := range file.Moments {
+		when := slices.Clone(m.When)
+		if m.Fact != "" {
+			when = append(when, string(m.Fact))
+		}
+		t.add(m.Name, strings.Join(when, ", "), m.Class.Name, m.Mode, m.About)
+		list = append(list, momentJSON{m.Name, when, m.Class.Name, m.Mode, append([]string{}, m.Tags...), m.About, version})
+	}
+	if a.json {
+		return printJSON(a.out, list)
+	}
+	return t.print(a.out)
+}

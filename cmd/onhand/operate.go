@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"onhand/cmd/onhand/api"
+)
+
+func (a *app) stopCommand() *cobra.Command {
+	return a.switchCommand("stop", "Stop everything that is sent", "Stop throws the kill switch: nothing is sent any more, or nothing of the moments\nwith a tag. What waits is suppressed when its turn comes.", http.MethodPost)
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return a.switchCommand("resume", "Let it go on", "Resume takes a stop back: the one of everything, or that of a tag.", http.MethodDelete)
+}
+
+func (a *app) switchCommand(name, short, long, method string) *cobra.Command {
+	var cl client
+	var tag string
+	c := &cobra.Command{
+		Use: name, Short: short, Long: long,
+		Example: fmt.Sprintf("  onhand %s\n  onhand %s --tag spring", name, name),
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			path, body := "/stops", []byte(nil)
+			if method == http.MethodPost {
+				body, _ = json.Marshal(map[string]string{"tag": tag}) // a map of texts always marshals
+			} else if tag != "" {
+				path += "?tag=" + url.QueryEscape(tag)
+			}
+			var s api.Stops
+			if err := cl.call(c.Context(), method, path, body, &s); err != nil {
+				return err
+			}
+			if a.json {
+				return printJSON(a.out, s)
+			}
+			return a.printStops(s.Stopped, s.Tags)
+		},
+	}
+	c.Flags().StringVar(&tag, "tag", "", "only moments with this tag")
+	return a.withJSON(withServer(c, &cl))
+}
+
+func (a *app) printStops(all bool, tags []string) error {
+	text := "nothing is stopped"
+	switch {
+	case all:
+		text = "everything is stopped"
+	case len(tags) > 0:
+		text = "stopped: " + strings.Join(tags, ", ")
+	}
+	_, err := fmt.Fprintln(a.out, text)
+	return err
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var cl client
+	return a.withJSON(withServer(&cobra.Command{
+		Use:     "status",
+		Short:   "Show how the partitions stand",
+		Example: "  onhand status\n  onhand status --server http://10.0.0.5:7070 --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			answer, _, err := cl.do(c.Context(), http.MethodGet, "/status", nil)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				_, err := a.out.Write(answer)
+				return err
+			}
+			var s statusAnswer
+			if err := json.Unmarshal(answer, &s); err != nil {
+				return fmt.Errorf("the answer cannot be read: %w", err)
+			}
+			return a.printStatus(&s)
+		},
+	}, &cl))
+}
+
+// statusAnswer is api.Status as a client reads it.
+type statusAnswer struct {
+	Ready      bool     `json:"ready"`
+	Reason     string   `json:"reason"`
+	Moments    string   `json:"moments"`
+	Stopped    bool     `json:"stopped"`
+	Tags       []string `json:"stopped_tags"`
+	Partitions []struct {
+		Partition  int
+		Owner      string
+		Standby    string
+		Phase      string
+		Epoch      uint64
+		Position   uint64
+		Lag        uint64
+		LogTime    *time.Time `json:"log_time"`
+		StateBytes uint64     `json:"state_bytes"`
+		SavedAt    *time.Time `json:"saved_at"`
+		Reason     string
+	} `json:"partitions"`
+}
+
+func (a *app) printStatus(s *statusAnswer) error {
+	state := "ready"
+	if !s.Ready {
+		state = "not ready: " + s.Reason
+	}
+	fmt.Fprintf(a.out, "%s; moments %s; ", state, s.Moments)
+	if err := a.printStops(s.Stopped, s.Tags); err != nil {
+		return err
+	}
+	t := table{head: []string{">no.", "owner", "standby", "phase", ">epoch", ">position", ">lag", "log time", ">state MiB", "saved at"}}
+	at := func(x *time.Time) string {
+		if x == nil {
+			return ""
+		}
+		return x.UTC().Format(time.DateTime)
+	}
+	for _, p := range s.Partitions {
+		t.add(strconv.Itoa(p.Partition), p.Owner, p.Standby, strings.TrimSpace(p.Phase+" "+p.Reason), strconv.FormatUint(p.Epoch, 10),
+			strconv.FormatUint(p.Position, 10), strconv.FormatUint(p.Lag, 10), at(p.LogTime), fmt.Sprintf("%.1f", float64(p.StateBytes)/(1<<20)), at(p.SavedAt))
+	}
+	return t.print(a.out)
+}

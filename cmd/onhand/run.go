@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"onhand/cmd/onhand/config"
+	"onhand/cmd/onhand/service"
+	"onhand/processor"
+	"onhand/processor/moments"
+)
+
+// closeWithin is how long a stop in order may take.
+const closeWithin = 30 * time.Second
+
+// runFlags are the flags of run; those that were given beat the configuration.
+type runFlags struct {
+	config, data, http, nats, listen string
+	moments, sync, memory, advertise string
+	partitions                       int
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the service",
+		Long: `Run starts the service: the HTTP collector under /v1, the API under /api/v1, and
+a status page at /. The log is an embedded NATS server, or with --nats servers
+elsewhere; several services on the same servers share the partitions.
+
+It prints one line when it is ready, and stops in order on SIGTERM or SIGINT.
+Without configured keys it listens on loopback only. Channels that are not
+configured go to actions.ndjson in the data folder.`,
+		Example: "  onhand run --data ./data\n  onhand run --config onhand.yaml\n  onhand run --nats nats://10.0.0.5:4222 --data ./second --http 127.0.0.1:7071",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := a.configure(c, &f)
+			if err != nil {
+				return err
+			}
+			return a.serve(c.Context(), cfg, f.advertise)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.config, "config", "", "configuration file")
+	fl.StringVar(&f.data, "data", "data", "folder of everything the service keeps")
+	fl.StringVar(&f.http, "http", "127.0.0.1:7070", "address to listen on")
+	fl.StringVar(&f.nats, "nats", "", "NATS servers; without them one is embedded")
+	fl.StringVar(&f.listen, "nats-listen", "", "address on which the embedded server takes other processes")
+	fl.StringVar(&f.moments, "moments", "", "moments file to put in force on a new deployment; the shipped one without")
+	fl.IntVar(&f.partitions, "partitions", 0, "partitions of a new deployment (16)")
+	fl.StringVar(&f.sync, "sync", config.SyncAlways, "always: nothing accepted is lost by a power failure; interval: two seconds may be")
+	fl.StringVar(&f.memory, "memory", "", "what the process may use, for example 2GiB; half of the machine without")
+	fl.StringVar(&f.advertise, "advertise", "", "host:port under which other services reach this one")
+	return c
+}
+
+// configure puts the configuration file and the flags together.
+func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err error) {
+	if f.config != "" {
+		var faults []moments.Fault
+		if cfg, faults, err = config.Load(f.config); err != nil {
+			return cfg, err
+		}
+		if err := a.printFaults(faults); err != nil {
+			return cfg, err
+		}
+		if !usable(faults) {
+			return cfg, errFailed
+		}
+	}
+	given := c.Flags().Changed
+	set := func(flag string, to *string, value string) {
+		if given(flag) || *to == "" {
+			*to = value
+		}
+	}
+	set("data", &cfg.Data, f.data)
+	set("http", &cfg.HTTP, f.http)
+	set("nats", &cfg.NATS.URL, f.nats)
+	set("nats-listen", &cfg.NATS.Listen, f.listen)
+	set("moments", &cfg.Moments, f.moments)
+	set("sync", &cfg.Sync, f.sync)
+	if cfg.Sync != config.SyncAlways && cfg.Sync != config.SyncInterval {
+		return cfg, usagef("--sync %s: always or interval", cfg.Sync)
+	}
+	if cfg.NATS.URL != "" && cfg.NATS.Listen != "" {
+		return cfg, usagef("--nats and --nats-listen: servers elsewhere listen by themselves; keep one")
+	}
+	if given("partitions") {
+		if f.partitions < 1 || f.partitions > 1024 {
+			return cfg, usagef("--partitions %d: from 1 to 1024", f.partitions)
+		}
+		cfg.Partitions = f.partitions
+	}
+	if given("memory") {
+		if cfg.Memory, err = config.ParseSize(f.memory); err != nil {
+			return cfg, usagef("--memory: %w; write for example 2GiB", err)
+		}
+	}
+	return cfg, nil
+}
+
+// serve runs the service until ctx ends.
+func (a *app) serve(ctx context.Context, cfg config.Config, advertise string) (err error) {
+	rules, err := a.rules(cfg.Moments)
+	if err != nil {
+		return err
+	}
+	s, err := service.Open(ctx, service.Options{
+		Config: cfg, Rules: rules, Advertise: advertise, Version: versionOf().Version, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// A second signal does not wait for the order.
+		closing, cancel := context.WithTimeout(context.Background(), closeWithin)
+		defer cancel()
+		if e := s.Close(closing); err == nil {
+			err = e
+		}
+	}()
+	switch err := s.WaitReady(ctx); {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(a.out, "ready %s\n", s.URL())
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+		return nil
+	case err := <-s.Failed():
+		return err
+	}
+}
+
+// rules reads the moments for a new deployment and prints what is wrong.
+func (a *app) rules(path string) ([]byte, error) {
+	name, text, err := momentsText(path)
+	if err != nil {
+		return nil, err
+	}
+	file, faults := moments.Parse(name, text, processor.Vocabulary())
+	if file != nil {
+		return text, nil
+	}
+	for _, f := range faults {
+		fmt.Fprintln(a.err, f)
+	}
+	return nil, errFailed
+}
+
+// tempDir makes a folder that is gone after use, unless one is named.
+func tempDir(named string) (dir string, remove func(), err error) {
+	if named != "" {
+		return named, func() {}, nil
+	}
+	dir, err = os.MkdirTemp("", "onhand-")
+	return dir, func() { os.RemoveAll(dir) }, err
+}

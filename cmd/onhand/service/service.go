@@ -1,0 +1,261 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"onhand/cmd/onhand/api"
+	"onhand/cmd/onhand/config"
+	"onhand/connectors"
+	"onhand/connectors/collector"
+	"onhand/processor"
+	"onhand/processor/jetstream"
+	"onhand/processor/moments"
+	"onhand/processor/worker"
+)
+
+// Options describe a service. Config and Rules are required.
+type Options struct {
+	Config config.Config // with Defaults
+	Rules  []byte        // moments activated on a new deployment; checked by the caller
+
+	// Channels replace those of the configuration; nil means those, and a file
+	// for every channel of the rules that is not configured.
+	Channels map[string]connectors.ChannelConfig
+
+	Clock      func() time.Time // nil means the wall clock
+	FlushEvery time.Duration    // see worker.Config
+	Advertise  string           // host:port under which other workers reach this one; "" = as listened on
+	Version    string
+	Logger     *slog.Logger
+}
+
+// Service is a running service.
+type Service struct {
+	Log    *jetstream.Log
+	Worker *worker.Worker
+	Rules  *moments.File // as given; what is in force may differ
+
+	log      *slog.Logger
+	server   *jetstream.Server
+	http     *http.Server
+	listener net.Listener
+	clock    func() time.Time
+	stop     context.CancelFunc
+	tasks    sync.WaitGroup
+	failed   chan error // of the HTTP server
+}
+
+// Open starts a service. It returns when HTTP is served; see WaitReady. ctx
+// bounds the start only.
+func Open(ctx context.Context, o Options) (s *Service, err error) {
+	c := o.Config
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if !config.Loopback(c.HTTP) && !c.Keys.Any() {
+		return nil, fmt.Errorf("without keys the service listens on loopback only, not on %s; configure keys, or use --http 127.0.0.1:7070", c.HTTP)
+	}
+	s = &Service{log: o.Logger, clock: o.Clock, failed: make(chan error, 1)}
+	var faults []moments.Fault
+	if s.Rules, faults = moments.Parse("moments", o.Rules, processor.Vocabulary()); s.Rules == nil {
+		return nil, fmt.Errorf("the moments cannot be used: %w", faults[0])
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close(context.Background()))
+			s = nil
+		}
+	}()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return s, err
+	}
+	if s.listener, err = net.Listen("tcp", c.HTTP); err != nil {
+		return s, fmt.Errorf("cannot listen on %s: %w; is another one running? use --http", c.HTTP, err)
+	}
+	id, err := workerID(c.Data, advertised(o.Advertise, s.listener.Addr().String()))
+	if err != nil {
+		return s, err
+	}
+	limit := limitMemory(c.Memory)
+	if err := s.openLog(ctx, c, o.Logger); err != nil {
+		return s, err
+	}
+	channels := o.Channels
+	if channels == nil {
+		if channels, err = openChannels(c, s.Rules); err != nil {
+			return s, err
+		}
+	}
+	s.Worker, err = worker.New(worker.Config{
+		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
+		Channels: channels, Currency: s.Rules.Currency, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
+	})
+	if err != nil {
+		return s, err
+	}
+	running, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if err := s.Worker.Start(running); err != nil {
+		return s, err
+	}
+	s.tasks.Go(func() { s.activate(running) })
+	s.serve(o, id)
+	return s, nil
+}
+
+func (s *Service) openLog(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
+	o := jetstream.Options{URL: c.NATS.URL, Partitions: c.Partitions, Clock: s.clock, Logger: log}
+	if o.URL == "" {
+		so := jetstream.ServerOptions{Dir: filepath.Join(c.Data, "nats"), Listen: c.NATS.Listen, Users: c.NATS.Users, Logger: log}
+		if c.Sync == config.SyncInterval {
+			so.SyncInterval = 2 * time.Second
+		}
+		if s.server, err = jetstream.StartServer(so); err != nil {
+			return err
+		}
+		o.Server = s.server
+	}
+	s.Log, err = jetstream.Open(ctx, o)
+	return err
+}
+
+// serve starts the HTTP server. Its limits are against senders that are slow
+// on purpose; the collector bounds the bodies.
+func (s *Service) serve(o Options, id string) {
+	c := o.Config
+	intake := worker.NewIntake(s.Log)
+	inlet := collector.New(collector.Config{
+		Keys: c.Keys.Write, Currency: s.Rules.Currency, Logger: o.Logger,
+		Clock: func() int64 { return o.Clock().UnixMilli() },
+	}, appender{intake}, refuser{s.Log.DeadLetters()})
+	handler := api.New(api.Config{
+		Worker: s.Worker, Log: s.Log, Collector: inlet, ID: id, Address: addressOf,
+		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
+		Clock: o.Clock, Version: o.Version, Logger: o.Logger,
+	})
+	s.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	s.tasks.Go(func() {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	})
+}
+
+// URL returns the address of the HTTP server.
+func (s *Service) URL() string { return "http://" + s.listener.Addr().String() }
+
+// NATS returns the address of the embedded server, "" when it has none.
+func (s *Service) NATS() string {
+	if s.server == nil {
+		return ""
+	}
+	return s.server.ClientURL()
+}
+
+// Failed yields the error that ended the HTTP server.
+func (s *Service) Failed() <-chan error { return s.failed }
+
+// WaitReady waits until /readyz would say so.
+func (s *Service) WaitReady(ctx context.Context) error {
+	for {
+		why := api.Ready(ctx, s.Log, s.Worker)
+		if why == nil {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the service is not ready: %w", why)
+		}
+	}
+}
+
+// activate puts the rules in force on a new deployment. Only the owner of the
+// first partition does, and only when no rules have ever been.
+func (s *Service) activate(ctx context.Context) {
+	for ctx.Err() == nil {
+		known := false
+		err := s.live(ctx, func(m *processor.Machine) { known = len(m.Shop().Rules) > 0 })
+		if err == nil && known {
+			return
+		}
+		wait := 50 * time.Millisecond
+		if err == nil {
+			err = s.Worker.Control(ctx, &processor.Control{Type: processor.Activate, At: s.clock().UnixMilli(), Text: s.Rules.Source})
+			if err == nil {
+				s.log.Info("moments activated on a new deployment", "version", s.Rules.Hash)
+				return
+			}
+			s.log.Warn("moments cannot be activated yet", "error", err)
+			wait = time.Second
+		} else if errors.Is(err, worker.ErrNotOwned) {
+			wait = 200 * time.Millisecond
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+var errOpening = errors.New("the partition is being opened")
+
+// live asks the first partition once it has replayed what was committed.
+func (s *Service) live(ctx context.Context, f func(*processor.Machine)) error {
+	all := s.Worker.Status(ctx)
+	if all[0].Phase != "live" && all[0].Phase != "elsewhere" {
+		return errOpening
+	}
+	return s.Worker.Ask(ctx, 0, f)
+}
+
+// Close stops the service in order. What is not done when ctx ends is left for
+// the next start: nothing that was accepted is lost.
+func (s *Service) Close(ctx context.Context) error {
+	var errs []error
+	if s.http != nil {
+		errs = append(errs, s.http.Shutdown(ctx))
+	} else if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if s.Worker != nil {
+		errs = append(errs, s.Worker.Close(ctx))
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	s.tasks.Wait()
+	if s.Log != nil {
+		s.Log.Close()
+	}
+	if s.server != nil {
+		s.server.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Kill stops the service at once, as the death of its process would, except
+// that the memory of this process stays.
+func (s *Service) Kill() {
+	s.http.Close()
+	s.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Close(ctx)
+}
