@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var rewriteGolden = flag.Bool("rewrite-events", false, "write the golden bytes of events again")
+var rewriteGolden = flag.Bool("rewrite-golden", false, "write the golden bytes again")
 
 // goldenEvents are stored in testdata/event. Their bytes are in the logs of
 // running shops: a change here is a change of format and needs a new version.

@@ -1,0 +1,129 @@
+package processor
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is stored must be readable by every later version. Each value below
+// sets every field, so that a field that moves, or is added without a new
+// version, changes the golden bytes. Rewrite them with -rewrite-golden after
+// reading the difference, and never without a new version.
+func TestGoldenValues(t *testing.T) {
+	customer := &Customer{
+		head: &head{kind: CustomerKind, due: 9}, ID: "ann", Known: true, Last: 2, Count: 3,
+		Profile: Profile{
+			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
+			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},
+		},
+		Carts:       []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
+		Orders:      []Order{{ID: 10, At: 11, Cancelled: 12, Lines: []OrderLine{{"phone", Hash("phone"), 2}}}},
+		OrderIDs:    []uint64{10},
+		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true}},
+		Sights:      []sight{{22, 23}},
+		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31}},
+		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}}},
+		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}}},
+	}
+	list := List{dir: []span{{"k", 2, 39}}, len: 2}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}}
+	item := &Item{
+		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
+		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sales: []Sale{{10, 11, 12}}, Extra: Sale{13, 14, 15},
+		SaleID: "s", OpensAt: 16, ClosesAt: 17, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
+	}
+	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Fan: true, Next: "n"}
+	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
+	for _, e := range []entity{customer, item, watch, chunk} {
+		h := e.base()
+		h.live = e
+		requireAllSet(t, reflect.ValueOf(e).Elem(), h.kind.String())
+		w := writer{}
+		h.write(&w)
+		golden(t, h.kind.String(), w.b)
+
+		back := &head{kind: h.kind}
+		back.live = newEntity(back)
+		back.read(w.b)
+		again := writer{}
+		back.write(&again)
+		require.Equal(t, w.b, again.b, "%s is read back as it was", h.kind)
+	}
+
+	shop := Shop{
+		1, 2, 3, 4, 5, 6, 7, []uint64{8}, []Sender{{9, 10, 11}}, []byte("r"), "v", true, []string{"t"}, []string{"c"}, []SourceState{{"shop", 12}},
+	}
+	w := writer{}
+	shop.encode(&w)
+	golden(t, "shop", w.b)
+	var shop2 Shop
+	shop2.decode(&reader{b: w.b})
+	require.Equal(t, shop, shop2)
+
+	d := Decision{
+		"id", 1, "ann", "cart_abandoned", Cause{"Product Added", "m", "after 45m", "o", "c1", 2}, Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
+		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i"}}, 4, "EUR", "c1", "o", 5, 6},
+		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13}}, "l", []DroppedLine{{"case", OutOfStock}}},
+	}
+	w = writer{}
+	d.encode(&w)
+	golden(t, "decision", w.b)
+	d2, err := ParseDecision(w.b)
+	require.NoError(t, err)
+	require.Equal(t, d, d2)
+	golden(t, "decision.json", d.AppendJSON(nil))
+
+	c := CommitRecord{1, 2, "v", 3, 4, 5, 6, 7, 8, []uint64{9}, []Skip{{10, 11}}, []byte{12}}
+	golden(t, "commit", c.Append(nil))
+	c2, err := ParseCommit(c.Append(nil))
+	require.NoError(t, err)
+	require.Equal(t, c, c2)
+
+	msg := Message{OfferUnit, "phone", "ann", "o1", 1, 2, 3, 4, 5, 6, 7, 8, 9, true, 10, []byte{11}}
+	w = writer{}
+	msg.encode(&w)
+	golden(t, "message", w.b)
+	var msg2 Message
+	msg2.decode(&reader{b: w.b})
+	require.Equal(t, msg, msg2)
+}
+
+// requireAllSet fails when a stored field of v has its zero value, so that a
+// new field cannot be forgotten here.
+func requireAllSet(t *testing.T, v reflect.Value, path string) {
+	for i := range v.NumField() {
+		f, name := v.Field(i), v.Type().Field(i).Name
+		switch {
+		case name == "head" || name == "loc" || name == "resolved":
+		case f.Kind() == reflect.Struct:
+			requireAllSet(t, f, path+"."+name)
+		case f.IsZero():
+			t.Errorf("%s.%s is not set", path, name)
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
+			requireAllSet(t, f.Index(0), path+"."+name)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, b []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name)
+	text := string(b)
+	if !strings.HasSuffix(name, ".json") {
+		text = hex.EncodeToString(b)
+	}
+	if *rewriteGolden {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(text+"\n"), 0o644))
+		return
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSpace(string(want)), text, "the stored form of %s has changed", name)
+}
