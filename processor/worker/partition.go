@@ -138,6 +138,11 @@ func (p *Partition) open() (err error) {
 	}
 	at := p.m.Shop().Position
 	p.flush.position = at
+	for q, n := range p.m.Shop().Sent {
+		// What the state has sent was acknowledged before it was written.
+		b := &p.boxes[q]
+		b.queued, b.acked = max(b.queued, n), max(b.acked, n)
+	}
 	if at > p.commit.confirmed.position {
 		return p.stop(&WentBackError{p.cfg.Partition, at, p.commit.confirmed.position})
 	}

@@ -36,6 +36,7 @@ moments:
     when: [Product Added]
     per: cart_id
     after: 1s
+    stock: ignore
     lines: [unbought]
     expires: 24h
   back_in_stock:
