@@ -219,9 +219,10 @@ func (l *loop) read() (busy bool) {
 		if m := l.p.Machine(); m != nil {
 			l.steps.Store(m.Shop().Step)
 		}
-		if l.p.Live() && *l.phase.Load() == "replaying" {
-			l.enter("live")
-		}
+	}
+	// With nothing to replay it is live before anything has come.
+	if l.p.Live() && *l.phase.Load() == "replaying" {
+		l.enter("live")
 	}
 	if l.p.Machine() != nil && start.Sub(l.evicted) > evictEvery {
 		l.evicted = start
