@@ -51,7 +51,7 @@ func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release b
 	channels, reason := c.permitted(m, mo, o)
 	if reason != "" {
 		if reason == Crisis {
-			v.until = m.shop.Now + crisisRetryMS
+			v.until = m.shop.Now + retryMS
 		}
 		if reason == ConsentPending || reason == Crisis {
 			return v.refuse(Deferred, reason)
@@ -194,7 +194,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	if len(v.lines) == 0 {
 		o := Suppressed
 		if first == TooFew || first == NoUnit {
-			o = Deferred
+			o, v.until = Deferred, m.shop.Now+retryMS
 		}
 		*v = v.refuse(o, first)
 	}
@@ -410,9 +410,9 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 // staleRetryMS is how soon a candidate that waits for a source looks again.
 const staleRetryMS = 60_000
 
-// crisisRetryMS is how soon a candidate that waits for the end of a crisis looks
-// again.
-const crisisRetryMS = 10 * 60_000
+// retryMS is how soon a candidate looks again that waits for the end of a
+// crisis, or for more units than there are.
+const retryMS = 10 * 60_000
 
 // dependsOnOrders reports whether a moment would be wrong if an order were
 // still on its way here.

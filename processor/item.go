@@ -23,7 +23,7 @@ type Item struct {
 	OpensAt   int64 // sale window; 0 = always on sale
 	ClosesAt  int64
 
-	SettleAt int64 // log time at which it becomes sellable if the level holds; 0 = not settling
+	SettleAt int64 // log time from which the level has held long enough; 0 = there is none to hold
 	Facts    ItemFacts
 	Watchers []uint32 // partitions told of facts, ascending
 	Queue    Queue
@@ -344,6 +344,12 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 func (it *Item) settle(m *Machine) {
 	now := m.shop.Now
 	units, levelAt := it.expected(m)
+	switch {
+	case levelAt == 0 || units <= 0:
+		it.SettleAt = 0
+	case it.SettleAt == 0:
+		it.SettleAt = now + m.rules.stock(it).Settle.Milliseconds()
+	}
 	var why Reason
 	switch {
 	case levelAt == 0:
@@ -356,19 +362,10 @@ func (it *Item) settle(m *Machine) {
 		why = SaleOver
 	case units <= 0:
 		why = OutOfStock
-	}
-	wait := m.rules.stock(it).Settle.Milliseconds()
-	switch {
-	case why != "":
-		it.SettleAt = 0
-	case it.Facts.Sellable:
-	case it.SettleAt == 0 && wait > 0:
-		it.SettleAt = now + wait
-		why = it.Facts.Why
-	case wait > 0 && it.SettleAt > now:
-		why = it.Facts.Why
-	default:
-		it.SettleAt = 0
+	case it.SettleAt > now && it.Facts.Why == StockStale:
+		why = StockStale
+	case it.SettleAt > now:
+		why = OutOfStock
 	}
 	f := ItemFacts{
 		At: now, LevelAt: levelAt, Sellable: why == "", Why: why, Available: min(max(units, 0), availableCap),
@@ -431,8 +428,10 @@ func (m *Machine) itemMessage(from int, msg *Message) {
 		if !ok {
 			it.Watchers = slices.Insert(it.Watchers, i, p)
 		}
+		f := it.Facts
+		f.At = m.shop.Now // nothing known is an answer, too
 		w := writer{}
-		it.Facts.encode(&w)
+		f.encode(&w)
 		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
 		return
 	case JoinQueue:

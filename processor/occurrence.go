@@ -267,6 +267,12 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	mo := m.rules.file.Moment(o.Moment)
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
+		if in := c.interest(o.Value); o.Offer == 0 && mo != nil && mo.Stock == moments.StockOffer && in != nil && in.Parked && !m.facts(o.Value).Sellable {
+			c.rejoinOne(m, in) // asleep until it was gone: next time at the old place
+		}
+		if v.reason == PriceAboveLimit {
+			c.stake(m, &o, true)
+		}
 		c.giveBack(m, &o, parks(v.reason))
 		return
 	}
@@ -298,6 +304,10 @@ func (c *Customer) hold(m *Machine, i int) {
 	}
 	if o.Expires <= m.shop.Now {
 		c.leaveAudience(m, i, ExpiredReason)
+		return
+	}
+	if mo.Per == "sku" && m.watch(o.Value).Facts.At == 0 {
+		c.stake(m, o, true) // the item has been asked and answers at once
 		return
 	}
 	v := c.gate(m, mo, o, false)
@@ -354,6 +364,12 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		if o := &c.Occurrences[i]; o.State == audienceState && o.Value == sku {
 			c.hold(m, i)
+		}
+	}
+	if in := c.interest(sku); in != nil && in.Parked && in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice {
+		c.rejoinOne(m, in)
+		if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {
+			c.stake(m, &Occurrence{Value: sku}, false)
 		}
 	}
 	c.recheckPending(m, sku)

@@ -180,29 +180,40 @@ func (p *Profile) setConsent(n Consent) {
 }
 
 // permits asks for one purpose on one channel, for one item where the consent
-// was given for it. "" = granted.
+// was given for it. "" = granted. The latest word on the channel counts; where
+// there is none, the latest one for all channels.
 func (p *Profile) permits(channel, purpose, scope string) Reason {
-	reason := NoConsent
+	var here, all *Consent
 	for i := range p.Consents {
 		c := &p.Consents[i]
-		if c.Purpose != purpose || c.Channel != channel && c.Channel != "" || c.Scope != "" && c.Scope != scope {
+		if c.Purpose != purpose || c.Scope != "" && c.Scope != scope {
 			continue
 		}
-		switch {
-		case c.Granted && c.Confirmed:
-			if c.Channel == channel {
-				return ""
-			}
-			reason = "" // for all channels, unless this one was withdrawn
-		case c.Granted:
-			if c.Channel == channel || reason == NoConsent {
-				reason = ConsentPending
-			}
-		case c.Channel == channel:
-			return ConsentWithdrawn
+		switch c.Channel {
+		case channel:
+			here = c.later(here)
+		case "":
+			all = c.later(all)
 		}
 	}
-	return reason
+	switch {
+	case here == nil && all == nil:
+		return NoConsent
+	case here != nil && !here.Granted, here == nil && !all.Granted:
+		return ConsentWithdrawn
+	case here != nil && here.Confirmed, all != nil && all.Granted && all.Confirmed:
+		return ""
+	}
+	return ConsentPending
+}
+
+// later returns the later of two words; at the same instant the restrictive
+// one. d may be nil.
+func (c *Consent) later(d *Consent) *Consent {
+	if d == nil || c.At > d.At || c.At == d.At && !c.Granted {
+		return c
+	}
+	return d
 }
 
 // block marks a channel the customer cannot or does not want to be reached on.

@@ -119,7 +119,7 @@ func OfferID(sku string, n int64) string { return sku + "~" + strconv.FormatInt(
 
 // free returns the units that may be offered now.
 func (q *Queue) free(m *Machine, it *Item, units int64) int64 {
-	if !it.Facts.Sellable {
+	if !it.Facts.Sellable || m.behind(StockLevelReported.String()) {
 		return 0
 	}
 	stock := m.rules.stock(it)
@@ -175,11 +175,14 @@ func (q *Queue) due(m *Machine, it *Item) int64 {
 			}
 		}
 	}
-	key, _, ok := q.Holds.first(m, "")
-	if !ok {
-		return 0
+	var due int64
+	if key, _, ok := q.Holds.first(m, ""); ok {
+		due = int64(binary.BigEndian.Uint64([]byte(key)))
 	}
-	return int64(binary.BigEndian.Uint64([]byte(key)))
+	if retry := m.shop.Now + staleRetryMS; q.Waiting.Len() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) && (due == 0 || retry < due) {
+		due = retry // nobody says when the feed has caught up
+	}
+	return due
 }
 
 // join takes a place, or keeps the earlier one.

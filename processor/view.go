@@ -310,11 +310,14 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	units, levelAt := it.expected(m)
 	f := &it.Facts
 	v := ItemView{
-		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, SettlesAt: Instant(it.SettleAt), Expected: units, LevelAt: Instant(levelAt),
+		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, Expected: units, LevelAt: Instant(levelAt),
 		Levels: []LevelView{}, Price: it.Price, OpensAt: Instant(it.OpensAt), ClosesAt: Instant(it.ClosesAt), Published: it.Published.view(),
 		Title: it.Product.Title, Category: it.Product.Category, Brand: it.Product.Brand, Family: it.Product.Family,
 		OpenOffers: it.Queue.Open, Waiting: it.Queue.Waiting.Len(), Parked: it.Queue.Parked.Len(),
 		Offers: []OfferView{}, Queue: []PlaceView{}, Position: m.shop.Position, AsOf: Instant(m.shop.Now),
+	}
+	if it.SettleAt > m.shop.Now {
+		v.SettlesAt = Instant(it.SettleAt)
 	}
 	for i := range it.Levels {
 		v.Levels = append(v.Levels, it.Levels[i].view(m))

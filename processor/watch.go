@@ -92,7 +92,7 @@ func (m *Machine) watchMessage(msg *Message) {
 	}
 	m.touch(wa)
 	was := &wa.Facts
-	changed := f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price
+	changed := was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price
 	wa.Facts = f
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""
