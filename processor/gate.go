@@ -113,6 +113,9 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	case "sku":
 		x := candidate{line: ActionLine{SKU: o.Value, Quantity: 1}}
 		in := c.interest(o.Value)
+		if in != nil {
+			x.line.Price = in.PriceSeen // unless a price is told
+		}
 		switch {
 		case in != nil && in.Bought != 0:
 			x.reason = Purchased

@@ -160,9 +160,6 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 		o.State = audienceState
 		o.Expires = now + mo.Expires.After.Milliseconds()
 		o.Due = o.Expires
-		if !o.In {
-			o.Said = 0
-		}
 		c.hold(m, i)
 		return
 	}

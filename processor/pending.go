@@ -55,7 +55,7 @@ func shortID(b []byte) string {
 		if i < 12 {
 			id[i] = letters[h1>>(5*i)&31]
 		} else {
-			id[i] = letters[h2>>(5*i)&31]
+			id[i] = letters[h2>>(5*(i-12))&31]
 		}
 	}
 	return string(id[:])
