@@ -26,6 +26,7 @@ type PartitionStatus struct {
 	Step      uint64 `json:"step,omitempty"`
 	Hash      uint64 `json:"hash,omitempty"`
 	StateSize uint64 `json:"state_size,omitempty"` // bytes on disk
+	StateDebt uint64 `json:"state_debt,omitempty"` // bytes on disk to be rewritten until they are in order
 }
 
 // Status returns how all partitions stand, those of other workers with their
@@ -76,7 +77,8 @@ func (l *loop) status(ctx, soon context.Context, s *PartitionStatus) {
 			x.End = last
 			x.Lag = last - min(last, x.Position)
 		}
-		x.StateSize = l.store.Metrics().DiskBytes
+		disk := l.store.Metrics()
+		x.StateSize, x.StateDebt = disk.DiskBytes, disk.CompactionDebt
 		if x.Phase != "" {
 			*s = x
 			return

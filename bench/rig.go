@@ -1,0 +1,237 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"onhand/connectors"
+	"onhand/processor"
+	"onhand/processor/jetstream"
+	"onhand/processor/moments"
+	"onhand/processor/worker"
+)
+
+// rig is a deployment in a folder of its own: server, log, worker, and the
+// pipe that the load goes through.
+type rig struct {
+	h      *harness
+	dir    string
+	server *jetstream.Server
+	log    *jetstream.Log
+	pipe   *Pipe
+	follow *followers
+
+	worker *worker.Worker
+	kill   context.CancelFunc // of the worker
+	back   atomic.Int64       // how far the clocks are behind, ns
+}
+
+// Partitions of every rig.
+const partitions = 16
+
+// rigConfig says what a row needs changed.
+type rigConfig struct {
+	rules      []byte        // nil means the shipped moments
+	flushEvery time.Duration // 0 means the worker's default
+	behind     time.Duration // of the clocks at first
+	bare       bool          // no worker
+}
+
+// openRig starts a deployment with rules in force and nobody in it.
+func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	dir, err := os.MkdirTemp(h.Dir, "bench-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w; choose a folder with room", err)
+	}
+	r := &rig{h: h, dir: dir}
+	r.back.Store(int64(c.behind))
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	so := jetstream.ServerOptions{Dir: filepath.Join(dir, "nats")}
+	if h.Sync == SyncInterval {
+		so.SyncInterval = 2 * time.Minute
+	}
+	if r.server, err = jetstream.StartServer(so); err != nil {
+		return nil, err
+	}
+	r.log, err = jetstream.Open(ctx, jetstream.Options{Server: r.server, Partitions: partitions, Lease: time.Second, Clock: r.now, MaxBytesIn: 3 << 30})
+	if err != nil {
+		return nil, err
+	}
+	r.pipe = NewPipe(r.log)
+	if r.follow, err = follow(ctx, r.log, r.pipe); err != nil || c.bare {
+		return r, err
+	}
+	if err = r.start(ctx, c.flushEvery); err != nil {
+		return nil, err
+	}
+	if c.rules == nil {
+		c.rules = moments.Shipped()
+	}
+	err = r.worker.Control(ctx, &processor.Control{Type: processor.Activate, At: r.ms(), Text: c.rules})
+	if err != nil {
+		return nil, err
+	}
+	return r, r.worker.WaitIdle(ctx)
+}
+
+func (r *rig) now() time.Time { return time.Now().Add(-time.Duration(r.back.Load())) }
+func (r *rig) ms() int64      { return r.now().UnixMilli() }
+
+// start runs a worker on the rig's folder until all partitions are live.
+func (r *rig) start(ctx context.Context, flushEvery time.Duration) error {
+	names := []string{"email", "push", "sms", "whatsapp", "onsite", "ads", "social", "desk", "orders"}
+	channels := make(map[string]connectors.ChannelConfig, len(names))
+	for _, name := range names {
+		channels[name] = connectors.ChannelConfig{Channel: hole{}, Queue: 1 << 17}
+	}
+	logger := slog.New(slog.DiscardHandler)
+	if os.Getenv("BENCH_LOG") != "" {
+		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	w, err := worker.New(worker.Config{
+		ID: "bench", Log: r.log, DataDir: filepath.Join(r.dir, "state"), Memory: r.h.memory(),
+		Channels: channels, FlushEvery: flushEvery, Clock: r.now, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	running, kill := context.WithCancel(context.Background())
+	if err := w.Start(running); err != nil {
+		kill()
+		return err
+	}
+	r.worker, r.kill = w, kill
+	return r.waitLive(ctx)
+}
+
+func (r *rig) waitLive(ctx context.Context) error {
+	for ctx.Err() == nil {
+		live := 0
+		for _, s := range r.worker.Status(ctx) {
+			switch s.Phase {
+			case "live":
+				live++
+			case "stopped":
+				return fmt.Errorf("bench: partition %d stopped: %s", s.Partition, s.Reason)
+			}
+		}
+		if live == partitions {
+			return nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// stop ends the worker in order: everything applied is saved.
+func (r *rig) stop() error {
+	if r.worker == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := r.worker.Close(ctx)
+	r.kill()
+	r.worker = nil
+	return err
+}
+
+// crash ends the worker as the death of its process would.
+func (r *rig) crash() {
+	r.kill()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.worker.Close(ctx)
+	r.worker = nil
+}
+
+func (r *rig) close() {
+	if r.worker != nil {
+		r.crash()
+	}
+	if r.follow != nil {
+		r.follow.stop()
+	}
+	if r.log != nil {
+		r.log.Close()
+	}
+	if r.server != nil {
+		r.server.Close()
+	}
+	os.RemoveAll(r.dir)
+}
+
+// identify makes every customer of a population known.
+func (r *rig) identify(ctx context.Context, g *Generator) error {
+	i := 0
+	return r.pipe.Press(ctx, func() (*processor.Event, int) {
+		if i == g.pop.Customers {
+			return nil, 0
+		}
+		i++
+		return g.Identify(i-1, r.ms())
+	})
+}
+
+// put sends a list of events and waits until commit records cover them.
+func (r *rig) put(ctx context.Context, n int, make func(i int) *processor.Event) error {
+	i := 0
+	return r.pipe.Press(ctx, func() (*processor.Event, int) {
+		if i == n {
+			return nil, 0
+		}
+		e := make(i)
+		i++
+		return e, partitionOf(e, partitions)
+	})
+}
+
+// storeFigures are what the stores of the worker say of themselves.
+type storeFigures struct{ bytes, debt uint64 }
+
+func (f storeFigures) String() string {
+	return fmt.Sprintf("%d MiB with %d MiB of compaction debt", f.bytes>>20, f.debt>>20)
+}
+
+func (r *rig) stores(ctx context.Context) (f storeFigures) {
+	for _, s := range r.worker.Status(ctx) {
+		f.bytes += s.StateSize
+		f.debt += s.StateDebt
+	}
+	return f
+}
+
+// faster returns the shipped moments with levels that count at once, so that
+// what is measured is the engine and not the policy's patience.
+func faster() []byte {
+	rules := moments.Shipped()
+	out := bytes.Replace(rules, []byte("settle: 3s"), []byte("settle: 0s"), 1)
+	if bytes.Equal(out, rules) {
+		panic("bench: the shipped moments have no `settle: 3s` any more")
+	}
+	return out
+}
+
+// hole is a channel that takes everything.
+type hole struct{}
+
+func (hole) Name() string     { return "hole" }
+func (hole) Idempotent() bool { return true }
+func (hole) Close() error     { return nil }
+func (hole) Deliver(context.Context, *processor.Decision) connectors.Result {
+	return connectors.Result{Delivery: processor.Delivered, Code: "200"}
+}

@@ -1,0 +1,286 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+	"onhand/processor/moments"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// generator is the cost of the load itself: drawing and encoding an event.
+func (h *harness) generator(context.Context) error {
+	g := NewGenerator(h.population(), Ordinary, h.Seed)
+	var buf []byte
+	var runs []float64
+	n := 200_000
+	if !h.Quick {
+		n = 2_000_000
+	}
+	size := 0
+	for range h.Runs {
+		start := time.Now()
+		for range n {
+			e, _ := g.Next(int64(g.n))
+			buf = processor.AppendEvent(buf[:0], e)
+			size += len(buf)
+		}
+		runs = append(runs, float64(n)/time.Since(start).Seconds())
+	}
+	h.report("generator", "events/s", fmt.Sprintf("drawing and encoding alone, on one core; %d bytes an event", size/n/h.Runs), runs)
+	return nil
+}
+
+// barePipe is the same records, read and committed with nothing done.
+func (h *harness) barePipe(ctx context.Context) error {
+	r, err := h.openRig(ctx, rigConfig{bare: true})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	g := NewGenerator(h.population(), Ordinary, h.Seed)
+	running, cancel := context.WithCancel(ctx)
+	tasks, running := errgroup.WithContext(running)
+	for part := range partitions {
+		tasks.Go(func() error { return consume(running, r.log, part) })
+	}
+	runs, note, err := h.press(ctx, r, g, min(h.Warmup, 5*time.Second))
+	cancel()
+	if e := tasks.Wait(); err == nil && ctx.Err() == nil {
+		err = e
+	}
+	if err == nil {
+		h.report("bare_pipe", "events/s", note, runs)
+	}
+	return err
+}
+
+// consume reads a partition, decodes what there is and commits its position,
+// one commit in flight.
+func consume(ctx context.Context, log *jetstream.Log, part int) error {
+	r, err := log.Read(part, 1)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	type answer struct {
+		seq uint64
+		err error
+	}
+	answers := make(chan answer, 1)
+	var event processor.Event
+	var position, confirmed, expect, hash uint64
+	var data []byte
+	busy := false
+	for {
+		for {
+			m, ok, err := r.TryNext()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			rec, err := processor.ParseRecord(m.Data)
+			for err == nil {
+				var entry []byte
+				if entry, err = rec.Next(); entry == nil {
+					break
+				}
+				err = processor.DecodeEvent(entry[1:], &event)
+				hash += uint64(event.Stamp)
+			}
+			if err != nil {
+				return err
+			}
+			position = m.Seq
+		}
+		if !busy && position > confirmed {
+			c := processor.CommitRecord{Epoch: 1, Position: position, Hash: hash}
+			data = c.Append(data[:0])
+			if err := log.CommitAsync(part, data, expect, func(seq uint64, err error) { answers <- answer{seq, err} }); err != nil {
+				return err
+			}
+			busy, confirmed = true, position
+		}
+		select {
+		case <-r.Ready():
+		case a := <-answers:
+			if a.err != nil {
+				return a.err
+			}
+			expect, busy = a.seq, false
+		case <-ctx.Done():
+			if busy {
+				<-answers
+			}
+			return nil
+		}
+	}
+}
+
+// press runs a closed loop and returns the events per second of each run.
+func (h *harness) press(ctx context.Context, r *rig, g *Generator, warmup time.Duration) (runs []float64, note string, err error) {
+	pressing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- r.pipe.Press(pressing, func() (*processor.Event, int) { return g.Next(r.ms()) })
+	}()
+	if err := pause(ctx, done, warmup); err != nil {
+		return nil, "", err
+	}
+	used, from, begin := cpu(), r.pipe.Committed(), time.Now()
+	for range h.Runs {
+		start, n := time.Now(), r.pipe.Committed()
+		if err := pause(ctx, done, h.Duration); err != nil {
+			return nil, "", err
+		}
+		runs = append(runs, float64(r.pipe.Committed()-n)/time.Since(start).Seconds())
+	}
+	events := float64(r.pipe.Committed() - from)
+	busy := cpu() - used
+	cancel()
+	err = <-done
+	return runs, fmt.Sprintf("closed loop of %d; %.2f us CPU an event, %.2f cores busy; RSS %.0f MiB",
+		inPipe, float64(busy.Microseconds())/max(events, 1), busy.Seconds()/time.Since(begin).Seconds(), rss()), err
+}
+
+// pause waits while a sender runs.
+func pause(ctx context.Context, done chan error, d time.Duration) error {
+	select {
+	case err := <-done:
+		done <- err
+		if err == nil {
+			err = errTimeout
+		}
+		return err
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// endToEnd is the closed loop through the worker.
+func (h *harness) endToEnd(ctx context.Context) error {
+	r, err := h.openRig(ctx, rigConfig{})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	g := NewGenerator(h.population(), Ordinary, h.Seed)
+	if err := r.identify(ctx, g); err != nil {
+		return err
+	}
+	h.say("end_to_end: %d customers are known", h.Customers)
+	before := r.stores(ctx)
+	runs, note, err := h.press(ctx, r, g, h.Warmup)
+	if err != nil {
+		return err
+	}
+	h.report("end_to_end", "events/s", fmt.Sprintf("%s; %.3f decisions an event; stores %s, then %s",
+		note, r.decided(ctx)/float64(r.pipe.Committed()), before, r.stores(ctx)), runs)
+	return nil
+}
+
+// decided returns the decisions made since the log began.
+func (r *rig) decided(ctx context.Context) float64 {
+	var n uint64
+	for part := range partitions {
+		r.worker.Ask(ctx, part, func(m *processor.Machine) { n += m.Shop().Decided })
+	}
+	return float64(n)
+}
+
+// core is Machine.Apply alone: one partition with everybody in memory, records
+// of 100 events.
+func (h *harness) core(ctx context.Context) error {
+	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: 1 << 40}, nothing{})
+	if err != nil {
+		return err
+	}
+	pop := NewPopulation(h.Customers, h.Items, 1)
+	g := NewGenerator(pop, Ordinary, h.Seed)
+	t := &turns{m: m, now: time.Now().UnixMilli()}
+	t.apply(processor.AppendRecordEntry(processor.AppendRecordHeader(nil, t.now),
+		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: moments.Shipped()})))
+	for i := 0; i < pop.Customers; i += 100 {
+		t.records(1, func(n int) *processor.Event {
+			e, _ := g.Identify(min(i+n, pop.Customers-1), t.now)
+			return e
+		})
+	}
+	var runs []float64
+	span := func(d time.Duration) (rate float64) {
+		var took time.Duration
+		events := 0
+		for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
+			took += t.records(100, func(int) *processor.Event { e, _ := g.Next(t.now); return e })
+			events += 100 * 100
+		}
+		return float64(events) / took.Seconds()
+	}
+	span(h.Warmup)
+	before := m.Shop().Decided
+	n := m.Shop().Step
+	for range h.Runs {
+		runs = append(runs, span(h.Duration))
+	}
+	h.report("core", "events/s", fmt.Sprintf("one core, one partition, records of 100; %.3f decisions a step",
+		float64(m.Shop().Decided-before)/float64(m.Shop().Step-n)), runs)
+	return ctx.Err()
+}
+
+// turns feeds a machine.
+type turns struct {
+	m   *processor.Machine
+	out processor.Outputs
+	buf []byte
+	all [][]byte
+	seq uint64
+	now int64
+}
+
+func (t *turns) apply(record []byte) {
+	t.seq++
+	t.m.Apply(t.seq, t.now, record, &t.out)
+	if len(t.out.Buf) > 1<<18 {
+		t.out.Reset()
+	}
+}
+
+// records makes some records of 100 events and returns how long it took to
+// apply them.
+func (t *turns) records(n int, make func(i int) *processor.Event) time.Duration {
+	for len(t.all) < n {
+		t.all = append(t.all, nil)
+	}
+	for k := range n {
+		rec := processor.AppendRecordHeader(t.all[k][:0], t.now)
+		for i := range 100 {
+			t.buf = processor.AppendEvent(append(t.buf[:0], byte(processor.EventEntry)), make(i))
+			rec = processor.AppendRecordEntry(rec, t.buf)
+		}
+		t.all[k] = rec
+	}
+	start := time.Now()
+	for _, rec := range t.all[:n] {
+		t.now++
+		t.apply(rec)
+	}
+	return time.Since(start)
+}
+
+// nothing is a store with nothing in it.
+type nothing struct{}
+
+func (nothing) Mark() ([]byte, error)                                       { return nil, nil }
+func (nothing) Get(uint8, uint64, []byte) ([]byte, bool, error)             { return nil, false, nil }
+func (nothing) Timers(func(due int64, kind uint8, hash uint64) error) error { return nil }
+func (nothing) Seen(uint64, uint32) (bool, error)                           { return false, nil }
+func (nothing) Scan(uint8, func(uint64, []byte) error) error                { return nil }
