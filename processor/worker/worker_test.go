@@ -13,6 +13,7 @@ import (
 	"onhand/processor"
 	"onhand/processor/jetstream"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 )
 
@@ -145,6 +146,17 @@ func added(id, sku string) processor.Event {
 
 func activate(t testing.TB, w *Worker) {
 	require.NoError(t, w.Control(soon(t), &processor.Control{Type: processor.Activate, At: at(), Text: []byte(rules)}))
+	waitFor(t, "the rules to be known", func() bool {
+		known := 0
+		for part := range w.log.Partitions() {
+			_, data, err := w.log.LastCommit(soon(t), part)
+			require.NoError(t, err)
+			if c, err := processor.ParseCommit(data); err == nil && c.Rules != "" {
+				known++
+			}
+		}
+		return known == w.log.Partitions()
+	})
 }
 
 // sent returns how often each action was decided, from the commit records.
@@ -176,6 +188,7 @@ func sent(t testing.TB, log *jetstream.Log) map[string]int {
 }
 
 func TestACartIsRemindedOf(t *testing.T) {
+	t.Parallel()
 	log := openLog(t, startServer(t), 4)
 	channel := newPost()
 	w := startWorker(t, context.Background(), Config{ID: "w1", Log: log, DataDir: t.TempDir(),
@@ -189,11 +202,6 @@ func TestACartIsRemindedOf(t *testing.T) {
 		events = append(events, identify(id), added(id, "phone"))
 	}
 	require.NoError(t, in.Append(soon(t), events))
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%+v\n%+v", w.Metrics().Counts, w.Status(context.Background()))
-		}
-	})
 	waitFor(t, "20 reminders", func() bool { return channel.count() == 20 })
 	require.NoError(t, w.WaitIdle(soon(t)))
 	m := w.Metrics()
@@ -207,4 +215,203 @@ func TestACartIsRemindedOf(t *testing.T) {
 		require.Equal(t, "live", s.Phase, "%+v", s)
 		require.Zero(t, s.Lag)
 	}
+}
+
+// remind has n customers of a name leave a cart.
+func remind(t testing.TB, log *jetstream.Log, name string, n int) {
+	in := NewIntake(log)
+	for i := range n {
+		id := fmt.Sprintf("%s-%d", name, i)
+		require.NoError(t, in.Append(soon(t), []processor.Event{identify(id), added(id, "phone")}))
+	}
+}
+
+func email(c *post) map[string]connectors.ChannelConfig {
+	const wait = 10 * time.Millisecond
+	return map[string]connectors.ChannelConfig{"email": {Channel: c, Retry: connectors.Schedule{wait, wait, wait, wait, wait}}}
+}
+
+// live waits until workers run all partitions between them.
+func live(t testing.TB, workers ...*Worker) {
+	t.Helper()
+	waitFor(t, "all partitions live", func() bool {
+		n := 0
+		for _, w := range workers {
+			for _, s := range w.Status(soon(t)) {
+				if s.Phase == "live" {
+					n++
+				}
+			}
+		}
+		return n == workers[0].log.Partitions()
+	})
+}
+
+func TestAWorkerIsKilled(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	logA, logB := openLog(t, server, 4), openLog(t, server, 4)
+	channel := newPost()
+	ctx, kill := context.WithCancel(context.Background())
+	a := startWorker(t, ctx, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
+	b := startWorker(t, context.Background(), Config{ID: "b", Log: logB, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, b)
+	live(t, a, b)
+	require.Less(t, len(a.running()), 4)
+	require.Less(t, len(b.running()), 4)
+	remind(t, logB, "early", 30)
+	waitFor(t, "some reminders", func() bool { return channel.count() > 5 })
+	kill()
+	remind(t, logB, "late", 30)
+	closeWorker(t, a)
+	logA.Close()
+	live(t, b)
+	waitFor(t, "all reminders", func() bool { return channel.count() == 60 })
+	require.NoError(t, b.WaitIdle(soon(t)))
+	decided := sent(t, logB)
+	require.Len(t, decided, 60)
+	for id, n := range decided {
+		require.Equal(t, 1, n, id)
+	}
+	for _, s := range b.Status(soon(t)) {
+		require.Equal(t, "live", s.Phase, "%+v", s)
+	}
+}
+
+func TestARestart(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	dir, channel := t.TempDir(), newPost()
+	first := openLog(t, server, 2)
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: first, DataDir: dir, Channels: email(channel)})
+	activate(t, w)
+	remind(t, first, "ann", 10)
+	waitFor(t, "reminders", func() bool { return channel.count() == 10 })
+	before := w.Status(soon(t))
+	closeWorker(t, w)
+	first.Close()
+
+	second := openLog(t, server, 2)
+	w = startWorker(t, context.Background(), Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
+	live(t, w)
+	for i, s := range w.Status(soon(t)) {
+		require.GreaterOrEqual(t, s.Saved, before[i].Position, "everything was saved on closing: %+v", s)
+		require.Greater(t, s.Epoch, before[i].Epoch)
+	}
+	remind(t, second, "bob", 10)
+	waitFor(t, "more reminders", func() bool { return channel.count() == 20 })
+	require.Len(t, sent(t, second), 20)
+
+	// The state is lost: it is rebuilt from the log.
+	closeWorker(t, w)
+	require.NoError(t, os.RemoveAll(dir))
+	w = startWorker(t, context.Background(), Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
+	live(t, w)
+	require.NoError(t, w.WaitIdle(soon(t)))
+	require.Len(t, sent(t, second), 20)
+	require.Equal(t, 20, channel.count())
+}
+
+func TestAnOwnerWhoWasReplacedStops(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 1)
+	channel := newPost()
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, w)
+	remind(t, log, "ann", 5)
+	waitFor(t, "reminders", func() bool { return channel.count() == 5 })
+	require.NoError(t, w.WaitIdle(soon(t)))
+	epoch := w.Status(soon(t))[0].Epoch
+
+	_, err := claim(soon(t), log, 0, newMemStore()) // by somebody else
+	require.NoError(t, err)
+	remind(t, log, "bob", 5)
+	waitFor(t, "the commit to be refused", func() bool { return w.Metrics().Fenced == 1 })
+	// Nobody else is a member, so the partition comes back.
+	waitFor(t, "more reminders", func() bool { return channel.count() == 10 })
+	require.Equal(t, epoch+2, w.Status(soon(t))[0].Epoch)
+	decided := sent(t, log)
+	require.Len(t, decided, 10)
+	for id, n := range decided {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+func TestAChannelThatIsDown(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 2)
+	channel := newPost()
+	channel.fail = 4
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, w)
+	remind(t, log, "ann", 3)
+	waitFor(t, "reminders", func() bool { return channel.count() == 3 })
+	waitFor(t, "the outcomes", func() bool { return w.Metrics().Deliveries[DeliveryKey{"email", processor.Delivered}] == 3 })
+	require.NoError(t, w.WaitIdle(soon(t)))
+	require.GreaterOrEqual(t, w.Metrics().Deliveries[DeliveryKey{"email", processor.Retry}], uint64(4))
+	require.Len(t, sent(t, log), 3)
+}
+
+func TestClientsOfAnyKind(t *testing.T) {
+	t.Parallel()
+	server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: t.TempDir(), SyncInterval: time.Minute, Listen: "127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	log := openLog(t, server, 2)
+	channel := newPost()
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, w)
+	require.NoError(t, w.WaitIdle(soon(t)))
+	nc, err := nats.Connect(server.ClientURL())
+	require.NoError(t, err)
+	defer nc.Close()
+	publish := func(key, text string) {
+		_, err := nc.Request("t.ingest."+key, []byte(text), 5*time.Second)
+		require.NoError(t, err)
+	}
+	for i := range 10 {
+		id := fmt.Sprint("ann", i)
+		publish(id, fmt.Sprintf(`{"type":"identify","userId":%q,"traits":{"email":"a@example.com","timezone":"Europe/Paris"}}`, id))
+		publish(id, fmt.Sprintf(`{"type":"track","event":"Product Added","userId":%q,"properties":{"cart_id":"c","sku":"phone","price":199,"quantity":1}}`, id))
+	}
+	publish("x", `{"type":"track","event":"Product Added","userId":"eve","properties":{"quantity":0.5}}`)
+	waitFor(t, "reminders", func() bool { return channel.count() == 10 })
+	waitFor(t, "the letter", func() bool {
+		letters, err := log.DeadLetters().List(soon(t), 1, 10)
+		return err == nil && len(letters) == 1 && letters[0].Key == "ingest"
+	})
+	waitFor(t, "the position to be saved", func() bool {
+		all := uint64(0)
+		for i := range log.Shards() {
+			n, err := log.LoadShard(soon(t), i)
+			require.NoError(t, err)
+			all = max(all, n)
+		}
+		return all == 21
+	})
+}
+
+func TestRestockReachesAnotherPartition(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 8)
+	channel := newPost()
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, w)
+	in := NewIntake(log)
+	for i := range 10 {
+		id := fmt.Sprint("ann", i)
+		require.NoError(t, in.Append(soon(t), []processor.Event{identify(id), {
+			Kind: processor.BackInStockRequested, MessageID: "r" + id, UserID: id, SKU: "shoe", At: at(), Stamp: at(), Stamped: true}}))
+	}
+	require.NoError(t, w.WaitIdle(soon(t)))
+	require.NoError(t, in.Append(soon(t), []processor.Event{{Kind: processor.StockLevelReported, MessageID: "s", SKU: "shoe",
+		Available: 7, HasLevel: true, Version: 1, At: at(), Stamp: at(), Stamped: true}}))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%+v", w.Metrics().Counts)
+		}
+	})
+	waitFor(t, "7 to be told", func() bool { return channel.count() == 7 })
+	require.NoError(t, w.WaitIdle(soon(t)))
+	require.Equal(t, 7, channel.count())
 }
