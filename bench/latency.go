@@ -1,10 +1,10 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -89,14 +89,15 @@ func (h *harness) reportLatency(name string, l latencies, note string) {
 	}
 }
 
-// probe is a customer who can be advertised to, and whose cart decides at
-// once: retarget_ads says sent in the step of the event.
+// A probe is a customer who permits ads and puts an item into the cart once:
+// retarget_ads then decides in the step of the event, in nine cases of ten for
+// sent and else for the control group.
 const (
 	probeItem      = "PROBE"
 	probePerSecond = 200
 )
 
-func probeCustomer(i int) string { return fmt.Sprintf("p-%07d", i) }
+func probeCustomer(i int) string { return fmt.Sprintf("probe-%07d", i) }
 
 // probes makes known the customers of so many probes, and the item in all
 // partitions.
@@ -130,8 +131,8 @@ func (h *harness) eventToDecision(ctx context.Context, r *rig, g *Generator, rat
 	n := probePerSecond * (int(h.Duration/time.Second) + 1)
 	s := newStopwatch(n)
 	r.follow.watch.Store(&watch{word: []byte("probe-"), seen: func(d *processor.Decision, at time.Time) {
-		number, ok := bytes.CutPrefix([]byte(d.Cause.ID), []byte("probe-"))
-		if i, err := strconv.Atoi(string(number)); ok && err == nil && d.Outcome == processor.Sent {
+		number, ok := strings.CutPrefix(d.Customer, "probe-")
+		if i, err := strconv.Atoi(number); ok && err == nil && d.Moment == "retarget_ads" {
 			s.stop(i-first, at)
 		}
 	}})
@@ -143,7 +144,7 @@ func (h *harness) eventToDecision(ctx context.Context, r *rig, g *Generator, rat
 		}
 		sent++
 		s.start(i, due)
-		return r.pipe.Special(ctx, added(fmt.Sprintf("probe-%07d", first+i), probeCustomer(first+i), probeItem, r.ms()), nil)
+		return r.pipe.Special(ctx, added(fmt.Sprintf("a-%07d", first+i), probeCustomer(first+i), probeItem, r.ms()), nil)
 	}}, h.Duration)
 	if err != nil {
 		return nil, err
