@@ -152,6 +152,12 @@ func (a *API) describe(w http.ResponseWriter, _ *http.Request) error {
 	return err
 }
 
+// Live reports whether a partition runs here and everything that was committed
+// has been replayed; one that was saved up to its last commit has nothing to.
+func Live(p worker.PartitionStatus) bool {
+	return p.Phase == "live" || p.Phase == "replaying" && p.Epoch > 0 && p.Position >= p.Committed
+}
+
 // Ready reports why a worker cannot serve yet, nil when it can: the log is
 // connected, the partitions that fall to it are live, and rules are in force in
 // each of them.
@@ -165,7 +171,7 @@ func Ready(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
 			return errors.New("partitions have not been shared out yet")
 		case p.Phase == "elsewhere":
 			continue
-		case p.Phase != "live":
+		case !Live(p):
 			return errors.New(strings.TrimSpace(fmt.Sprintf("partition %d is %s %s", p.Partition, p.Phase, p.Reason)))
 		}
 		active := false

@@ -64,7 +64,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		gauge("onhand_lag_seconds", "Age of the last record when it was applied.", float64(x.LagMS)/1000, "partition", label)
 		gauge("onhand_state_bytes", "Size of the state on disk.", float64(p.StateSize), "partition", label)
 		live := 0.0
-		if p.Phase == "live" {
+		if Live(p) {
 			live = 1
 		}
 		gauge("onhand_partition_live", "1 when the partition runs here and has caught up.", live, "partition", label)

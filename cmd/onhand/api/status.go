@@ -67,7 +67,7 @@ func (a *API) statusOf(ctx context.Context) Status {
 	told := false // what holds for the whole shop every partition knows
 	for _, p := range a.Worker.Status(ctx) {
 		s.Partitions = append(s.Partitions, a.partition(p))
-		if told || p.Phase != "live" {
+		if told || !Live(p) {
 			continue
 		}
 		told = nil == a.Worker.Ask(ctx, p.Partition, func(m *processor.Machine) {
@@ -82,6 +82,9 @@ func (a *API) statusOf(ctx context.Context) Status {
 }
 
 func (a *API) partition(p worker.PartitionStatus) Partition {
+	if Live(p) {
+		p.Phase = "live"
+	}
 	return Partition{
 		Partition: p.Partition, Owner: a.name(p.Owner), Standby: a.name(p.Standby), Phase: p.Phase, Reason: p.Reason,
 		Epoch: p.Epoch, Position: p.Position, End: p.End, Lag: p.Lag, LogTime: processor.Instant(p.LogTime), Step: p.Step,

@@ -61,6 +61,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	stamps := o.Clock // nil: the log keeps a clock that cannot be set back
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -89,7 +90,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	limit := limitMemory(c.Memory)
-	if err := s.openLog(ctx, c, o.Logger); err != nil {
+	if err := s.openLog(ctx, c, stamps, o.Logger); err != nil {
 		return s, err
 	}
 	channels := o.Channels
@@ -115,8 +116,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	return s, nil
 }
 
-func (s *Service) openLog(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
-	o := jetstream.Options{URL: c.NATS.URL, Partitions: c.Partitions, Clock: s.clock, Logger: log}
+func (s *Service) openLog(ctx context.Context, c config.Config, clock func() time.Time, log *slog.Logger) (err error) {
+	o := jetstream.Options{URL: c.NATS.URL, Partitions: c.Partitions, Clock: clock, Logger: log}
 	if o.URL == "" {
 		so := jetstream.ServerOptions{Dir: filepath.Join(c.Data, "nats"), Listen: c.NATS.Listen, Users: c.NATS.Users, Logger: log}
 		if c.Sync == config.SyncInterval {
@@ -218,8 +219,7 @@ var errOpening = errors.New("the partition is being opened")
 
 // live asks the first partition once it has replayed what was committed.
 func (s *Service) live(ctx context.Context, f func(*processor.Machine)) error {
-	all := s.Worker.Status(ctx)
-	if all[0].Phase != "live" && all[0].Phase != "elsewhere" {
+	if p := s.Worker.Status(ctx)[0]; !api.Live(p) && p.Phase != "elsewhere" {
 		return errOpening
 	}
 	return s.Worker.Ask(ctx, 0, f)
