@@ -38,7 +38,7 @@ func TestGoldenValues(t *testing.T) {
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sales: []Sale{{10, 11, 12}}, Extra: Sale{13, 14, 15},
 		SaleID: "s", OpensAt: 16, ClosesAt: 17, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
 	}
-	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Fan: true, Next: "n"}
+	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Fan: true, Next: "n"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
 	for _, e := range []entity{customer, item, watch, chunk} {
 		h := e.base()

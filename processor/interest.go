@@ -173,6 +173,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		c.dropInterest(m, now)
 		c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, e.At)})
 		in = &c.Interests[len(c.Interests)-1]
+		m.watch(sku).interested(m, c.ID, true)
 	}
 	if in.Bought != 0 || in.Declined {
 		// Wanted again: a new interest, with a new place.
@@ -252,6 +253,7 @@ func (c *Customer) dropInterest(m *Machine, now int64) {
 		in := &c.Interests[0]
 		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
 	}
+	m.watch(c.Interests[drop].SKU).interested(m, c.ID, false)
 	c.Interests = slices.Delete(c.Interests, drop, drop+1)
 }
 

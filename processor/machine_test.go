@@ -256,3 +256,35 @@ func TestTimersInOrder(t *testing.T) {
 		}
 	})
 }
+
+// The map of customers and items says the same from both sides.
+func TestInterestIsReadableFromBothSides(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tp := drawTape(t, false)
+		m := open(t, newMemStore(), 1<<40)
+		var out Outputs
+		tp.apply(m, 0, len(tp.records)-5, &out)
+		forward, backward := map[string]bool{}, map[string]bool{}
+		for i := range 6 {
+			v, _ := m.CustomerView(fmt.Sprint("c", i))
+			for _, in := range v.Interests {
+				if in.State == "live" {
+					forward[v.ID+" "+in.SKU] = true
+				}
+			}
+		}
+		for i := range 4 {
+			sku := fmt.Sprint("s", i)
+			for from := ""; ; {
+				list, next := m.Interested(sku, from, 2)
+				for _, x := range list {
+					backward[x.Customer+" "+sku] = true
+				}
+				if from = next; next == "" {
+					break
+				}
+			}
+		}
+		require.Equal(t, forward, backward)
+	})
+}

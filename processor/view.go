@@ -373,3 +373,41 @@ func (m *Machine) QueuePlace(sku, customer string, tier uint8, since Instant) (i
 	}
 	return q.Waiting.index(m, key) + 1, true
 }
+
+// InterestedView is one customer's interest in an item, seen from the item.
+type InterestedView struct {
+	Customer string `json:"customer"`
+	InterestView
+}
+
+// Interested returns the live interests in an item of this partition's
+// customers, by customer id from the first that is not below from, at most n.
+// next is where to go on, "" at the end. The other partitions know theirs.
+func (m *Machine) Interested(sku, from string, n int) (list []InterestedView, next string) {
+	e := m.get(WatchKind, sku)
+	if e == nil {
+		return nil, ""
+	}
+	// The customers are read after the list: reading may thaw, not change.
+	var ids []string
+	e.(*Watch).Interested.ascend(m, from, func(id, _ string) bool {
+		if len(ids) == n {
+			next = id
+			return false
+		}
+		ids = append(ids, id)
+		return true
+	})
+	for _, id := range ids {
+		c, ok := m.get(CustomerKind, id).(*Customer)
+		if !ok {
+			continue
+		}
+		if in := c.interest(sku); in != nil {
+			if name, _ := in.strongest(m.shop.Now); name != "" {
+				list = append(list, InterestedView{id, in.view(m)})
+			}
+		}
+	}
+	return list, next
+}

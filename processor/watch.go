@@ -13,6 +13,9 @@ type Watch struct {
 	// Stake is who has something to gain or lose when the facts change.
 	// Customers who merely have an interest read the facts when they need them.
 	Stake List
+	// Interested is every customer here who has an Interest in the item, alive
+	// or not: the map of customers and items, read from the item's side.
+	Interested List
 	// Fan says that a change is being told, to the customers from Next on.
 	Fan  bool
 	Next string
@@ -23,12 +26,15 @@ const customersPerStep = 128
 
 func (wa *Watch) id() string { return wa.SKU }
 
-func (wa *Watch) bytes() int { return 420 + 2*len(wa.SKU) + 64*len(wa.Stake.dir) }
+func (wa *Watch) bytes() int {
+	return 420 + 2*len(wa.SKU) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir))
+}
 
 func (wa *Watch) encode(w *writer) {
 	w.str(wa.SKU)
 	wa.Facts.encode(w)
 	wa.Stake.encode(w)
+	wa.Interested.encode(w)
 	w.bool(wa.Fan)
 	w.str(wa.Next)
 }
@@ -37,6 +43,7 @@ func (wa *Watch) decode(r *reader) {
 	wa.SKU = r.str()
 	wa.Facts.decode(r)
 	wa.Stake.decode(r)
+	wa.Interested.decode(r)
 	wa.Fan = r.bool()
 	wa.Next = r.str()
 }
@@ -75,6 +82,17 @@ func (wa *Watch) stake(m *Machine, customer string, in bool) {
 		wa.Stake.put(m, wa.head, customer, "")
 	} else {
 		wa.Stake.remove(m, customer)
+	}
+}
+
+// interested notes that a customer has an interest in the item, or none at all
+// any more.
+func (wa *Watch) interested(m *Machine, customer string, in bool) {
+	m.touch(wa)
+	if in {
+		wa.Interested.put(m, wa.head, customer, "")
+	} else {
+		wa.Interested.remove(m, customer)
 	}
 }
 
