@@ -1,0 +1,26 @@
+// Package sim runs the whole cluster in one goroutine: workers, their disks,
+// the log between them, channels and senders, with every fault we know of, from
+// one seed.
+//
+//	senders --records--> net --> broker: in.<p>, out.<p>
+//	                      ^          |
+//	                      |          v  read by position
+//	       commits, messages,   process 0..W-1, each with a clock of its own
+//	       ticks, outcomes        runner = worker.Partition + state.Store
+//	                      |          |          on a disk that can lose power
+//	                      '----------+--attempts--> channel --outcomes--'
+//
+// What runs is the production protocol (worker.Partition), the production core
+// (processor.Machine) and the production state (state.Store, Pebble on a file
+// system in memory). What is simulated is the outside: the log with the
+// semantics of JetStream, clocks, disks, providers, and who owns what. In each
+// turn the seed picks one thing that may happen: a packet arrives, an answer is
+// lost, a partition applies a record, a process is killed or paused. Then the
+// faults end and everything must come to rest within a bounded number of turns.
+//
+// Afterwards the logs are judged. An undisturbed replay must give what was
+// committed byte for byte, an Oracle that shares no code with the processor
+// says what had to be said to whom, and checkers with names ask one question
+// each. The same seed does the same again, which is checked by a hash over
+// everything that happened.
+package sim

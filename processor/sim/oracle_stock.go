@@ -1,0 +1,274 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// shelf is an item's stock as its own log tells it.
+type shelf struct {
+	level, at int64 // units last reported, and when that was
+	version   int64
+	sales     []*fact // public ones
+}
+
+func (s *shelf) apply(f *fact) {
+	switch {
+	case f.kind == sold:
+		s.sales = append(s.sales, f)
+	case f.version >= s.version:
+		s.level, s.at, s.version = f.n, f.at, f.version
+	}
+}
+
+// units returns what the level and the public sales leave.
+func (s *shelf) units() int64 {
+	n := s.level
+	for _, x := range s.sales {
+		if x.at > s.at-settleMS {
+			n -= x.n
+		}
+	}
+	return n
+}
+
+// most returns the most units an item had from one position to another. Orders
+// of customers, whose messages travel, may have taken some of them.
+func (o *oracle) most(sku string, from, to uint64) int64 {
+	var s shelf
+	most := int64(0)
+	for i, m := range o.logs[o.home(sku)].records[:to+1] {
+		if uint64(i) >= from {
+			most = max(most, s.units())
+		}
+		for _, f := range m.facts {
+			if f.ofItem() && f.sku == sku {
+				s.apply(f)
+				if uint64(i) >= from {
+					most = max(most, s.units())
+				}
+			}
+		}
+	}
+	return most
+}
+
+// left returns the units an item has when all is told.
+func (o *oracle) left(sku string) int64 {
+	var s shelf
+	o.each(sku, func(_ uint64, _ int64, f *fact) { s.apply(f) })
+	n := s.units()
+	for c := range o.w.customers {
+		var ps purchases
+		o.each(fmt.Sprint("c", c), func(_ uint64, _ int64, f *fact) { ps.apply(f) })
+		// An order is a sale until it is cancelled; the other way round it never was.
+		for _, p := range ps {
+			if p.told && p.sku == sku && !p.cancelled && p.at > s.at-settleMS {
+				n -= p.n
+			}
+		}
+	}
+	return n
+}
+
+// wish is what a customer's log says of a request to be told of an item.
+type wish struct {
+	customer, sku string
+	asked         []uint64 // positions of the requests
+	since         int64    // rank of the first one
+	ended         bool     // ever bought, taken back or declined
+	open          bool     // asked for, and neither bought nor taken back since
+	at            uint64   // the request that opened it
+	boughtBy      *purchase
+	declined      bool
+	told          []*said // offers
+	other         []*said // refusals and withdrawals
+}
+
+// wishOf reads the log of a customer. opened is called after each record with
+// whether the request was open at any time during it.
+func (o *oracle) wishOf(customer, sku string, during func(position uint64, open bool)) *wish {
+	x := &wish{customer: customer, sku: sku}
+	var ps purchases
+	records := o.logs[o.home(customer)].records
+	for i := range records {
+		open := x.open
+		for _, f := range records[i].facts {
+			if f.customer == customer {
+				x.apply(f, ps.apply(f), uint64(i), records[i].now)
+				open = open || x.open
+			}
+		}
+		during(uint64(i), open)
+	}
+	for _, s := range o.decisions("back_in_stock", customer) {
+		switch {
+		case s.value != sku:
+		case s.outcome == "sent":
+			x.told = append(x.told, s)
+		default:
+			x.other = append(x.other, s)
+		}
+	}
+	return x
+}
+
+func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
+	switch {
+	case f.kind == requested && f.sku == x.sku:
+		if x.boughtBy != nil && f.at <= x.boughtBy.at {
+			return // asked before it was bought
+		}
+		if len(x.asked) == 0 {
+			x.since = max(min(f.at, now), now-clockGraceMS)
+		}
+		x.asked = append(x.asked, position)
+		if !x.open {
+			x.at = position
+		}
+		x.open, x.boughtBy, x.declined = true, nil, false
+	case len(x.asked) == 0:
+		// Nothing was asked for.
+	case f.kind == unrequested && f.sku == x.sku:
+		x.open, x.ended, x.declined = false, true, true
+	case f.kind == declined:
+		x.ended = true // perhaps of another item: then nobody minds
+	case p == nil:
+	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
+		x.ended = true
+		if x.boughtBy == nil {
+			x.open, x.boughtBy = false, p
+		}
+	case f.kind == cancelled && p == x.boughtBy:
+		x.boughtBy = nil
+		x.open, x.at = !x.declined, position
+	}
+}
+
+// offers: who is told has asked and still wants it, once for each request, while
+// there was stock; and when all is told and stock is left, nobody who asked was
+// forgotten.
+func (o *oracle) offers() {
+	for i := range o.w.items {
+		sku := fmt.Sprint("s", i)
+		left := o.left(sku)
+		for c := range o.w.customers {
+			o.wish(fmt.Sprint("c", c), sku, left)
+		}
+		o.neverTooMany(sku)
+	}
+}
+
+func (o *oracle) wish(customer, sku string, left int64) {
+	open := map[uint64]bool{}
+	x := o.wishOf(customer, sku, func(position uint64, was bool) { open[position] = was })
+	for i, s := range x.told {
+		asked := 0
+		for _, at := range x.asked {
+			if at <= s.position {
+				asked++
+			}
+		}
+		switch first, last := o.origin(o.home(sku), o.home(customer), s.position); {
+		case !open[s.position]:
+			o.w.fail("nothing invented", "%v: customer %s did not wait for it", s, customer)
+		case i+1 > asked+len(x.other) && !x.ended:
+			o.w.fail("nothing invented", "%v: told %d times, asked %d times", s, i+1, asked)
+		case o.most(sku, first, last) <= 0:
+			o.w.fail("nothing invented", "%v: there was no stock between records %d and %d of the item's log", s, first, last)
+		}
+	}
+	if left <= 0 || !x.open || len(x.other) > 0 {
+		return
+	}
+	// Who asks again while a unit is held is answered by the hold.
+	for _, s := range x.told {
+		if s.position >= x.at || s.at+holdMS+2*holdMarginMS > o.logs[o.home(customer)].records[x.at].now {
+			return
+		}
+	}
+	o.w.fail("nothing lost", "customer %s asked for %s (record %d) and was not told, though %d are left", customer, sku, x.at, left)
+}
+
+// neverTooMany: offers that are surely open together never exceed the stock.
+func (o *oracle) neverTooMany(sku string) {
+	home := o.home(sku)
+	var told []*said
+	wishes := map[string]*wish{}
+	for _, s := range o.decisions("back_in_stock", "") {
+		if s.value == sku && s.outcome == "sent" {
+			told = append(told, s)
+			if wishes[s.customer] == nil {
+				wishes[s.customer] = o.wishOf(s.customer, sku, func(uint64, bool) {})
+			}
+		}
+	}
+	for _, s := range told {
+		first, last := o.origin(home, o.home(s.customer), s.position)
+		open := int64(1)
+		for _, t := range told {
+			x := wishes[t.customer]
+			if number(t) < number(s) && !x.ended && len(x.other) == 0 && !o.failed(t) &&
+				t.at+holdMS+holdMarginMS > o.logs[home].records[last].now {
+				open++
+			}
+		}
+		if most := o.most(sku, first, last); open > most {
+			o.w.fail("offers within stock", "%v: with it %d units of %s are offered, there were %d", s, open, sku, most)
+		}
+	}
+}
+
+// number is the number of an offer at its item.
+func number(s *said) int64 {
+	_, n, _ := strings.Cut(s.offer, "~")
+	v, _ := strconv.ParseInt(n, 10, 64)
+	return v
+}
+
+// failed reports whether an action could not be handed over: its unit is free
+// again.
+func (o *oracle) failed(s *said) bool {
+	for _, st := range o.after[o.home(s.customer)].steps {
+		for _, e := range st.ends {
+			if e.action == s.action && e.delivery == "failed" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// places: who asked first is told first. It is held against the first time two
+// customers were told, when the item surely knew of both requests.
+func (o *oracle) places() {
+	for i := range o.w.items {
+		sku := fmt.Sprint("s", i)
+		var all []*wish
+		for c := range o.w.customers {
+			x := o.wishOf(fmt.Sprint("c", c), sku, func(uint64, bool) {})
+			if len(x.asked) > 0 && !x.ended && len(x.other) == 0 {
+				all = append(all, x)
+			}
+		}
+		for _, a := range all {
+			for _, b := range all {
+				o.place(a, b)
+			}
+		}
+	}
+}
+
+func (o *oracle) place(a, b *wish) {
+	if a == b || len(b.told) == 0 || a.since > b.since || a.since == b.since && a.customer > b.customer {
+		return
+	}
+	home := o.home(a.sku)
+	known := o.arrived(o.home(a.customer), a.asked[0], home)
+	opened, _ := o.origin(home, o.home(b.customer), b.told[0].position)
+	if known < opened && (len(a.told) == 0 || number(a.told[0]) > number(b.told[0])) {
+		o.w.fail("places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
+			b.told[0], a.customer, a.since, b.since, known)
+	}
+}

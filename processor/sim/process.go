@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"errors"
+
+	"onhand/processor/worker"
+)
+
+// process is one worker: a clock, a disk for each partition it ever owned, and
+// a runner for each it owns, or believes to own.
+type process struct {
+	w       *world
+	id      int
+	skew    int64 // of its clock
+	disks   []*disk
+	runners []*runner
+	down    bool // killed, not started again
+	paused  bool // does nothing, and does not know it
+}
+
+func newProcess(w *world, id int) *process {
+	p := &process{w: w, id: id, disks: make([]*disk, w.cfg.Partitions), runners: make([]*runner, w.cfg.Partitions)}
+	for i := range p.disks {
+		p.disks[i] = newDisk()
+	}
+	return p
+}
+
+func (p *process) now() int64 { return p.w.now + p.skew }
+
+// own begins to run a partition.
+func (p *process) own(part int) {
+	r := &runner{process: p, part: part, disk: p.disks[part]}
+	if err := r.disk.open(p.w.shared); err != nil {
+		p.w.fail("state", "process %d cannot open the state of partition %d: %v", p.id, part, err)
+		return
+	}
+	p.runners[part] = r
+	p.w.note("own", part, p.id, 0)
+}
+
+// leave ends a runner in order.
+func (p *process) leave(part int) {
+	r := p.runners[part]
+	p.runners[part], r.gone = nil, true
+	p.w.dropAttempts(func(a *attempt) bool { return a.from == r })
+	if err := r.disk.close(); err != nil {
+		p.w.fail("state", "process %d cannot close the state of partition %d: %v", p.id, part, err)
+	}
+	p.w.note("leave", part, p.id, 0)
+}
+
+// crash ends everything at once.
+func (p *process) crash() {
+	p.w.note("crash", -1, p.id, 0)
+	p.w.result.Crashes++
+	p.down, p.paused = true, false
+	for part, r := range p.runners {
+		if r != nil {
+			r.gone, p.runners[part] = true, nil
+			if err := r.disk.crash(); err != nil {
+				p.w.fail("state", "process %d: %v", p.id, err)
+			}
+		}
+	}
+	p.w.dropAttempts(func(a *attempt) bool { return a.from.process == p })
+}
+
+func (w *world) dropAttempts(which func(*attempt) bool) {
+	for i := len(w.attempts) - 1; i >= 0; i-- {
+		if which(w.attempts[i]) {
+			take(&w.attempts, i)
+		}
+	}
+}
+
+// runner runs one partition in one process: the loop of a worker, taken apart
+// into moves that may come in any order.
+type runner struct {
+	process *process
+	part    int
+	disk    *disk
+	p       *worker.Partition // nil while it is being taken over
+	gone    bool
+
+	fencing bool         // a fence is on its way
+	asks    bool         // the fate of the commit in flight is to be looked up
+	batch   worker.Batch // being committed to the store
+	mark    []byte
+}
+
+func (r *runner) live() bool { return !r.gone && r.p != nil }
+
+// moves are what a runner can do. Each reports whether it did anything.
+var moves = []func(*runner) bool{
+	(*runner).read, (*runner).read, (*runner).read, (*runner).commit, (*runner).commit, (*runner).ask, (*runner).tell, (*runner).tell,
+	(*runner).own, (*runner).own, (*runner).flush, (*runner).flush, (*runner).save, (*runner).sync,
+}
+
+// step makes one move.
+func (r *runner) step(move int) bool {
+	if r.p == nil {
+		return r.claim()
+	}
+	return moves[move](r)
+}
+
+// claim puts a fence behind the last commit record.
+func (r *runner) claim() bool {
+	if r.fencing {
+		return false
+	}
+	w := r.process.w
+	seq, last := w.broker.last(r.part)
+	fence, err := worker.Fence(last)
+	if err != nil {
+		w.fail("takeover", "partition %d: %v", r.part, err)
+		return false
+	}
+	r.fencing = true
+	w.send(&packet{partition: r.part, commit: true, expect: seq, record: record{data: fence}, reply: func(a answer, seq uint64) {
+		r.fencing = false
+		if !r.gone && a == stored {
+			r.open(seq)
+		}
+	}})
+	return true
+}
+
+// open opens the partition behind its own fence.
+func (r *runner) open(fence uint64) {
+	w := r.process.w
+	s := &w.broker.streams[r.part]
+	from := 0
+	if w.rng.IntN(2) == 0 { // only as much as the state needs
+		for i := range s.commits[:fence] {
+			if s.commits[i].Position <= r.disk.position {
+				from = i
+			}
+		}
+	}
+	h := &worker.History{}
+	for i := from; i < int(fence); i++ {
+		if err := h.Add(uint64(i+1), s.out[i]); err != nil {
+			w.fail("takeover", "partition %d: %v", r.part, err)
+			return
+		}
+	}
+	p, err := worker.OpenPartition(worker.PartitionConfig{
+		Partition: r.part, Partitions: w.cfg.Partitions, Memory: w.memory, Idempotent: w.idempotent,
+		FlushEvery: 3000, CommitBytes: w.commitBytes,
+	}, storeOf{r.disk.store}, h, r.process.now())
+	if err != nil {
+		w.fail("takeover", "process %d opens partition %d: %v", r.process.id, r.part, err)
+		return
+	}
+	r.p = p
+	w.result.Takeovers++
+	w.note("open", r.part, r.process.id, int(p.FlushPosition()))
+	if at := p.FlushPosition(); at != r.disk.position {
+		w.fail("acked <= durable", "process %d finds the state of partition %d at %d; %d was what it had saved", r.process.id, r.part, at, r.disk.position)
+	}
+}
+
+// failed takes an error of the protocol.
+func (r *runner) failed(err error) {
+	w := r.process.w
+	if errors.Is(err, worker.ErrFenced) {
+		w.note("fenced", r.part, r.process.id, 0)
+		r.process.leave(r.part)
+		return
+	}
+	w.fail("protocol", "process %d, partition %d: %v", r.process.id, r.part, err)
+}

@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"onhand/processor"
+	"onhand/state"
+)
+
+// Config describes a world. What is zero is drawn from the seed.
+type Config struct {
+	Seed       uint64
+	Turns      int       // with faults; default 1200
+	Workers    int       // 2 or 3
+	Partitions int       // 2 to 6
+	Plant      Plant     // a mistake to be found
+	Trace      io.Writer // takes a line per happening; nil = none
+}
+
+// Plant is a mistake planted in the simulator, to see that it is found.
+type Plant string
+
+// The mistakes that can be planted.
+const (
+	IgnoreNumbers Plant = "the receiver takes copies of messages"
+	FlushEarly    Plant = "state is saved before its commit is confirmed"
+	SkipFence     Plant = "commits are stored whatever they expect"
+	TrustTheNet   Plant = "a message whose fate is unknown counts as told"
+	LoseEvents    Plant = "an inlet answers success without an acknowledgement"
+)
+
+// Violation is a broken promise.
+type Violation struct {
+	Checker string // which promise
+	Text    string // how it was broken
+}
+
+func (v Violation) String() string { return v.Checker + ": " + v.Text }
+
+// Result is what became of a world.
+type Result struct {
+	Seed       uint64
+	Hash       uint64 // over everything that happened
+	Turns      int    // in all
+	Facts      int    // said by the shop
+	Records    int
+	Commits    int
+	Decisions  int
+	Sent       int
+	Crashes    int
+	Takeovers  int
+	Fenced     int // commits refused
+	Violations []Violation
+}
+
+// Err returns the violations and how to see them again, nil when there are none.
+func (r Result) Err() error {
+	if len(r.Violations) == 0 {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("seed %d breaks %d promises; to see it again: onhand sim --seed %d", r.Seed, len(r.Violations), r.Seed)}
+	for i, v := range r.Violations {
+		if i == maxShown {
+			lines = append(lines, fmt.Sprintf("  and %d more", len(r.Violations)-i))
+			break
+		}
+		lines = append(lines, "  "+v.String())
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+const maxShown = 10
+
+// world is everything there is.
+type world struct {
+	cfg    Config
+	rng    *rand.Rand
+	now    int64 // true time, Unix ms
+	faulty bool
+
+	broker    *broker
+	net       net
+	processes []*process
+	owner     []int // by partition: the process that is meant to own it
+	senders   []*sender
+	shared    *state.Shared
+
+	// drawn once
+	customers, items int
+	memory           int64
+	commitBytes      int
+	idempotent       bool
+
+	facts    []*fact
+	orders   []*fact
+	offers   []offer
+	levels   map[string]edition // by item: the last one told
+	attempts []*attempt
+	handed   map[string]*handed
+	saves    []saved
+
+	digest *xxhash.Digest
+	result Result
+}
+
+// edition is the number and time of a report.
+type edition struct{ version, at int64 }
+
+// offer is one that a customer was told of.
+type offer struct{ customer, sku, offer string }
+
+// saved is a write-behind that reached a store.
+type saved struct {
+	part      int
+	position  uint64
+	committed uint64   // by then
+	landed    []uint64 // by receiver: messages of this partition in its log by then
+}
+
+// Run lives through one world and judges it.
+func Run(cfg Config) Result {
+	w := newWorld(cfg)
+	defer w.shared.Close()
+	defer w.close()
+	w.begin()
+	w.faulty = true
+	for range w.cfg.Turns {
+		if len(w.result.Violations) > 0 {
+			break
+		}
+		w.turn()
+		w.result.Turns++
+	}
+	w.faulty = false
+	if len(w.result.Violations) == 0 {
+		w.settle()
+	}
+	w.judge()
+	w.result.Hash = w.digest.Sum64()
+	return w.result
+}
+
+func newWorld(cfg Config) *world {
+	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), now: 1_800_000_000_000,
+		levels: map[string]edition{}, handed: map[string]*handed{}, digest: xxhash.New()}
+	draw := func(v *int, from, to int) {
+		if n := from + w.rng.IntN(to-from+1); *v == 0 {
+			*v = n
+		}
+	}
+	draw(&w.cfg.Workers, 2, 3)
+	draw(&w.cfg.Partitions, 2, 6)
+	draw(&w.customers, 3, 8)
+	draw(&w.items, 1, 3)
+	if w.cfg.Turns == 0 {
+		w.cfg.Turns = 1200
+	}
+	w.memory = []int64{1, 64 << 10, 64 << 20}[w.rng.IntN(3)]
+	w.commitBytes = []int{300, 2000, 0}[w.rng.IntN(3)]
+	w.idempotent = w.rng.IntN(2) == 0
+	w.result.Seed = cfg.Seed
+	w.shared = newShared(func(msg string) { panic(msg) })
+	w.broker = newBroker(w.cfg.Partitions, cfg.Plant)
+	for i := range w.cfg.Workers {
+		w.processes = append(w.processes, newProcess(w, i))
+	}
+	for range 2 + w.rng.IntN(2) {
+		w.senders = append(w.senders, newSender(w))
+	}
+	for p := range w.cfg.Partitions {
+		w.owner = append(w.owner, p%w.cfg.Workers)
+	}
+	return w
+}
+
+// begin brings the rules into force and makes the customers known.
+func (w *world) begin() {
+	data := processor.AppendRecordHeader(nil, w.now)
+	data = processor.AppendRecordEntry(data, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: []byte(rules)}))
+	w.broker.append(0, record{data: data}, w.now)
+	w.settle()
+	for i := range w.customers {
+		f := &fact{kind: identified, id: fmt.Sprint("i", i), customer: fmt.Sprint("c", i), at: w.now}
+		w.facts = append(w.facts, f)
+		w.senders[0].say(f)
+	}
+	w.settle()
+	if w.rng.IntN(2) == 0 { // wrong clocks, or none
+		w.broker.skew = w.rng.Int64N(4000) - 2000
+		for _, p := range w.processes {
+			p.skew = w.rng.Int64N(20_000) - 10_000
+		}
+	}
+}
+
+// close lets go of every store.
+func (w *world) close() {
+	for _, p := range w.processes {
+		for part, r := range p.runners {
+			if r != nil {
+				p.leave(part)
+			}
+		}
+	}
+}
+
+// note folds what happened into the hash of the world.
+func (w *world) note(what string, part, a, b int) {
+	fmt.Fprintln(w.digest, what, part, a, b)
+	if w.cfg.Trace != nil {
+		fmt.Fprintf(w.cfg.Trace, "%6d %d %s partition=%d %d %d\n", w.result.Turns, w.now, what, part, a, b)
+	}
+}
+
+func (w *world) fail(checker, format string, args ...any) {
+	v := Violation{checker, fmt.Sprintf(format, args...)}
+	w.result.Violations = append(w.result.Violations, v)
+	w.note(v.String(), -1, 0, 0)
+}
+
+// committed looks at a commit record that was just stored.
+func (w *world) committed(p int) {
+	s := &w.broker.streams[p]
+	c := &s.commits[len(s.commits)-1]
+	_, _ = w.digest.Write(s.out[len(s.out)-1])
+	for q, n := range c.Acked {
+		if have := w.broker.streams[q].landed[p]; n > have {
+			w.fail("acked <= durable", "commit %d of partition %d says that partition %d has its messages up to %d; only %d are there", len(s.out), p, q, n, have)
+		}
+	}
+}
