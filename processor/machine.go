@@ -5,8 +5,6 @@ import (
 	"math/bits"
 
 	"github.com/cespare/xxhash/v2"
-
-	"onhand/processor/moments"
 )
 
 // Config describes one partition.
@@ -396,12 +394,12 @@ func (m *Machine) dead(reason, detail string, entry []byte) {
 // was appended; one that this program cannot read changes nothing and is
 // recorded.
 func (m *Machine) activate(text []byte) {
-	file, faults := moments.Parse("moments", text, Vocabulary())
-	if file == nil {
+	r, faults := readRules(text)
+	if r == nil {
 		m.dead("moments", fmt.Sprintf("%d faults, the first: %v", len(faults), faults[0]), nil)
 		return
 	}
 	m.shop.Rules = append([]byte(nil), text...)
-	m.shop.Version = file.Hash
-	m.rules = newRules(file)
+	m.shop.Version = r.file.Hash
+	m.rules = r
 }

@@ -1,8 +1,10 @@
 package processor
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"onhand/processor/moments"
 )
@@ -33,11 +35,29 @@ func compileRules(text []byte, version string) (*rules, error) {
 	if len(text) == 0 {
 		return newRules(&moments.File{Policy: moments.Policy{Stock: moments.Stock{Overbook: moments.One, Each: 1}}}), nil
 	}
-	file, faults := moments.Parse("moments", text, Vocabulary())
-	if file == nil {
+	r, faults := readRules(text)
+	if r == nil {
 		return nil, fmt.Errorf("processor: the moments in force (%s) are refused by this program: %v", version, faults[0])
 	}
-	return newRules(file), nil
+	return r, nil
+}
+
+// latestRules are the rules read last. They never change, and all partitions
+// of a process run the same ones: only the first has to read them.
+var latestRules atomic.Pointer[rules]
+
+// readRules reads a moments file; nil rules come with at least one fault.
+func readRules(text []byte) (*rules, []moments.Fault) {
+	if r := latestRules.Load(); r != nil && bytes.Equal(r.file.Source, text) {
+		return r, nil
+	}
+	file, faults := moments.Parse("moments", text, Vocabulary())
+	if file == nil {
+		return nil, faults
+	}
+	r := newRules(file)
+	latestRules.Store(r)
+	return r, nil
 }
 
 func newRules(file *moments.File) *rules {
