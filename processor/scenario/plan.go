@@ -15,10 +15,10 @@ import (
 // plan says how a scenario wants the moments file: which moments, which keys
 // otherwise, and whether with the control group.
 type plan struct {
-	only     []string
-	restrict bool       // only was given
-	with     *yaml.Node // laid over the file, key by key
-	holdout  bool
+	only    *yaml.Node // nil = all
+	names   []string   // in only
+	with    *yaml.Node // laid over the file, key by key
+	holdout bool
 }
 
 // momentsFile reads the moments file a scenario names, by its path from the
@@ -36,17 +36,17 @@ func momentsFile(scenario, path string) (name string, text []byte, err error) {
 
 // planned returns the moments file as the scenario wants it. n is where the
 // scenario says so.
-func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) []byte {
+func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) (out rules) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil || len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		r.fault(n, "see onhand check", "%s: not a moments file", name)
-		return nil
+		return out
 	}
 	root := doc.Content[0]
 	if p.with != nil {
 		if p.with.Kind != yaml.MappingNode {
 			r.fault(p.with, "write it like {policy: {stock: {safety: 0}}}", "with must be a map")
-			return nil
+			return out
 		}
 		lay(root, p.with)
 	}
@@ -55,15 +55,15 @@ func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) []byte 
 			remove(policy, "holdout")
 		}
 	}
-	if p.restrict {
+	if p.only != nil {
 		list := lookup(root, "moments")
-		for _, want := range p.only {
+		for _, want := range p.names {
 			if lookup(list, want) == nil {
-				r.fault(n, "", "only: %s has no moment %q", name, want)
+				r.fault(p.only, "", "only: there is no moment %q in %s", want, name)
 			}
 		}
 		for i := 0; list != nil && i+1 < len(list.Content); i += 2 {
-			if !slices.Contains(p.only, list.Content[i].Value) {
+			if !slices.Contains(p.names, list.Content[i].Value) {
 				set(list.Content[i+1], "mode", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: moments.Off})
 			}
 		}
@@ -72,9 +72,9 @@ func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) []byte 
 	e := yaml.NewEncoder(&b)
 	if err := e.Encode(root); err != nil {
 		r.fault(n, "", "%s: %v", name, err)
-		return nil
+		return out
 	}
-	_, faults := moments.Parse(name, b.Bytes(), processor.Vocabulary())
+	file, faults := moments.Parse(name, b.Bytes(), processor.Vocabulary())
 	for _, f := range faults {
 		if !f.Warning {
 			do := f.Do
@@ -82,10 +82,10 @@ func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) []byte 
 				do = "see onhand check"
 			}
 			r.fault(n, do, "%s, as this scenario wants it: %s", name, f.What)
-			return nil
+			return out
 		}
 	}
-	return b.Bytes()
+	return rules{b.Bytes(), file.Currency}
 }
 
 // lay lays a map over another one, key by key. null takes a key away.

@@ -116,7 +116,7 @@ func (r *reader) scenario(doc *yaml.Node) Scenario {
 	var steps, file *yaml.Node
 	have := r.fields(doc, "a scenario",
 		field{"name", func(v *yaml.Node) { s.Name = r.text(v, "name") }},
-		field{"only", func(v *yaml.Node) { p.only, p.restrict = r.texts(v, "only"), true }},
+		field{"only", func(v *yaml.Node) { p.only, p.names = v, r.texts(v, "only") }},
 		field{"moments", func(v *yaml.Node) { file = v }},
 		field{"with", func(v *yaml.Node) { p.with = v }},
 		field{"holdout", func(v *yaml.Node) { p.holdout = r.truth(v, "holdout") }},
@@ -142,7 +142,7 @@ func (r *reader) scenario(doc *yaml.Node) Scenario {
 		return s
 	}
 	place := cmpNode(file, cmpNode(p.with, doc))
-	s.moments = r.planned(place, name, text, p)
+	s.rules = r.planned(place, name, text, p)
 	r.start, r.now = s.Start, s.Start
 	switch {
 	case steps == nil:
@@ -152,9 +152,9 @@ func (r *reader) scenario(doc *yaml.Node) Scenario {
 	case len(steps.Content) > maxSteps:
 		r.fault(steps, fmt.Sprintf("at most %d", maxSteps), "%d steps", len(steps.Content))
 	default:
-		current := s.moments
+		current := s.rules
 		for _, n := range steps.Content {
-			st := r.step(n, name, &current, p)
+			st := r.step(n, name, &current)
 			s.Steps = append(s.Steps, st)
 		}
 	}
@@ -172,7 +172,7 @@ func cmpNode(a, b *yaml.Node) *yaml.Node {
 }
 
 // step reads one step.
-func (r *reader) step(n *yaml.Node, momentsName string, current *[]byte, p plan) Step {
+func (r *reader) step(n *yaml.Node, momentsName string, current *rules) Step {
 	st := Step{Line: n.Line}
 	var repeat, shuffle, refused *yaml.Node
 	have := r.fields(n, "a step",
@@ -197,8 +197,9 @@ func (r *reader) step(n *yaml.Node, momentsName string, current *[]byte, p plan)
 		field{"control", func(v *yaml.Node) { st.control = r.control(v) }},
 		field{"deliver", func(v *yaml.Node) { st.deliver = r.deliver(v) }},
 		field{"apply", func(v *yaml.Node) {
-			st.apply = r.planned(v, momentsName, *current, plan{with: v, holdout: true})
-			*current = st.apply
+			*current = r.planned(v, momentsName, current.text, plan{with: v, holdout: true})
+			next := *current
+			st.apply = &next
 		}},
 	)
 	st.At = r.now

@@ -36,7 +36,14 @@ func judge(s Scenario, want []expected, got []Decided) string {
 		return ""
 	}
 	rows := [][]string{{"", "AT", "CUSTOMER", "MOMENT", "OUTCOME", "REASON", "WHAT"}}
+	asked := slices.ContainsFunc(want, func(e expected) bool {
+		fields, _ := e.fields.(map[string]any)
+		return fields["delivery"] != nil
+	})
 	for j := range got {
+		if right[j] < 0 && !asked && got[j].Fields["delivery"] == "delivered" {
+			continue // as it should be, and nobody asked
+		}
 		mark := ""
 		switch {
 		case right[j] >= 0:

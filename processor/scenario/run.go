@@ -11,7 +11,6 @@ import (
 
 	"onhand/connectors/segment"
 	"onhand/processor"
-	"onhand/processor/moments"
 )
 
 // Options say how scenarios are run.
@@ -78,7 +77,7 @@ func Run(ctx context.Context, s Scenario, o Options) Result {
 // runner is one scenario being run.
 type runner struct {
 	s       Scenario
-	file    *moments.File
+	rules   rules // in force
 	cluster *cluster
 	decided []Decided
 	told    int // decided before this were listed by an expect
@@ -93,7 +92,7 @@ func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
 	}
 	var err error
 	if r.cluster, err = newCluster(partitions, s.Start); err == nil {
-		err = r.activate(s.moments)
+		err = r.activate(s.rules)
 	}
 	if err != nil {
 		fail(Step{Line: s.Line}, err)
@@ -117,13 +116,9 @@ func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
 }
 
 // activate brings a moments file into force.
-func (r *runner) activate(text []byte) error {
-	file, faults := moments.Parse("moments", text, processor.Vocabulary())
-	if file == nil {
-		return faults[0]
-	}
-	r.file = file
-	return r.cluster.control(&processor.Control{Type: processor.Activate, Text: text})
+func (r *runner) activate(x rules) error {
+	r.rules = x
+	return r.cluster.control(&processor.Control{Type: processor.Activate, Text: x.text})
 }
 
 func (r *runner) step(st Step) error {
@@ -131,7 +126,7 @@ func (r *runner) step(st Step) error {
 		return err
 	}
 	if st.apply != nil {
-		if err := r.activate(st.apply); err != nil {
+		if err := r.activate(*st.apply); err != nil {
 			return err
 		}
 	}
@@ -189,7 +184,7 @@ func (r *runner) send(st Step) error {
 		dice.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	for _, c := range list {
-		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.file.Currency})
+		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.rules.currency})
 		switch {
 		case err != nil && st.send.refused:
 		case err != nil:

@@ -1,6 +1,12 @@
 package scenario
 
-import "os"
+import (
+	"cmp"
+	"os"
+	"slices"
+
+	"onhand/processor/moments"
+)
 
 // Scenario is one test that a shop owner can read: what happens when, and what
 // is to be said about it.
@@ -11,7 +17,13 @@ type Scenario struct {
 	Start int64  // Unix ms; offsets count from here
 	Steps []Step
 
-	moments []byte // the file in force at the start
+	rules rules // in force at the start
+}
+
+// rules is a moments file as a scenario wants it.
+type rules struct {
+	text     []byte
+	currency string
 }
 
 // Step is one line of the story. One of its actions is set.
@@ -25,7 +37,7 @@ type Step struct {
 	check   []check
 	control *control
 	deliver *deliver
-	apply   []byte // moments file
+	apply   *rules
 }
 
 // send is a list of calls that arrive.
@@ -88,6 +100,7 @@ func parse(path string, text []byte) (list []Scenario, errs []error) {
 			list = append(list, s)
 		}
 	}
+	slices.SortStableFunc(r.faults, func(a, b moments.Fault) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
 	for _, f := range r.faults {
 		errs = append(errs, f)
 	}
