@@ -216,23 +216,22 @@ func (h *harness) core(ctx context.Context) error {
 		})
 	}
 	var runs []float64
-	span := func(d time.Duration) (rate float64) {
-		var took time.Duration
-		events := 0
+	span := func(d time.Duration) float64 {
+		took, events := t.took, 0
 		for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
-			took += t.records(100, func(int) *processor.Event { e, _ := g.Next(t.now); return e })
+			t.records(100, func(int) *processor.Event { e, _ := g.Next(t.now); return e })
 			events += 100 * 100
 		}
-		return float64(events) / took.Seconds()
+		return float64(events) / (t.took - took).Seconds()
 	}
 	span(h.Warmup)
-	before := m.Shop().Decided
-	n := m.Shop().Step
+	decided, steps, busy := m.Shop().Decided, m.Shop().Step, t.busy
 	for range h.Runs {
 		runs = append(runs, span(h.Duration))
 	}
-	h.report("core", "events/s", fmt.Sprintf("one core, one partition, records of 100; %.3f decisions a step",
-		float64(m.Shop().Decided-before)/float64(m.Shop().Step-n)), runs)
+	events := float64(m.Shop().Step - steps)
+	h.report("core", "events/s", fmt.Sprintf("one partition on one goroutine, %d customers in memory, records of 100; %.2f us CPU and %.3f decisions a step",
+		h.Customers, float64((t.busy-busy).Microseconds())/events, float64(m.Shop().Decided-decided)/events), runs)
 	return ctx.Err()
 }
 
@@ -244,6 +243,8 @@ type turns struct {
 	all [][]byte
 	seq uint64
 	now int64
+
+	took, busy time.Duration // in Apply: by the clock, and of the processor
 }
 
 func (t *turns) apply(record []byte) {
@@ -254,9 +255,8 @@ func (t *turns) apply(record []byte) {
 	}
 }
 
-// records makes some records of 100 events and returns how long it took to
-// apply them.
-func (t *turns) records(n int, make func(i int) *processor.Event) time.Duration {
+// records makes some records of 100 events and applies them.
+func (t *turns) records(n int, make func(i int) *processor.Event) {
 	for len(t.all) < n {
 		t.all = append(t.all, nil)
 	}
@@ -268,12 +268,13 @@ func (t *turns) records(n int, make func(i int) *processor.Event) time.Duration 
 		}
 		t.all[k] = rec
 	}
-	start := time.Now()
+	start, used := time.Now(), cpu()
 	for _, rec := range t.all[:n] {
 		t.now++
 		t.apply(rec)
 	}
-	return time.Since(start)
+	t.took += time.Since(start)
+	t.busy += cpu() - used
 }
 
 // nothing is a store with nothing in it.
