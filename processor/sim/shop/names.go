@@ -13,7 +13,7 @@ var hostile = []func(n string) string{
 	func(n string) string { return "a.b..c." + n },
 	func(n string) string { return "in.*.>" + n },
 	func(n string) string { return `quote"back\slash` + n },
-	func(n string) string { return "tab\tand\u0001bell" + n },
+	func(n string) string { return "zero\u200bwidth\u202eturned\u2028" + n },
 	func(n string) string { return "🛒" + n },
 	func(n string) string { return "../../etc/" + n + "?a=b&c=%00#x" },
 	func(n string) string { return strings.Repeat("x", 256-len(n)) + n },
