@@ -28,22 +28,25 @@ type Tally struct {
 // methods may be called from any goroutine; Locked guards the shop, too.
 type Judge struct {
 	mu      sync.Mutex
-	shop    Shop // nil: nothing is offered back
-	book    *shop.Book
-	oracle  *shop.Oracle
+	shop    Shop         // nil: nobody knows the truth, decisions are only counted
+	book    *shop.Book   // nil without a shop
+	oracle  *shop.Oracle // nil without a shop
 	tallies map[Tally]int
 	events  int
 	decided int
-	actions int // sent and withdrawn, each to be handed over
-	ended   int // actions that were handed over or failed
-	first   time.Time
-	last    time.Time
+	actions int     // sent and withdrawn, each to be handed over
+	ended   int     // actions that were handed over or failed
+	delays  []int64 // ms, from the log's acceptance of an event to the commit of what was decided at once
 }
 
-// NewJudge returns a judge for one run.
+// NewJudge returns a judge for one run. Without a shop it only counts.
 func NewJudge(p shop.Policy, s Shop) *Judge {
-	b := shop.NewBook(p)
-	return &Judge{shop: s, book: b, oracle: shop.NewOracle(b, p), tallies: map[Tally]int{}}
+	j := &Judge{shop: s, tallies: map[Tally]int{}}
+	if s != nil {
+		j.book = shop.NewBook(p)
+		j.oracle = shop.NewOracle(j.book, p)
+	}
+	return j
 }
 
 // Locked runs f while nobody else uses the shop.
@@ -57,11 +60,10 @@ func (j *Judge) Locked(f func()) {
 func (j *Judge) Acked(events []shop.Event, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.first.IsZero() {
-		j.first = at
-	}
-	j.last = at
 	j.events += len(events)
+	if j.book == nil {
+		return
+	}
 	for _, e := range events {
 		j.book.Acked(e, at)
 	}
@@ -100,10 +102,17 @@ func (j *Judge) decision(partition int, body []byte, at time.Time) error {
 	if d.Action != nil && d.Mode == "live" && (d.Outcome == processor.Sent || d.Outcome == processor.Retracted) {
 		j.actions++
 	}
+	// Log time is the server's stamp of the record that was applied.
+	if d.Cause.Timer == "" && d.Cause.Offer == "" && d.Outcome != processor.Deferred && d.Outcome != processor.Expired {
+		j.delays = append(j.delays, max(0, at.UnixMilli()-d.At))
+	}
+	if j.oracle == nil {
+		return nil
+	}
 	if err := j.oracle.Decided(partition, d.AppendJSON(nil), at); err != nil {
 		return err
 	}
-	if d.Outcome == processor.Sent && d.Mode == "live" && d.Action != nil && d.Action.OfferID != "" && j.shop != nil {
+	if d.Outcome == processor.Sent && d.Mode == "live" && d.Action != nil && d.Action.OfferID != "" {
 		for _, l := range d.Action.Lines {
 			// The ids are views of the commit record; the shop keeps them.
 			j.shop.Offered(strings.Clone(d.Customer), strings.Clone(l.SKU), strings.Clone(d.Action.OfferID), time.UnixMilli(d.Action.HoldUntil))
@@ -120,7 +129,7 @@ func (j *Judge) delivery(body []byte) error {
 	if d.Delivery != processor.Retry {
 		j.ended++
 	}
-	if d.Delivery == processor.Failed {
+	if d.Delivery == processor.Failed && j.oracle != nil {
 		j.oracle.Failed(strings.Clone(d.Action))
 	}
 	return nil
@@ -145,7 +154,20 @@ func (j *Judge) Undelivered() int {
 func (j *Judge) Report(end time.Time) (shop.Summary, []Tally) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s := j.oracle.Report(end)
+	s := shop.Summary{Events: j.events, Decisions: map[string]map[string]int{}}
+	if j.oracle != nil {
+		s = j.oracle.Report(end)
+	} else {
+		for t, n := range j.tallies {
+			if s.Decisions[t.Moment] == nil {
+				s.Decisions[t.Moment] = map[string]int{}
+			}
+			s.Decisions[t.Moment][t.Outcome] += n
+		}
+	}
+	if s.EventToDecision.N == 0 {
+		s.EventToDecision = spreadOf(j.delays)
+	}
 	var all []Tally
 	for t, n := range maps.All(j.tallies) {
 		t.Count = n
@@ -158,4 +180,14 @@ func (j *Judge) Report(end time.Time) (shop.Summary, []Tally) {
 		return y.Count - x.Count
 	})
 	return s, all
+}
+
+// spreadOf tells the distribution of durations in milliseconds.
+func spreadOf(ms []int64) shop.Spread {
+	if len(ms) == 0 {
+		return shop.Spread{}
+	}
+	slices.Sort(ms)
+	at := func(p float64) float64 { return float64(ms[int(p*float64(len(ms)-1))]) }
+	return shop.Spread{P50: at(0.5), P99: at(0.99), Max: at(1), N: len(ms)}
 }

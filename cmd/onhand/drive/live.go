@@ -45,7 +45,7 @@ func (l *Live) Run(ctx context.Context) (err error) {
 
 // send sends the events when the shop says them.
 func (l *Live) send(ctx context.Context) (err error) {
-	s := NewSender(ctx, l.Service.URL(), l.Key, time.Now, l.Judge.Acked)
+	s := NewSender(ctx, l.Service.URL(), l.Key, l.Judge.Acked)
 	defer func() {
 		if e := s.Close(); err == nil {
 			err = e

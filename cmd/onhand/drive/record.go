@@ -1,0 +1,142 @@
+package drive
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"onhand/processor/sim/shop"
+)
+
+// maxLine bounds a line of recorded events.
+const maxLine = 4 << 20
+
+// Lines is a recording of one call of the Segment tracking API on each line, or
+// of one batch of them; plain or compressed (.gz). A call's time is its
+// timestamp, never earlier than that of the call before.
+type Lines struct {
+	name  string
+	files []io.Closer
+	in    *bufio.Scanner
+	line  int
+	ahead []shop.Event
+	last  time.Time
+	seq   int
+	err   error
+}
+
+// OpenLines opens a recording. Close it after use.
+func OpenLines(path string) (*Lines, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lines{name: path, files: []io.Closer{f}}
+	var in io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s is not gzip: %w", path, err)
+		}
+		l.files = append(l.files, z)
+		in = z
+	}
+	l.in = bufio.NewScanner(in)
+	l.in.Buffer(make([]byte, 64<<10), maxLine)
+	return l, nil
+}
+
+// Close closes the file.
+func (l *Lines) Close() error {
+	var errs []error
+	for i := len(l.files) - 1; i >= 0; i-- {
+		errs = append(errs, l.files[i].Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Err returns what stopped Next early.
+func (l *Lines) Err() error { return l.err }
+
+// Start returns the time of the first call, zero when there is none.
+func (l *Lines) Start() time.Time {
+	e, ok := l.Next()
+	if !ok {
+		return time.Time{}
+	}
+	l.ahead = append([]shop.Event{e}, l.ahead...)
+	return e.At
+}
+
+// call is what of a call the replay needs to know.
+type call struct {
+	Batch       []json.RawMessage `json:"batch"`
+	Event       string            `json:"event"`
+	Type        string            `json:"type"`
+	UserID      string            `json:"userId"`
+	AnonymousID string            `json:"anonymousId"`
+	Timestamp   *time.Time        `json:"timestamp"`
+	Original    *time.Time        `json:"originalTimestamp"`
+}
+
+// Next returns the next call, false at the end or at a line that is none.
+func (l *Lines) Next() (shop.Event, bool) {
+	for len(l.ahead) == 0 {
+		if l.err != nil || !l.in.Scan() {
+			if l.err == nil && l.in.Err() != nil {
+				l.err = fmt.Errorf("%s:%d: %w", l.name, l.line+1, l.in.Err())
+			}
+			return shop.Event{}, false
+		}
+		l.line++
+		if text := strings.TrimSpace(l.in.Text()); text != "" {
+			if l.err = l.read(json.RawMessage(text)); l.err != nil {
+				l.err = fmt.Errorf("%s:%d:1: %w; each line is one call, or {\"batch\": [calls]}", l.name, l.line, l.err)
+			}
+		}
+	}
+	e := l.ahead[0]
+	l.ahead = l.ahead[1:]
+	return e, true
+}
+
+func (l *Lines) read(text json.RawMessage) error {
+	var c call
+	if err := json.Unmarshal(text, &c); err != nil {
+		return err
+	}
+	if c.Batch != nil {
+		for _, inner := range c.Batch {
+			if err := l.read(inner); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, t := range []*time.Time{c.Timestamp, c.Original} {
+		if t != nil && t.After(l.last) {
+			l.last = *t
+			break
+		}
+	}
+	if l.last.IsZero() {
+		return errors.New("the first call has no timestamp")
+	}
+	e := shop.Event{Seq: l.seq, Name: c.Event, At: l.last, Occurred: l.last, JSON: text, Customer: c.UserID}
+	if e.Name == "" {
+		e.Name = c.Type
+	}
+	if e.Customer == "" {
+		e.Customer = c.AnonymousID
+	}
+	l.seq++
+	l.ahead = append(l.ahead, e)
+	return nil
+}

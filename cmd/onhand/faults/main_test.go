@@ -1,0 +1,54 @@
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	kills = flag.Int("kill", 0, "how often TestKill kills; 0 = a few times")
+	given = flag.String("onhand", "", "path of the program to test; it is built without")
+	seed  = flag.Uint64("seed", 0, "of the load and of the moments of the faults; 0 = one from the clock")
+)
+
+// program is the path of the program under test.
+var program string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	dir, err := os.MkdirTemp("", "onhand-faults-")
+	if program = *given; program == "" && err == nil {
+		program = filepath.Join(dir, "onhand")
+		var out []byte
+		if out, err = exec.Command("go", "build", "-o", program, "onhand/cmd/onhand").CombinedOutput(); err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "building the program under test:", err)
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+// rounds returns how often to do something: a few times, or as the flag says.
+func rounds(short int) int {
+	if *kills > 0 {
+		return *kills
+	}
+	return short
+}

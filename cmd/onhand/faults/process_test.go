@@ -1,0 +1,244 @@
+package faults
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// process is one onhand run, over all its lives.
+type process struct {
+	t    testing.TB
+	name string
+	data string
+	addr string
+	args []string
+
+	mu     sync.Mutex
+	stderr bytes.Buffer // of all lives
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the present life is over
+}
+
+// newProcess describes a service on a data folder and a free port. It is
+// killed at the end of the test when it still runs.
+func newProcess(t testing.TB, name, data string, args ...string) *process {
+	p := &process{t: t, name: name, data: data, addr: freeAddress(t)}
+	p.args = append([]string{"run", "--data", data, "--http", p.addr, "--sync", "interval"}, args...)
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", p.name, tail(p.said(), 60))
+		}
+	})
+	return p
+}
+
+func freeAddress(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// moments is the path of the rules all services here run.
+func moments(t testing.TB) string {
+	path, err := filepath.Abs("testdata/moments.yaml")
+	require.NoError(t, err)
+	return path
+}
+
+// Write takes what the process says.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.Write(b)
+}
+
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+func tail(s string, lines int) string {
+	all := strings.Split(s, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// start begins a life.
+func (p *process) start() {
+	p.t.Helper()
+	cmd := exec.Command(program, p.args...)
+	cmd.Stdout, cmd.Stderr = p, p
+	cmd.SysProcAttr = dieWithUs()
+	require.NoError(p.t, cmd.Start())
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		cmd.Wait()
+	}()
+	p.cmd, p.exited = cmd, exited
+}
+
+func (p *process) signal(s os.Signal) { p.cmd.Process.Signal(s) }
+
+// kill ends the present life at once.
+func (p *process) kill() {
+	if p.cmd != nil {
+		p.signal(syscall.SIGKILL)
+		<-p.exited
+	}
+}
+
+// stop ends the present life in order.
+func (p *process) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(40 * time.Second):
+		p.signal(syscall.SIGQUIT)
+		<-p.exited
+		require.FailNow(p.t, p.name+" does not stop on SIGTERM")
+	}
+	require.Zero(p.t, p.cmd.ProcessState.ExitCode(), "%s, stopped: %v", p.name, p.cmd.ProcessState)
+}
+
+// running reports whether the present life goes on.
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+var client = &http.Client{Timeout: 10 * time.Second}
+
+// get asks the service, and returns status 0 when it does not answer.
+func (p *process) get(path string) (status int, body []byte) {
+	resp, err := client.Get("http://" + p.addr + path)
+	if err != nil {
+		return 0, []byte(err.Error())
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, []byte(err.Error())
+	}
+	return resp.StatusCode, body
+}
+
+// waitReady waits until the service says it is ready, and returns how long
+// that took.
+func (p *process) waitReady() time.Duration {
+	p.t.Helper()
+	begin := time.Now()
+	waitFor(p.t, 30*time.Second, p.name+" to be ready", func() string {
+		if !p.running() {
+			require.FailNow(p.t, p.name+" has ended", "%v", p.cmd.ProcessState)
+		}
+		status, body := p.get("/readyz")
+		if status == http.StatusOK {
+			return ""
+		}
+		return fmt.Sprint(status, " ", string(body))
+	})
+	return time.Since(begin)
+}
+
+// partition is what of /api/v1/status matters here.
+type partition struct {
+	Partition                 int
+	Owner, Phase, Reason      string
+	Epoch                     uint64
+	Position, End, Lag, Saved uint64
+}
+
+// partitions returns how the partitions stand, nil when nobody answers.
+func (p *process) partitions() []partition {
+	var s struct{ Partitions []partition }
+	status, body := p.get("/api/v1/status")
+	if status != http.StatusOK || json.Unmarshal(body, &s) != nil {
+		return nil
+	}
+	return s.Partitions
+}
+
+// live returns the partitions that run here.
+func (p *process) live() (all []partition) {
+	for _, x := range p.partitions() {
+		if x.Phase == "live" && x.Owner == p.addr {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// waitFor waits until cond says nothing any more. Else it tells why.
+func waitFor(t testing.TB, limit time.Duration, what string, cond func() string) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		why := cond()
+		if why == "" {
+			return
+		}
+		if time.Now().After(end) {
+			require.FailNow(t, fmt.Sprintf("waited %v for %s", limit, what), why)
+		}
+	}
+}
+
+// waitQuiet waits until all partitions have applied all of their logs and
+// nothing has come for a while: every story of the load has ended.
+func waitQuiet(t testing.TB, services ...*process) {
+	t.Helper()
+	var ends map[int]uint64
+	since := time.Now()
+	waitFor(t, 60*time.Second, "quiet", func() string {
+		now := map[int]uint64{}
+		for _, s := range services {
+			for _, x := range s.live() {
+				if x.Lag == 0 {
+					now[x.Partition] = x.End
+				}
+			}
+		}
+		if len(now) != partitions {
+			since = time.Now()
+			return fmt.Sprintf("%d of %d partitions have applied everything", len(now), partitions)
+		}
+		for p, end := range now {
+			if ends[p] != end {
+				ends, since = now, time.Now()
+				break
+			}
+		}
+		if d := time.Since(since); d < quiet {
+			return fmt.Sprintf("the logs have rested for %v", d)
+		}
+		return ""
+	})
+}
+
+const (
+	partitions = 4
+	// quiet is longer than the longest wait of the moments between two of their
+	// steps.
+	quiet = 2500 * time.Millisecond
+)
