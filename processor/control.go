@@ -58,6 +58,9 @@ func (m *Machine) control(c *Control) {
 
 func (m *Machine) applyControl(c *Control) {
 	s := &m.shop
+	if c.Type != SourceSays {
+		defer m.retell() // who is in an audience may not stay, who is out may come back
+	}
 	switch c.Type {
 	case Activate:
 		m.activate(c.Text)

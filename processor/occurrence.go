@@ -312,8 +312,9 @@ func (c *Customer) hold(m *Machine, i int) {
 	o.Shut = false
 	if v.outcome != Sent {
 		_, refused := c.permitted(m, mo, o)
-		o.Shut = refused != ""
+		o.Shut = refused != "" && !ofShop(refused)
 	}
+	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason))
 	switch {
 	case v.outcome == Sent && !o.In:
 		c.Count++
@@ -329,13 +330,13 @@ func (c *Customer) hold(m *Machine, i int) {
 			c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
 			return
 		}
-		stake = v.reason.Step() == StepAvailable && !o.Shut
+		stake = waits
 	case v.outcome != Sent:
 		if o.Said == 0 {
 			o.Said = v.reason.code()
 			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
 		}
-		stake = v.reason.Step() == StepAvailable && !o.Shut
+		stake = waits
 	}
 	c.stake(m, o, stake)
 }
@@ -345,6 +346,10 @@ func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
 		e.(*Watch).stake(m, c.ID, in)
 	}
 }
+
+// ofShop reports whether a refusal holds for the whole shop, so that everybody
+// with a stake is told when it ends.
+func ofShop(r Reason) bool { return r == Stopped || r == Crisis }
 
 // leaveAudience ends an audience occurrence for good.
 func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {

@@ -1,6 +1,10 @@
 package processor
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Watch is an item as this partition's customers see it: the last facts told
 // by the item, and the customers here who must hear of a change at once. A
@@ -147,5 +151,28 @@ func (wa *Watch) tell(m *Machine) {
 	wa.Fan = more
 	if more {
 		m.arm(wa, m.shop.Now+1)
+	}
+}
+
+// retell has everybody with a stake in an item look again: something changed
+// that holds for the whole shop. It reads every watch of the partition, which
+// an activation or the kill switch is rare enough for.
+func (m *Machine) retell() {
+	hashes := slices.Collect(maps.Keys(m.tables[WatchKind]))
+	if err := m.store.Scan(uint8(WatchKind), func(hash uint64, _ []byte) error {
+		if m.tables[WatchKind][hash] == nil {
+			hashes = append(hashes, hash)
+		}
+		return nil
+	}); err != nil {
+		panic(&StoreError{err})
+	}
+	slices.Sort(hashes)
+	for _, hash := range hashes {
+		if wa := m.load(WatchKind, hash).(*Watch); wa.Stake.Len() > 0 {
+			m.touch(wa)
+			wa.Fan, wa.Next = true, ""
+			m.arm(wa, m.shop.Now+1)
+		}
 	}
 }
