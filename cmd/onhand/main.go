@@ -90,7 +90,6 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 		Example:       "  onhand demo                 # a simulated shop, about a minute\n  onhand run --data ./data    # the service",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(a.out)

@@ -29,9 +29,10 @@ func ParseSize(s string) (int64, error) {
 }
 
 // Nearest returns the known word that got is a slip of, "" when it is of none.
-// A slip is a letter added, left out or changed, one for every three letters.
+// A slip is a letter added, left out or changed; two are forgiven, more in a
+// long word.
 func Nearest(got string, known []string) string {
-	best, slips := "", 1+max(1, len(got)/3)
+	best, slips := "", 3+len(got)/8
 	for _, word := range known {
 		if n := distance(got, word); n < slips {
 			best, slips = word, n

@@ -1,14 +1,12 @@
 package drive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -95,10 +93,9 @@ func (s *Sender) run(ctx context.Context, q chan shop.Event, p *poster) {
 	for {
 		events, open := gather(q)
 		if len(events) > 0 {
-			good := slices.DeleteFunc(slices.Clone(events), unacceptable)
 			refused, err := p.post(ctx, events)
-			if bad := len(events) - len(good); err == nil && refused != bad {
-				err = fmt.Errorf("the collector refused %d events of a batch where %d were to be refused", refused, bad)
+			if err == nil && refused > 0 {
+				err = fmt.Errorf("the collector refused %d events of the shop", refused)
 			}
 			if err != nil {
 				s.mu.Lock()
@@ -108,18 +105,12 @@ func (s *Sender) run(ctx context.Context, q chan shop.Event, p *poster) {
 				}
 				return
 			}
-			s.acked(good, time.Now())
+			s.acked(events, time.Now())
 		}
 		if !open {
 			return
 		}
 	}
-}
-
-// unacceptable reports whether the collector must refuse an event: ids with
-// control characters, which the shop uses on purpose.
-func unacceptable(e shop.Event) bool {
-	return bytes.Contains(e.JSON, []byte(`\u000`)) || bytes.Contains(e.JSON, []byte(`\u001`))
 }
 
 // gather takes a batch from a queue.

@@ -1,0 +1,80 @@
+# Everything a person or a build server does here. Only Go is needed.
+
+GO     ?= go
+SEEDS  ?= 200
+SECONDS ?= 20
+LINT   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the binary ./onhand
+	$(GO) build -o onhand ./cmd/onhand
+
+.PHONY: run
+run: ## the service with a simulated shop in front of it, about a minute
+	$(GO) run ./cmd/onhand demo
+
+.PHONY: test
+test: ## all tests, within three minutes on two cores
+	$(GO) test ./...
+
+.PHONY: race
+race: ## all tests under the race detector
+	$(GO) test -race -timeout 30m ./...
+
+.PHONY: lint
+lint: ## vet and golangci-lint
+	$(GO) vet ./...
+	$(GO) run $(LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format all files
+	$(GO) run $(GOFUMPT) -w .
+
+.PHONY: fmt-check
+fmt-check: ## fail when a file is not formatted
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
+
+.PHONY: sim
+sim: ## the simulator on SEEDS= seeds; prints the seed that fails
+	$(GO) run ./cmd/onhand sim --seeds $(SEEDS)
+
+.PHONY: scenarios
+scenarios: ## the shipped scenarios
+	$(GO) run ./cmd/onhand test processor/scenario/scenarios
+
+.PHONY: bench
+bench: ## the harness, side by side with the bare pipe
+	$(GO) run ./cmd/onhand bench
+
+.PHONY: bench-quick
+bench-quick: ## the same in under a minute
+	$(GO) run ./cmd/onhand bench --quick
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for SECONDS= seconds
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(SECONDS)s $$package; \
+		done; \
+	done
+
+.PHONY: kill
+kill: ## services killed under load, compared with an undisturbed replay
+	$(GO) test ./cmd/onhand/faults -run TestKill -kill 20 -timeout 20m -v
+
+.PHONY: golden
+golden: ## write the golden files anew; look at the difference before committing
+	$(GO) test ./processor -run Golden -rewrite-golden
+	$(GO) test ./processor/scenario -rewrite
+	$(GO) test ./cmd/onhand/... -run Golden -rewrite
+
+.PHONY: ci
+ci: fmt-check lint race sim bench-quick ## what must hold before a change is taken
