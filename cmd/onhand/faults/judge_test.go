@@ -276,13 +276,13 @@ func (j *judgement) messages() {
 // wants checks that everything that was answered 200 is in the log.
 func (v *verdict) wants(t testing.TB, accepted map[string]bool) {
 	t.Helper()
-	lost := 0
+	var lost []string
 	for id := range accepted {
 		if v.events[id] == 0 {
-			lost++
+			lost = append(lost, id)
 		}
 	}
-	require.Zero(t, lost, "events were answered 200 and are not in the log, of %d", len(accepted))
+	require.Empty(t, lost, "events were answered 200 and are not in the log, of %d", len(accepted))
 }
 
 // told checks that everything that was to be handed over was, once, as it was

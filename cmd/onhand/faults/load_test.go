@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"onhand/connectors/segment"
 	"onhand/processor/sim/shop"
 )
 
@@ -55,7 +57,7 @@ func startLoad(t testing.TB, rate int, targets ...*process) *load {
 					b.body = append(b.body, ',')
 				}
 				b.body = append(b.body, e.JSON...)
-				b.ids = append(b.ids, shop.MessageID(e.Seq))
+				b.ids = append(b.ids, idsOf(e.JSON)...)
 			}
 			b.body = append(b.body, "]}"...)
 			select {
@@ -84,6 +86,19 @@ func startLoad(t testing.TB, rate int, targets ...*process) *load {
 type batch struct {
 	body []byte
 	ids  []string
+}
+
+// idsOf returns the message ids under which a call stands in the log: one for
+// each of its lines when those are events of their own.
+func idsOf(call []byte) (ids []string) {
+	events, err := segment.Parse(nil, call, segment.Options{Now: time.Now().UnixMilli(), Currency: "EUR"})
+	if err != nil {
+		return []string{err.Error()} // is in no log
+	}
+	for _, e := range events {
+		ids = append(ids, strings.Clone(e.MessageID))
+	}
+	return ids
 }
 
 // deliver sends a batch until it is accepted.
