@@ -106,8 +106,8 @@ func (h *harness) restockToOffer(ctx context.Context, r *rig, g *Generator, rate
 	return s.histogram()
 }
 
-// crowd is how many wait for one item.
-const crowd = 100_000
+// crowd is how many wait for one item: a hundred thousand, but in tests.
+func (h *harness) crowd() int { return min(100_000, 20*h.Customers) }
 
 // tell brings an item back that a hundred thousand customers wait for: with all
 // of them in memory, and after a restart with none.
@@ -118,7 +118,7 @@ func (h *harness) tell(ctx context.Context) error {
 	}
 	defer r.close()
 	traits := r.waitTraits()
-	err = r.put(ctx, crowd, func(i int) *processor.Event {
+	err = r.put(ctx, r.h.crowd(), func(i int) *processor.Event {
 		e := identify(fmt.Sprintf("w-%07d", i), r.ms())
 		e.Traits = traits
 		return e
@@ -156,10 +156,10 @@ func (h *harness) tell(ctx context.Context) error {
 		}
 	}
 	if len(hot) > 0 {
-		h.report("tell_100k_hot", "s", "everybody in memory, nothing else to do", hot)
+		h.report("tell_100k_hot", "s", fmt.Sprintf("%d customers, all in memory, nothing else to do", h.crowd()), hot)
 	}
 	if len(cold) > 0 {
-		h.report("tell_100k_cold", "s", "nobody in memory after a restart, files in the page cache", cold)
+		h.report("tell_100k_cold", "s", fmt.Sprintf("%d customers, none in memory after a restart, files in the page cache", h.crowd()), cold)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (r *rig) queue(ctx context.Context, sku string) error {
 	if err := r.put(ctx, 1, func(int) *processor.Event { return level(sku, 0, 1, r.ms()) }); err != nil {
 		return err
 	}
-	err := r.put(ctx, crowd, func(i int) *processor.Event { return request(fmt.Sprintf("w-%07d", i), sku, r.ms()) })
+	err := r.put(ctx, r.h.crowd(), func(i int) *processor.Event { return request(fmt.Sprintf("w-%07d", i), sku, r.ms()) })
 	if err != nil {
 		return err
 	}
@@ -179,8 +179,8 @@ func (r *rig) queue(ctx context.Context, sku string) error {
 // tellAll brings an item back for everybody and returns the time from the
 // log's acknowledgement to the last commit record with a decision.
 func (r *rig) tellAll(ctx context.Context, sku string) (time.Duration, error) {
-	var start atomic.Int64
-	var told, other atomic.Int64
+	crowd := int64(r.h.crowd())
+	var start, told, other atomic.Int64
 	done := make(chan time.Time, 1)
 	r.follow.watch.Store(&watch{word: []byte(sku), seen: func(d *processor.Decision, at time.Time) {
 		switch {
