@@ -150,7 +150,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		if x.reason == "" && mo.Class.Name == "marketing" {
 			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
-			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) && !c.boughtOnlyInPart(m, x.line.SKU, mo.Per) {
+			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) {
 				x.reason = RecentlyBought
 			}
 		}
@@ -201,27 +201,6 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		*v = v.refuse(o, first)
 	}
-}
-
-// boughtOnlyInPart reports whether the purchase was of fewer units than the
-// cart asked for, so that the rest is still wanted.
-func (c *Customer) boughtOnlyInPart(m *Machine, sku, per string) bool {
-	if per != "cart_id" {
-		return false
-	}
-	oldest := m.shop.Now - cartMemoryMS
-	for i := range c.Carts {
-		for j := range c.Carts[i].Lines {
-			if l := &c.Carts[i].Lines[j]; l.SKU == sku {
-				n := l.quantity(oldest)
-				bought, _ := c.purchases(sku, l.since(oldest)-clockGraceMS)
-				if bought > 0 && bought < n {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // available asks whether this customer can have the item now.

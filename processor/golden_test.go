@@ -25,7 +25,7 @@ func TestGoldenValues(t *testing.T) {
 		Carts:       []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders:      []Order{{ID: 10, At: 11, Cancelled: 12, Lines: []OrderLine{{"phone", Hash("phone"), 2}}}},
 		OrderIDs:    []uint64{10},
-		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true}},
+		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true}},
 		Sights:      []sight{{22, 23}},
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}}},

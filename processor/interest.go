@@ -22,6 +22,7 @@ type Interest struct {
 	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
 	Bought     uint64 // order that ended it; a cancellation brings it back
 	Declined   bool
+	Asked      bool // on the customer's own terms: the request's quantity holds
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -84,6 +85,7 @@ func (in *Interest) encode(w *writer) {
 	w.int(in.OfferUntil)
 	w.u64(in.Bought)
 	w.bool(in.Declined)
+	w.bool(in.Asked)
 }
 
 func (in *Interest) decode(r *reader) {
@@ -109,6 +111,7 @@ func (in *Interest) decode(r *reader) {
 	in.OfferUntil = r.int()
 	in.Bought = r.u64()
 	in.Declined = r.bool()
+	in.Asked = r.bool()
 }
 
 // strongest returns the name and strength of the strongest live want; "" when
@@ -195,7 +198,13 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	} else if in.PriceSeen == 0 {
 		in.PriceSeen = m.facts(sku).Price
 	}
-	in.Quantity = max(in.Quantity, n)
+	if asked := e.Kind == BackInStockRequested; asked || !in.Asked {
+		if asked && !in.Asked {
+			in.Quantity = 0 // the terms of a request replace those of a cart
+		}
+		in.Asked = asked
+		in.Quantity = max(in.Quantity, n)
+	}
 	if e.MaxPrice != 0 {
 		in.MaxPrice = e.MaxPrice
 	}
