@@ -158,7 +158,7 @@ func (l *loop) close() {
 	}
 	l.jobs.Wait()
 	if l.w.dispatcher != nil {
-		l.w.dispatcher.Drain(l.part)
+		l.w.underway.Add(-int64(l.w.dispatcher.Drain(l.part)))
 	}
 	if l.store != nil {
 		if err := l.store.Close(); err != nil {
@@ -372,8 +372,8 @@ func (l *loop) effects(effects []Effect, err error) {
 		case Attempt:
 			l.attempt(e)
 		case Cancel:
-			if l.w.dispatcher != nil {
-				l.w.dispatcher.Cancel(e.ActionID)
+			if l.w.dispatcher != nil && l.w.dispatcher.Cancel(e.ActionID) {
+				l.w.underway.Add(-1)
 			}
 		case Letter:
 			l.w.letters.put(stepLetter(l.part, &e.Dead, l.now()))
@@ -385,7 +385,12 @@ func (l *loop) attempt(e *Effect) {
 	if l.w.dispatcher == nil {
 		return
 	}
+	l.w.submitted.Add(1)
+	l.w.underway.Add(1)
 	err := l.w.dispatcher.Submit(connectors.Job{Partition: l.part, Decision: e.Decision, Attempt: e.Number})
+	if err != nil {
+		l.w.underway.Add(-1)
+	}
 	switch {
 	case errors.Is(err, connectors.ErrFull):
 		l.p.NotAttempted(*e, "queue_full", l.w.cfg.Clock().Add(time.Second))

@@ -90,8 +90,8 @@ func (l *loop) status(ctx, soon context.Context, s *PartitionStatus) {
 }
 
 // WaitIdle waits until every partition that runs here has applied all of its
-// log, nothing is on its way between them or to the log, and nothing is due by
-// the clock. Who sets the clock may then set it to NextWake. What inlets and
+// log, nothing is on its way between them, to the log or to a channel, and
+// nothing is due by the clock. Who sets the clock may then set it to NextWake. What inlets and
 // other workers do meanwhile is not waited for.
 func (w *Worker) WaitIdle(ctx context.Context) error {
 	for {
@@ -111,7 +111,8 @@ func (w *Worker) WaitIdle(ctx context.Context) error {
 // one of them sent before it was asked is in the log of the other by then.
 func (w *Worker) idle(ctx context.Context) (bool, error) {
 	loops := w.running()
-	if len(loops) == 0 {
+	submitted := w.submitted.Load()
+	if len(loops) == 0 || w.underway.Load() > 0 {
 		return false, ctx.Err()
 	}
 	positions := make([]uint64, len(loops))
@@ -132,7 +133,7 @@ func (w *Worker) idle(ctx context.Context) (bool, error) {
 			return false, ctx.Err()
 		}
 	}
-	return true, nil
+	return w.submitted.Load() == submitted, ctx.Err()
 }
 
 // NextWake returns the earliest time, Unix ms by the worker's clock, at which a

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"onhand/connectors"
@@ -44,6 +45,8 @@ type Worker struct {
 	idempotent bool
 	letters    *letters
 	counters   counters
+	submitted  atomic.Uint64 // jobs given to the dispatcher
+	underway   atomic.Int64  // of them, those not yet reported
 
 	ctx    context.Context // of everything; ends abruptly
 	cancel context.CancelFunc
@@ -173,6 +176,7 @@ func (w *Worker) share() int64 {
 // report gives the outcome of an attempt to its partition. When the partition
 // has moved on, its new owner asks about the action itself.
 func (w *Worker) report(r connectors.Report) {
+	defer w.underway.Add(-1)
 	w.mu.Lock()
 	l := w.loops[r.Partition]
 	w.mu.Unlock()
@@ -227,11 +231,15 @@ func (w *Worker) ask(ctx context.Context, partition int, f func(*Partition)) err
 	return l.ask(ctx, f)
 }
 
+// ask runs f on the loop's goroutine, or never when it returns an error.
 func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
+	var taken atomic.Bool // by the loop, or by giving up
 	done := make(chan struct{})
 	ok := l.post(func() {
-		defer close(done)
-		f(l.p)
+		if taken.CompareAndSwap(false, true) {
+			f(l.p)
+			close(done)
+		}
 	})
 	if !ok {
 		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
@@ -240,9 +248,16 @@ func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 	case <-done:
 		return nil
 	case <-l.done:
-		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
 	case <-ctx.Done():
-		return ctx.Err()
+		if taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+	}
+	select {
+	case <-done:
+		return nil
+	case <-l.done:
+		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
 	}
 }
 

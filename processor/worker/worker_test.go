@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -414,4 +416,76 @@ func TestRestockReachesAnotherPartition(t *testing.T) {
 	waitFor(t, "7 to be told", func() bool { return channel.count() == 7 })
 	require.NoError(t, w.WaitIdle(soon(t)))
 	require.Equal(t, 7, channel.count())
+}
+
+func TestNATSIsAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	options := jetstream.ServerOptions{Dir: dir, SyncInterval: time.Minute, Listen: "127.0.0.1:0"}
+	server, err := jetstream.StartServer(options)
+	require.NoError(t, err)
+	url := server.ClientURL()
+	log, err := jetstream.Open(context.Background(), jetstream.Options{URL: url, Name: "t", Partitions: 2, Shards: 1})
+	require.NoError(t, err)
+	t.Cleanup(log.Close)
+	channel := newPost()
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, w)
+	remind(t, log, "ann", 5)
+	server.Close()
+	require.Error(t, NewIntake(log).Append(soon(t), []processor.Event{identify("eve")}))
+	for part := range 2 {
+		require.NoError(t, w.Ask(soon(t), part, func(m *processor.Machine) { require.NotEmpty(t, m.Shop().Version) }), "reads stay up")
+	}
+	time.Sleep(1200 * time.Millisecond) // the windows end meanwhile
+	options.Listen = strings.TrimPrefix(url, "nats://")
+	server, err = jetstream.StartServer(options)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	t.Cleanup(log.Close)
+	t.Cleanup(func() { closeWorker(t, w) })
+	waitFor(t, "reminders", func() bool { return channel.count() == 5 })
+	waitFor(t, "the log to be back", func() bool { return NewIntake(log).Append(soon(t), []processor.Event{identify("bob")}) == nil })
+	require.NoError(t, w.WaitIdle(soon(t)))
+	for id, n := range sent(t, log) {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+// TestAClockOfItsOwn replays: the clock moves only when there is nothing to do.
+func TestAClockOfItsOwn(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 4)
+	channel := newPost()
+	var clock atomic.Int64
+	clock.Store(at() - 1000*3600_000)
+	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel),
+		Clock: func() time.Time { return time.UnixMilli(clock.Load()) }})
+	live(t, w)
+	require.NoError(t, w.Control(soon(t), &processor.Control{Type: processor.Activate, At: clock.Load(), Text: []byte(rules)}))
+	require.NoError(t, w.WaitIdle(soon(t)))
+	in := NewIntake(log)
+	for i := range 5 {
+		id := fmt.Sprint("ann", i)
+		events := []processor.Event{identify(id), added(id, "phone")}
+		for i := range events {
+			events[i].At, events[i].Stamp = clock.Load(), clock.Load()
+		}
+		require.NoError(t, in.Append(soon(t), events))
+		require.NoError(t, w.WaitIdle(soon(t)))
+		require.Equal(t, i, channel.count(), "the window has not ended")
+		for {
+			at, err := w.NextWake(soon(t))
+			require.NoError(t, err)
+			if at == 0 || at > clock.Load()+24*3600_000 {
+				break
+			}
+			clock.Store(max(at, clock.Load()+1))
+			w.Nudge()
+			require.NoError(t, w.WaitIdle(soon(t)))
+		}
+		require.Equal(t, i+1, channel.count(), "delivered when idle")
+		clock.Add(2 * 24 * 3600_000)
+		w.Nudge()
+	}
 }
