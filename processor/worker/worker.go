@@ -31,7 +31,7 @@ type Config struct {
 	State    *state.SharedOptions // nil means the defaults
 
 	FlushEvery time.Duration    // between write-behinds of a partition; default 15 s
-	Clock      func() time.Time // default time.Now; after setting another one forward call Nudge
+	Clock      func() time.Time // default time.Now; another one is the Log's too, and who moves it calls Nudge
 	Logger     *slog.Logger     // nil discards
 }
 

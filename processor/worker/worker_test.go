@@ -455,10 +455,13 @@ func TestNATSIsAway(t *testing.T) {
 // TestAClockOfItsOwn replays: the clock moves only when there is nothing to do.
 func TestAClockOfItsOwn(t *testing.T) {
 	t.Parallel()
-	log := openLog(t, startServer(t), 4)
 	channel := newPost()
 	var clock atomic.Int64
 	clock.Store(at() - 1000*3600_000)
+	log, err := jetstream.Open(context.Background(), jetstream.Options{Server: startServer(t), Name: "t", Partitions: 4, Shards: 1,
+		Clock: func() time.Time { return time.UnixMilli(clock.Load()) }})
+	require.NoError(t, err)
+	t.Cleanup(log.Close)
 	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel),
 		Clock: func() time.Time { return time.UnixMilli(clock.Load()) }})
 	live(t, w)
