@@ -53,7 +53,7 @@ func judge(t testing.TB, server *jetstream.Server) *verdict {
 	require.NoError(t, err)
 	defer log.Close()
 	v := &verdict{events: map[string]int{}, decisions: map[string]int{}, actions: map[string]*action{}}
-	j := &judgement{t: t, verdict: v, log: log, ids: map[string]string{}}
+	j := &judgement{t: t, verdict: v, log: log, ids: map[string]string{}, of: map[string]string{}}
 	for p := range log.Partitions() {
 		j.partition(ctx, p)
 	}
@@ -66,7 +66,8 @@ type judgement struct {
 	*verdict
 	t   testing.TB
 	log *jetstream.Log
-	ids map[string]string // decision id -> where it was found
+	ids map[string]string // decision id -> the decision
+	of  map[string]string // decision id -> id of its action
 
 	sent, received []map[int]uint64 // messages by the other partition, by partition
 }
@@ -195,8 +196,9 @@ func (j *judgement) read(p int, outputs []byte) {
 		case processor.DecisionOutput:
 			d, err := processor.ParseDecision(o.Body)
 			require.NoError(t, err, where)
-			require.Empty(t, j.ids[d.ID], "%s: decision %s was made before", where, d.ID)
-			j.ids[d.ID] = where
+			text := string(d.AppendJSON(nil))
+			require.Empty(t, j.ids[d.ID], "%s: decision %s was made before, now:\n%s", where, d.ID, text)
+			j.ids[d.ID] = text
 			j.decisions[d.Outcome.String()]++
 			j.decided(where, &d, open, ended)
 		case processor.TransferOutput:
@@ -236,7 +238,7 @@ func (j *judgement) decided(where string, d *processor.Decision, open map[string
 	switch d.Outcome {
 	case processor.Retracted:
 		require.NotEmpty(t, j.ids[d.Retracts], "%s: it retracts %s, which nobody decided", where, d.Retracts)
-		if a := j.actions[actionOf(j, d.Retracts)]; a != nil {
+		if a := j.actions[j.of[d.Retracts]]; a != nil {
 			a.retracted = true
 		}
 	default:
@@ -251,17 +253,8 @@ func (j *judgement) decided(where string, d *processor.Decision, open map[string
 	if d.Action != nil && d.Mode == "live" && (d.Outcome == processor.Sent || d.Outcome == processor.Retracted) {
 		require.Nil(t, j.actions[d.Action.ID], "%s: action %s was decided before", where, d.Action.ID)
 		j.actions[d.Action.ID] = &action{body: string(d.AppendJSON(nil)), channel: d.Action.Channel}
-		j.ids[d.ID] = "action " + d.Action.ID
+		j.of[d.ID] = d.Action.ID
 	}
-}
-
-// actionOf returns the id of the action of a decision, "" when it has none.
-func actionOf(j *judgement, decision string) string {
-	var id string
-	if _, err := fmt.Sscanf(j.ids[decision], "action %s", &id); err != nil {
-		return ""
-	}
-	return id
 }
 
 // messages holds what partitions sent against what arrived.

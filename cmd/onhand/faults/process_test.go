@@ -237,7 +237,7 @@ func waitQuiet(t testing.TB, services ...*process) {
 }
 
 const (
-	partitions = 4
+	partitions = 8
 	// quiet is longer than the longest wait of the moments between two of their
 	// steps.
 	quiet = 2500 * time.Millisecond
