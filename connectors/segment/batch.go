@@ -1,10 +1,6 @@
 package segment
 
-import (
-	"unicode/utf8"
-
-	"onhand/processor"
-)
+import "onhand/processor"
 
 // MaxBatchCalls bounds the calls of one batch.
 const MaxBatchCalls = 10_000
@@ -17,7 +13,8 @@ type Envelope struct {
 
 // SplitBatch appends to dst the calls in the body of a batch request, as views
 // into it, and returns the rest of the body. The whole body is known to be
-// JSON then; each call is still to be parsed. The error is of type Faults.
+// JSON then, but for texts that are not UTF-8: each call is still to be parsed,
+// and one with such a text spoils no other. The error is of type Faults.
 func SplitBatch(dst [][]byte, body []byte) ([][]byte, Envelope, error) {
 	var env Envelope
 	p := Parser{s: scanner{b: body}}
@@ -48,8 +45,6 @@ func SplitBatch(dst [][]byte, body []byte) ([][]byte, Envelope, error) {
 	switch {
 	case s.bad != "":
 		p.fault(Malformed, "", "malformed JSON at byte %d: %s", s.i, s.bad)
-	case !utf8.Valid(body):
-		p.fault(Malformed, "", "not UTF-8")
 	case !found:
 		p.fault(Missing, "batch", "required, a list of calls")
 	case len(dst)-n > MaxBatchCalls:
