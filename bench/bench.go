@@ -44,6 +44,7 @@ var names = []string{
 	"generator", "bare_pipe", "core", "end_to_end", "end_to_end_http",
 	"event_to_decision_idle_p50", "event_to_decision_idle_p99", "event_to_decision_loaded_p50", "event_to_decision_loaded_p99",
 	"restock_to_offer_idle_p50", "restock_to_offer_idle_p99", "restock_to_offer_loaded_p50", "restock_to_offer_loaded_p99",
+	"restock_to_handoff_idle_p50", "restock_to_handoff_idle_p99", "restock_to_handoff_loaded_p50", "restock_to_handoff_loaded_p99",
 	"tell_100k_hot", "tell_100k_cold", "timers", "replay", "restart", "rss",
 }
 
@@ -62,17 +63,19 @@ var scenes = []scene{
 	{[]string{"core"}, (*harness).core},
 	{[]string{"end_to_end"}, (*harness).endToEnd},
 	{[]string{"end_to_end_http"}, (*harness).endToEndHTTP},
-	{idleRows, (*harness).idle},
-	{append(loadedRows, "rss", "restart"), (*harness).loaded},
+	{latencyRows("idle"), (*harness).idle},
+	{append(latencyRows("loaded"), "rss", "restart"), (*harness).loaded},
 	{[]string{"tell_100k_hot", "tell_100k_cold"}, (*harness).tell},
 	{[]string{"timers"}, (*harness).timers},
 	{[]string{"replay"}, (*harness).replay},
 }
 
-var (
-	idleRows   = []string{"event_to_decision_idle_p50", "event_to_decision_idle_p99", "restock_to_offer_idle_p50", "restock_to_offer_idle_p99"}
-	loadedRows = []string{"event_to_decision_loaded_p50", "event_to_decision_loaded_p99", "restock_to_offer_loaded_p50", "restock_to_offer_loaded_p99"}
-)
+func latencyRows(load string) (rows []string) {
+	for _, name := range []string{"event_to_decision_", "restock_to_offer_", "restock_to_handoff_"} {
+		rows = append(rows, name+load+"_p50", name+load+"_p99")
+	}
+	return rows
+}
 
 // harness is a run of Run.
 type harness struct {
@@ -105,7 +108,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 		start, used := time.Now(), cpu()
 		if err = s.run(h, ctx); err != nil {
-			err = fmt.Errorf("%s: %w", strings.Join(s.rows, ", "), err)
+			err = fmt.Errorf("%s ...: %w", s.rows[0], err)
 			break
 		}
 		took := time.Since(start)

@@ -22,8 +22,8 @@ import (
 
 const (
 	httpBatch   = 100
-	httpSenders = 16
-	httpBodies  = 400 // made before
+	httpSenders = 64  // 6,400 events in the pipe
+	httpBodies  = 448 // made before; a multiple of httpSenders
 )
 
 // endToEndHTTP is the closed loop through the real collector: so many senders,

@@ -80,6 +80,9 @@ func (l *latencies) add(h *hdrhistogram.Histogram) {
 }
 
 func (h *harness) reportLatency(name string, l latencies, note string) {
+	if l.samples == 0 {
+		return
+	}
 	note = fmt.Sprintf("%s; %d samples, worst %.1f ms", note, l.samples, l.worst)
 	if h.wants(name + "_p50") {
 		h.report(name+"_p50", "ms", note, l.p50)
@@ -195,31 +198,31 @@ func (h *harness) idle(ctx context.Context) error {
 
 // latencyRows measures both latencies on a rig that is prepared.
 func (h *harness) latencyRows(ctx context.Context, r *rig, g *Generator, rate int, load, note string) error {
-	var decision, offer latencies
+	var decision, offer, handoff latencies
 	for run := range h.Runs {
-		if h.wants("event_to_decision_"+load+"_p50") || h.wants("event_to_decision_"+load+"_p99") {
+		if h.wantsLatency("event_to_decision_" + load) {
 			x, err := h.eventToDecision(ctx, r, g, rate, run*h.maxProbes()/h.Runs)
 			if err != nil {
 				return err
 			}
 			decision.add(x)
 		}
-		if h.wants("restock_to_offer_"+load+"_p50") || h.wants("restock_to_offer_"+load+"_p99") {
-			x, err := h.restockToOffer(ctx, r, g, rate, run*h.maxRestocks()/h.Runs)
+		if h.wantsLatency("restock_to_offer_"+load) || h.wantsLatency("restock_to_handoff_"+load) {
+			x, y, err := h.restock(ctx, r, g, rate, run*h.maxRestocks()/h.Runs)
 			if err != nil {
 				return err
 			}
 			offer.add(x)
+			handoff.add(y)
 		}
 	}
-	if decision.samples > 0 {
-		h.reportLatency("event_to_decision_"+load, decision, note)
-	}
-	if offer.samples > 0 {
-		h.reportLatency("restock_to_offer_"+load, offer, note)
-	}
+	h.reportLatency("event_to_decision_"+load, decision, note)
+	h.reportLatency("restock_to_offer_"+load, offer, note)
+	h.reportLatency("restock_to_handoff_"+load, handoff, note)
 	return nil
 }
+
+func (h *harness) wantsLatency(name string) bool { return h.wants(name+"_p50") || h.wants(name+"_p99") }
 
 // loaded measures latencies, memory and a restart at the target rate.
 func (h *harness) loaded(ctx context.Context) error {

@@ -75,35 +75,47 @@ func (r *rig) restocks(ctx context.Context, n int) error {
 	return r.worker.WaitIdle(ctx)
 }
 
-// restockToOffer brings items back under a load. Time runs from the log's
-// acknowledgement of the level to the commit record with the decision.
-func (h *harness) restockToOffer(ctx context.Context, r *rig, g *Generator, rate, first int) (*hdrhistogram.Histogram, error) {
+// restock brings items back under a load. Time runs from the log's
+// acknowledgement of the level: offer to the commit record with the decision,
+// handoff to the call of the channel.
+func (h *harness) restock(ctx context.Context, r *rig, g *Generator, rate, first int) (offer, handoff *hdrhistogram.Histogram, err error) {
 	n := restocksPerSecond * (int(h.Duration/time.Second) + 1)
-	s := newStopwatch(n)
-	r.follow.watch.Store(&watch{word: []byte("back-"), seen: func(d *processor.Decision, at time.Time) {
-		number, ok := strings.CutPrefix(d.Cause.Value, "back-")
-		if i, err := strconv.Atoi(number); ok && err == nil && d.Outcome == processor.Sent && d.Moment == "back_in_stock" {
-			s.stop(i-first, at)
-		}
-	}})
+	offers, handoffs := newStopwatch(n), newStopwatch(n)
+	until := func(s *stopwatch) *watch {
+		return &watch{word: []byte("back-"), seen: func(d *processor.Decision, at time.Time) {
+			number, ok := strings.CutPrefix(d.Cause.Value, "back-")
+			if i, err := strconv.Atoi(number); ok && err == nil && d.Outcome == processor.Sent && d.Moment == "back_in_stock" {
+				s.stop(i-first, at)
+			}
+		}}
+	}
+	r.follow.watch.Store(until(offers))
 	defer r.follow.watch.Store(nil)
+	r.handed.Store(until(handoffs))
+	defer r.handed.Store(nil)
 	sent := 0
-	err := h.play(ctx, r, Schedule{Rate: rate, Next: g.Next, Specials: restocksPerSecond, Special: func(i int, _ time.Time) error {
+	err = h.play(ctx, r, Schedule{Rate: rate, Next: g.Next, Specials: restocksPerSecond, Special: func(i int, _ time.Time) error {
 		if i >= n {
 			return nil
 		}
 		sent++
 		return r.pipe.Special(ctx, level(restockItem(first+i), 100, 2, r.ms()), func(err error) {
 			if err == nil {
-				s.start(i, time.Now())
+				offers.start(i, time.Now())
+				handoffs.start(i, time.Now())
 			}
 		})
 	}}, h.Duration)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s.settle(sent)
-	return s.histogram()
+	offers.settle(sent)
+	if offer, err = offers.histogram(); err != nil {
+		return nil, nil, err
+	}
+	handoffs.settle(sent)
+	handoff, err = handoffs.histogram()
+	return offer, handoff, err
 }
 
 // crowd is how many wait for one item: a hundred thousand, but in tests.

@@ -32,6 +32,7 @@ type rig struct {
 	worker *worker.Worker
 	kill   context.CancelFunc // of the worker
 	back   atomic.Int64       // how far the clocks are behind, ns
+	handed atomic.Pointer[watch]
 }
 
 // Partitions of every rig.
@@ -96,7 +97,7 @@ func (r *rig) start(ctx context.Context, flushEvery time.Duration) error {
 	names := []string{"email", "push", "sms", "whatsapp", "onsite", "ads", "social", "desk", "orders"}
 	channels := make(map[string]connectors.ChannelConfig, len(names))
 	for _, name := range names {
-		channels[name] = connectors.ChannelConfig{Channel: hole{}, Queue: 1 << 17}
+		channels[name] = connectors.ChannelConfig{Channel: hole{&r.handed}, Queue: 1 << 17}
 	}
 	logger := slog.New(slog.DiscardHandler)
 	if os.Getenv("BENCH_LOG") != "" {
@@ -227,11 +228,16 @@ func faster() []byte {
 }
 
 // hole is a channel that takes everything.
-type hole struct{}
+type hole struct {
+	seen *atomic.Pointer[watch] // told of each decision, if set
+}
 
 func (hole) Name() string     { return "hole" }
 func (hole) Idempotent() bool { return true }
 func (hole) Close() error     { return nil }
-func (hole) Deliver(context.Context, *processor.Decision) connectors.Result {
+func (h hole) Deliver(_ context.Context, d *processor.Decision) connectors.Result {
+	if w := h.seen.Load(); w != nil {
+		w.seen(d, time.Now())
+	}
 	return connectors.Result{Delivery: processor.Delivered, Code: "200"}
 }
