@@ -62,9 +62,13 @@ type said struct {
 // attempt on a channel that said "not now".
 const retryAfterMS = 60_000
 
-// maxTicks bounds the ticks at one instant: a timer that arms itself for the
-// same instant would never let the clock move.
-const maxTicks = 100_000
+// Two entities that answer each other for ever, or a timer that arms itself for
+// the same instant, would never let the clock move: so many records at one
+// instant are a failure.
+const (
+	maxTransfers = 100_000
+	maxTicks     = 100_000
+)
 
 func newCluster(partitions int, now int64) (*cluster, error) {
 	c := &cluster{now: now, channels: map[string]delivery{"": {result: "delivered"}}}
@@ -117,7 +121,10 @@ func (c *cluster) append(p int, body []byte) error {
 
 // settle applies what is on its way, until nothing is.
 func (c *cluster) settle() error {
-	for len(c.queue) > 0 {
+	for n := 0; len(c.queue) > 0; n++ {
+		if n == maxTransfers {
+			return fmt.Errorf("%d transfers in one millisecond do not end", maxTransfers)
+		}
 		next := c.queue[0]
 		c.queue = c.queue[1:]
 		if err := c.apply(next); err != nil {

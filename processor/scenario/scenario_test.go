@@ -4,6 +4,9 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // TestScenarios runs every scenario that ships, on 1 and 16 partitions and
@@ -19,7 +22,7 @@ func TestScenarios(t *testing.T) {
 		for _, err := range faults {
 			t.Error(err)
 		}
-		for _, s := range list {
+		for i, s := range list {
 			if names[s.Name] != "" {
 				t.Errorf("%s:%d: the name %q is taken in %s", f, s.Line, s.Name, names[s.Name])
 			}
@@ -30,6 +33,14 @@ func TestScenarios(t *testing.T) {
 				r := Run(context.Background(), s, Options{})
 				if !r.OK() {
 					t.Errorf("\n%s", r.text())
+				}
+				if i%8 != 0 {
+					return
+				}
+				// The same log says the same, to the last number.
+				a, b := run(context.Background(), s, 3, false), run(context.Background(), s, 3, false)
+				if diff := cmp.Diff(a.Decisions, b.Decisions, cmpopts.IgnoreUnexported(Decided{})); diff != "" {
+					t.Errorf("run twice:\n%s", diff)
 				}
 			})
 		}
