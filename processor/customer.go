@@ -22,13 +22,14 @@ type Customer struct {
 	Contacts    []Contact
 }
 
-// Limits of what one customer holds. What goes beyond drops the oldest.
+// Limits of what one customer holds. What goes beyond drops the oldest; only
+// an interest that holds a place is never dropped, the new one is refused.
 const (
 	maxCarts       = 16
 	maxLines       = 200
-	maxOrders      = 64
-	maxInterests   = 100
-	maxOccurrences = 400
+	maxOrders      = 200
+	maxInterests   = 500
+	maxOccurrences = 1000
 	maxContacts    = 200
 )
 

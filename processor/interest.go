@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Interest says that a customer wants an item: from which events, how
 // strongly, since when, at what price seen, on what terms. The customer's side
@@ -173,7 +176,10 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		return
 	}
 	if in == nil {
-		c.dropInterest(m, now)
+		if !c.dropInterest(m, now) {
+			m.dead("limit", fmt.Sprintf("customer %s waits for %d items, no more are kept", c.ID, maxInterests), m.current)
+			return
+		}
 		c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, e.At)})
 		in = &c.Interests[len(c.Interests)-1]
 		m.watch(sku).interested(m, c.ID, true)
@@ -237,33 +243,30 @@ func (c *Customer) endedAt(in *Interest) int64 {
 	return 0
 }
 
-// dropInterest makes room: what is not alive goes first, then the oldest that
-// holds no place.
-func (c *Customer) dropInterest(m *Machine, now int64) {
+// dropInterest makes room for one more interest: what is not alive goes first,
+// then the oldest that holds no place. It reports whether there is room: a
+// place in a queue is never given up for another wish.
+func (c *Customer) dropInterest(m *Machine, now int64) bool {
 	if len(c.Interests) < maxInterests {
-		return
+		return true
 	}
-	drop := -1
+	drop, dead := -1, false
 	for i := range c.Interests {
 		in := &c.Interests[i]
 		if in.Queued || in.Offer != 0 {
 			continue
 		}
-		if name, _ := in.strongest(now); name == "" && in.Bought == 0 {
-			drop = i
-			break
-		}
-		if drop < 0 || in.Since < c.Interests[drop].Since {
-			drop = i
+		name, _ := in.strongest(now)
+		if over := name == ""; drop < 0 || over && !dead || over == dead && in.Since < c.Interests[drop].Since {
+			drop, dead = i, over
 		}
 	}
 	if drop < 0 {
-		drop = 0
-		in := &c.Interests[0]
-		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
+		return false
 	}
 	m.watch(c.Interests[drop].SKU).interested(m, c.ID, false)
 	c.Interests = slices.Delete(c.Interests, drop, drop+1)
+	return true
 }
 
 // queueUp takes a place in the item's queue.

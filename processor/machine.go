@@ -32,14 +32,15 @@ type Machine struct {
 	skips                 map[Skip]bool
 
 	// The step being applied.
-	out    *Outputs
-	index  int       // within the record
-	mark   int       // where its outputs begin
-	last   *head     // touched last
-	body   writer    // scratch of emit
-	event  Event     // scratch of Apply
-	inbox  []Message // for entities of this partition
-	values []string  // scratch of occurrences
+	out     *Outputs
+	current []byte    // the entry
+	index   int       // within the record
+	mark    int       // where its outputs begin
+	last    *head     // touched last
+	body    writer    // scratch of emit
+	event   Event     // scratch of Apply
+	inbox   []Message // for entities of this partition
+	values  []string  // scratch of occurrences
 
 	// Write-behind and memory; see entity.go.
 	writer   Writer
@@ -241,6 +242,7 @@ func mix(x uint64) uint64 {
 
 // entry applies one entry of a record.
 func (m *Machine) entry(entry []byte) {
+	m.current = entry
 	body := entry[1:]
 	switch EntryType(entry[0]) {
 	case EventEntry:
