@@ -111,6 +111,9 @@ func (w *Worker) Start(ctx context.Context) error {
 	if options.Logger == nil {
 		options.Logger = w.cfg.Logger
 	}
+	if options.Stores == 0 {
+		options.Stores = w.log.Partitions() // all of them may fall to this worker
+	}
 	w.shared = state.NewShared(options)
 	if len(w.cfg.Channels) > 0 {
 		w.dispatcher = connectors.NewDispatcher(connectors.Config{
