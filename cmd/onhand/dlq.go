@@ -8,18 +8,9 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-)
 
-// letter is a dead letter as a list tells it.
-type letter struct {
-	Seq    uint64 `json:"seq"`
-	At     string `json:"at"`
-	Kind   string `json:"kind"`
-	Source string `json:"source"`
-	Reason string `json:"reason"`
-	Field  string `json:"field"`
-	Detail string `json:"detail"`
-}
+	"onhand/cmd/onhand/api"
+)
 
 func (a *app) dlqCommand() *cobra.Command {
 	var cl client
@@ -87,11 +78,11 @@ func number(s string) (string, error) {
 }
 
 func (a *app) listLetters(ctx context.Context, cl *client) error {
-	all := []letter{}
+	all := []api.Letter{}
 	for cursor := ""; ; {
 		var page struct {
-			Data []letter `json:"data"`
-			Next *string  `json:"next"`
+			Data []api.Letter `json:"data"`
+			Next *string      `json:"next"`
 		}
 		answer, _, err := cl.do(ctx, http.MethodGet, "/dlq?limit=500&cursor="+cursor, nil)
 		if err != nil {
@@ -111,7 +102,7 @@ func (a *app) listLetters(ctx context.Context, cl *client) error {
 	}
 	t := table{head: []string{">no.", "at", "kind", "source", "reason", "detail"}}
 	for _, l := range all {
-		t.add(strconv.FormatUint(l.Seq, 10), l.At, l.Kind, l.Source, l.Reason, l.Detail)
+		t.add(strconv.FormatUint(l.Seq, 10), l.At.String(), l.Kind, l.Source, l.Reason, l.Detail)
 	}
 	return t.print(a.out)
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,14 +50,17 @@ func (a *app) switchCommand(name, short, long, method string) *cobra.Command {
 }
 
 func (a *app) printStops(all bool, tags []string) error {
-	text := "nothing is stopped"
-	switch {
-	case all:
-		text = "everything is stopped"
-	case len(tags) > 0:
-		text = "stopped: " + strings.Join(tags, ", ")
+	var parts []string
+	if all {
+		parts = append(parts, "everything is stopped")
 	}
-	_, err := fmt.Fprintln(a.out, text)
+	if len(tags) > 0 {
+		parts = append(parts, "stopped: "+strings.Join(tags, ", "))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing is stopped")
+	}
+	_, err := fmt.Fprintln(a.out, strings.Join(parts, "; "))
 	return err
 }
 
@@ -78,7 +80,7 @@ func (a *app) statusCommand() *cobra.Command {
 				_, err := a.out.Write(answer)
 				return err
 			}
-			var s statusAnswer
+			var s api.Status
 			if err := json.Unmarshal(answer, &s); err != nil {
 				return fmt.Errorf("the answer cannot be read: %w", err)
 			}
@@ -87,29 +89,7 @@ func (a *app) statusCommand() *cobra.Command {
 	}, &cl))
 }
 
-// statusAnswer is api.Status as a client reads it.
-type statusAnswer struct {
-	Ready      bool     `json:"ready"`
-	Reason     string   `json:"reason"`
-	Moments    string   `json:"moments"`
-	Stopped    bool     `json:"stopped"`
-	Tags       []string `json:"stopped_tags"`
-	Partitions []struct {
-		Partition  int
-		Owner      string
-		Standby    string
-		Phase      string
-		Epoch      uint64
-		Position   uint64
-		Lag        uint64
-		LogTime    *time.Time `json:"log_time"`
-		StateBytes uint64     `json:"state_bytes"`
-		SavedAt    *time.Time `json:"saved_at"`
-		Reason     string
-	} `json:"partitions"`
-}
-
-func (a *app) printStatus(s *statusAnswer) error {
+func (a *app) printStatus(s *api.Status) error {
 	state := "ready"
 	if !s.Ready {
 		state = "not ready: " + s.Reason
@@ -119,15 +99,9 @@ func (a *app) printStatus(s *statusAnswer) error {
 		return err
 	}
 	t := table{head: []string{">no.", "owner", "standby", "phase", ">epoch", ">position", ">lag", "log time", ">state MiB", "saved at"}}
-	at := func(x *time.Time) string {
-		if x == nil {
-			return ""
-		}
-		return x.UTC().Format(time.DateTime)
-	}
 	for _, p := range s.Partitions {
 		t.add(strconv.Itoa(p.Partition), p.Owner, p.Standby, strings.TrimSpace(p.Phase+" "+p.Reason), strconv.FormatUint(p.Epoch, 10),
-			strconv.FormatUint(p.Position, 10), strconv.FormatUint(p.Lag, 10), at(p.LogTime), fmt.Sprintf("%.1f", float64(p.StateBytes)/(1<<20)), at(p.SavedAt))
+			strconv.FormatUint(p.Position, 10), strconv.FormatUint(p.Lag, 10), p.LogTime.String(), p.MiB(), p.SavedAt.String())
 	}
 	return t.print(a.out)
 }

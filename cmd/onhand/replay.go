@@ -129,6 +129,8 @@ func (a *app) replay(c *cobra.Command, f *replayFlags, path string) (err error) 
 	took := time.Since(began)
 	s, tallies := r.Judge.Report(r.Clock.Now())
 	s.EventsPerSecond = float64(int(float64(s.Events) / took.Seconds()))
+	// A clock that stands still cannot tell how long a decision took.
+	s.EventToDecision, s.RestockToOffer = shop.Spread{}, shop.Spread{}
 	if !a.json {
 		fmt.Fprintf(a.out, "%s to %s in %s, %d refused\n", start.UTC().Format(time.DateTime), r.Clock.Now().UTC().Format(time.DateTime), took.Round(time.Second/10), r.Refused)
 	}

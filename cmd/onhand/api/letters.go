@@ -5,29 +5,28 @@ import (
 	"net/http"
 	"strconv"
 
-	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/worker"
 )
 
 // Letter is a dead letter.
 type Letter struct {
-	Seq       uint64            `json:"seq"`
-	At        processor.Instant `json:"at"`
-	Kind      string            `json:"kind"` // the inlet, or step
-	Reason    string            `json:"reason"`
-	Detail    string            `json:"detail"`
-	Field     string            `json:"field,omitempty"`
-	Source    string            `json:"source,omitempty"`
-	Partition *int              `json:"partition,omitempty"`
-	Position  uint64            `json:"position,omitempty"`
-	Step      uint64            `json:"step,omitempty"`
-	Body      string            `json:"body,omitempty"`  // as it was sent; only of a single letter
-	Entry     []byte            `json:"entry,omitempty"` // of the log, base64; only of a single letter
+	Seq       uint64  `json:"seq"`
+	At        Instant `json:"at"`
+	Kind      string  `json:"kind"` // the inlet, or step
+	Reason    string  `json:"reason"`
+	Detail    string  `json:"detail"`
+	Field     string  `json:"field,omitempty"`
+	Source    string  `json:"source,omitempty"`
+	Partition *int    `json:"partition,omitempty"`
+	Position  uint64  `json:"position,omitempty"`
+	Step      uint64  `json:"step,omitempty"`
+	Body      string  `json:"body,omitempty"`  // as it was sent; only of a single letter
+	Entry     []byte  `json:"entry,omitempty"` // of the log, base64; only of a single letter
 }
 
 func letterOf(d jetstream.DeadLetter) Letter {
-	l := Letter{Seq: d.Seq, At: processor.Instant(d.At.UnixMilli()), Kind: d.Key}
+	l := Letter{Seq: d.Seq, At: Instant(d.At.UnixMilli()), Kind: d.Key}
 	var x worker.DeadLetter
 	if err := json.Unmarshal(d.Data, &x); err != nil {
 		l.Body = string(d.Data)
@@ -35,7 +34,7 @@ func letterOf(d jetstream.DeadLetter) Letter {
 	}
 	l.Reason, l.Detail, l.Field, l.Source, l.Position, l.Step, l.Body, l.Entry = x.Reason, x.Detail, x.Field, x.Source, x.Position, x.Step, x.Body, x.Entry
 	if x.At != 0 {
-		l.At = processor.Instant(x.At)
+		l.At = Instant(x.At)
 	}
 	if x.Partition >= 0 {
 		l.Partition = &x.Partition

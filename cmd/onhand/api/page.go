@@ -113,18 +113,5 @@ func countRows(a *API) (rows []countRow) {
 	return rows
 }
 
-// Time writes an instant for people.
-func (p Partition) Time() string {
-	if p.LogTime == 0 {
-		return ""
-	}
-	return time.UnixMilli(int64(p.LogTime)).UTC().Format("15:04:05.000")
-}
-
 // MiB is the size of the state for people.
 func (p Partition) MiB() string { return fmt.Sprintf("%.1f", float64(p.StateSize)/(1<<20)) }
-
-// Clock is the time of a letter for people.
-func (l Letter) Clock() string {
-	return time.UnixMilli(int64(l.At)).UTC().Format("2006-01-02 15:04:05")
-}

@@ -27,26 +27,26 @@ type Status struct {
 
 // Source is how far a source has reported.
 type Source struct {
-	Name       string            `json:"name"`
-	CompleteTo processor.Instant `json:"complete_to"`
+	Name       string  `json:"name"`
+	CompleteTo Instant `json:"complete_to"`
 }
 
 // Partition is how a partition stands.
 type Partition struct {
-	Partition int               `json:"partition"`
-	Owner     string            `json:"owner"` // address of the worker
-	Standby   string            `json:"standby,omitempty"`
-	Phase     string            `json:"phase"` // opening, replaying, live, paused, stopped, elsewhere
-	Reason    string            `json:"reason,omitempty"`
-	Epoch     uint64            `json:"epoch"`
-	Position  uint64            `json:"position"` // last record applied
-	End       uint64            `json:"end"`      // last record of the log
-	Lag       uint64            `json:"lag"`      // records
-	LogTime   processor.Instant `json:"log_time"`
-	Step      uint64            `json:"step"`
-	StateSize uint64            `json:"state_bytes"`
-	Saved     uint64            `json:"saved"` // position of the state on disk
-	SavedAt   processor.Instant `json:"saved_at"`
+	Partition int     `json:"partition"`
+	Owner     string  `json:"owner"` // address of the worker
+	Standby   string  `json:"standby,omitempty"`
+	Phase     string  `json:"phase"` // opening, replaying, live, paused, stopped, elsewhere
+	Reason    string  `json:"reason,omitempty"`
+	Epoch     uint64  `json:"epoch"`
+	Position  uint64  `json:"position"` // last record applied
+	End       uint64  `json:"end"`      // last record of the log
+	Lag       uint64  `json:"lag"`      // records
+	LogTime   Instant `json:"log_time"`
+	Step      uint64  `json:"step"`
+	StateSize uint64  `json:"state_bytes"`
+	Saved     uint64  `json:"saved"` // position of the state on disk
+	SavedAt   Instant `json:"saved_at"`
 }
 
 // status answers how all partitions stand.
@@ -74,7 +74,7 @@ func (a *API) statusOf(ctx context.Context) Status {
 			shop := m.Shop()
 			s.Moments, s.Stopped, s.Tags = shop.Version, shop.Stopped, append(s.Tags, shop.Tags...)
 			for _, x := range shop.Sources {
-				s.Sources = append(s.Sources, Source{x.Name, processor.Instant(x.CompleteTo)})
+				s.Sources = append(s.Sources, Source{x.Name, Instant(x.CompleteTo)})
 			}
 		})
 	}
@@ -87,8 +87,8 @@ func (a *API) partition(p worker.PartitionStatus) Partition {
 	}
 	return Partition{
 		Partition: p.Partition, Owner: a.name(p.Owner), Standby: a.name(p.Standby), Phase: p.Phase, Reason: p.Reason,
-		Epoch: p.Epoch, Position: p.Position, End: p.End, Lag: p.Lag, LogTime: processor.Instant(p.LogTime), Step: p.Step,
-		StateSize: p.StateSize, Saved: p.Saved, SavedAt: processor.Instant(p.SavedAt),
+		Epoch: p.Epoch, Position: p.Position, End: p.End, Lag: p.Lag, LogTime: Instant(p.LogTime), Step: p.Step,
+		StateSize: p.StateSize, Saved: p.Saved, SavedAt: Instant(p.SavedAt),
 	}
 }
 

@@ -97,6 +97,11 @@ func (j *Judge) decision(partition int, body []byte, at time.Time) error {
 	if err != nil {
 		return err
 	}
+	return j.hear(partition, &d, at)
+}
+
+// hear takes one decision.
+func (j *Judge) hear(partition int, d *processor.Decision, at time.Time) error {
 	j.decided++
 	j.tallies[Tally{Moment: d.Moment, Outcome: d.Outcome.String(), Reason: string(d.Reason)}]++
 	if d.Action != nil && d.Mode == "live" && (d.Outcome == processor.Sent || d.Outcome == processor.Retracted) {

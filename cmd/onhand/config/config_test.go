@@ -1,0 +1,109 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"onhand/processor/jetstream"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
+
+func TestParse(t *testing.T) {
+	t.Setenv("SHOP_KEY", "0123456789abcdef0")
+	c, faults := Parse("onhand.yaml", []byte(`
+data: /var/lib/onhand
+http: 127.0.0.1:8080
+moments: moments.yaml
+partitions: 8
+sync: interval
+memory: 512MiB
+nats:
+  listen: 127.0.0.1:4222
+  users: [{name: till, password: secret, publish: [onhand.ingest.>]}]
+keys:
+  write: {shop: "${SHOP_KEY}"}
+  read: [rrrrrrrrrrrrrrrr]
+  operate: [oooooooooooooooo]
+channels:
+  email: {type: webhook, url: "https://mail.example.com/hook", secrets: [whsec_x], rate: 2.5, burst: 5, in_flight: 3, timeout: 5s, public_only: true}
+  ads: {type: file, path: ads.ndjson, sync: true, max_bytes: 1GiB}
+`))
+	require.Empty(t, faults)
+	require.Equal(t, Config{
+		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Memory: 512 << 20,
+		NATS: NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}},
+		Keys: Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
+		Channels: map[string]Channel{
+			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_x"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
+			"ads":   {Type: "file", Path: "ads.ndjson", Sync: true, MaxBytes: 1 << 30},
+		},
+	}, c)
+}
+
+func TestDefaults(t *testing.T) {
+	c, faults := Parse("onhand.yaml", nil)
+	require.Empty(t, faults)
+	c = c.Defaults()
+	require.Equal(t, Config{Data: "data", HTTP: "127.0.0.1:7070", Sync: SyncAlways}, c)
+	require.False(t, c.Keys.Any())
+}
+
+// All faults are told at once; testdata/NAME.yaml has them, NAME.faults says them.
+func TestGoldenFaults(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, faults := Parse(filepath.Base(path), text)
+		var b strings.Builder
+		for _, f := range faults {
+			b.WriteString(f.String() + "\n")
+		}
+		golden := strings.TrimSuffix(path, ".yaml") + ".faults"
+		if *rewrite {
+			require.NoError(t, os.WriteFile(golden, []byte(b.String()), 0o600))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.Equal(t, string(want), b.String(), path)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "localhost:1": true,
+		":1": false, "0.0.0.0:1": false, "[::]:1": false, "10.0.0.1:1": false, "example.com:1": false, "nonsense": false,
+	} {
+		require.Equal(t, want, Loopback(address), address)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"data", "http", "partitions"}
+	for got, want := range map[string]string{"dtaa": "data", "partition": "partitions", "htpp": "http", "zzzzzzzz": "", "": ""} {
+		require.Equal(t, want, Nearest(got, known), got)
+	}
+}
+
+// Whatever the text, there is an answer, and a fault names a place in it.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("data: x\nkeys: {write: {a: b}}\nchannels: {x: {type: file}}"))
+	f.Add([]byte("a: &b [*b]\n---\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, faults := Parse("f", text)
+		for _, x := range faults {
+			if x.Line < 1 || x.Col < 1 || x.What == "" {
+				t.Fatalf("%+v", x)
+			}
+		}
+	})
+}

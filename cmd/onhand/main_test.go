@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"onhand/cmd/onhand/config"
+	"onhand/processor/moments"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onhand runs a command line in this process.
+func onhand(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = run(t.Context(), args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// file writes a file for a test and returns its path.
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestExitStatus(t *testing.T) {
+	good := file(t, "good.yaml", string(moments.Shipped()))
+	bad := file(t, "bad.yaml", "version: 1\ncurrency: EUR\nmoments:\n  x:\n    whenn: Page\n")
+	passing := file(t, "passing.yaml", "name: nothing happens\nsteps:\n  - at: 1h\n    expect: []\n")
+	failing := file(t, "failing.yaml", "name: a message out of nothing\nsteps:\n  - at: 1h\n    expect: [{moment: cart_abandoned}]\n")
+	t.Setenv("ONHAND_SERVER", "http://127.0.0.1:1") // nobody listens there
+	for _, tt := range []struct {
+		args   string
+		status int
+		says   string // on either output
+	}{
+		{"", 0, "Available Commands"},
+		{"help demo", 0, "onhand demo --seed 7"},
+		{"version", 0, "onhand dev"},
+		{"version --json", 0, `"decisions": 1`},
+		{"completion bash", 0, "bash completion"},
+		{"sttaus", 2, "status"},
+		{"run --dtaa x", 2, "did you mean --data?"},
+		{"run extra", 2, "unknown command"},
+		{"run --sync never", 2, "always or interval"},
+		{"run --partitions 0", 2, "from 1 to 1024"},
+		{"run --memory much", 2, "write for example 2GiB"},
+		{"run --nats nats://127.0.0.1:1 --nats-listen 127.0.0.1:1", 2, "keep one"},
+		{"run --http 0.0.0.0:0", 1, "without keys"},
+		{"run --config /nonexistent.yaml", 1, "no such file"},
+		{"version --log-level loud", 2, "debug, info"},
+		{"version --log-format xml", 2, "text or json"},
+		{"check " + good, 0, "3 moments, version"},
+		{"check", 0, "shipped moments.yaml: 3 moments"},
+		{"check " + bad, 1, `bad.yaml:5:5: unknown key "whenn" in moment x; did you mean "when"?`},
+		{"check --json " + bad, 1, `"line": 5`},
+		{"check a b", 2, "accepts at most 1"},
+		{"check /nonexistent.yaml", 1, "does not exist"},
+		{"test " + passing, 0, "1 scenario"},
+		{"test " + failing, 1, "MISSING"},
+		{"test", 2, "requires at least 1"},
+		{"test --run ( " + passing, 2, "--run"},
+		{"sim --seeds 0", 2, "at least 1"},
+		{"bench --sync never", 2, "always or interval"},
+		{"status", 1, "start it with: onhand run"},
+		{"status --server nowhere", 2, "is not an address"},
+		{"stop --tag x", 1, "start it with: onhand run"},
+		{"dlq show x", 2, "is not the number"},
+		{"dlq purge", 2, "--through"},
+		{"diff /nonexistent.yaml", 2, "no such file"},
+		{"apply", 2, "accepts 1 arg"},
+		{"demo --rate slow", 2, "or max"},
+		{"demo --http 0.0.0.0:1", 2, "loopback only"},
+		{"replay", 2, "accepts 1 arg"},
+		{"replay --format xml x", 2, "online-retail"},
+		{"replay --speed 0 x", 2, "or max"},
+		{"replay --format segment /nonexistent", 1, "no such file"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			status, out, err := onhand(t, strings.Fields(tt.args)...)
+			require.Equal(t, tt.status, status, "stdout %s\nstderr %s", out, err)
+			require.Contains(t, out+err, tt.says)
+		})
+	}
+}
+
+// The exit status of a simulation is what it found.
+func TestSim(t *testing.T) {
+	status, out, errs := onhand(t, "sim", "--seed", "1", "--json")
+	require.Contains(t, out, `"seeds": 1`, errs)
+	require.Equal(t, status == 0, strings.Contains(out, `"failed": []`), out)
+}
+
+// Every command says what it does and shows an example.
+func TestHelp(t *testing.T) {
+	root := (&app{out: &bytes.Buffer{}, err: &bytes.Buffer{}}).root()
+	for _, c := range root.Commands() {
+		require.NotEmpty(t, c.Short, c.Name())
+		require.Contains(t, c.Example, "onhand "+c.Name(), c.Name())
+		for _, sub := range c.Commands() {
+			require.Contains(t, sub.Example, "onhand "+c.Name()+" "+sub.Name())
+		}
+	}
+}
+
+func TestChannelsThatAreNotConfiguredAreNamed(t *testing.T) {
+	path := file(t, "onhand.yaml", "channels:\n  push: {type: file, path: push.ndjson}\n")
+	status, out, _ := onhand(t, "check", "--config", path)
+	require.Equal(t, 0, status)
+	require.Contains(t, out, "warning: channel email of moment back_in_stock is not configured")
+	require.NotContains(t, out, "channel push")
+}
+
+func TestFlagsBeatTheConfiguration(t *testing.T) {
+	path := file(t, "onhand.yaml", "data: from-file\nsync: interval\npartitions: 4\nmemory: 1GiB\nmoments: m.yaml\n")
+	a := &app{out: &bytes.Buffer{}}
+	var f runFlags
+	c := a.runCommand()
+	require.NoError(t, c.ParseFlags([]string{"--data", "from-flag", "--partitions", "2"}))
+	f.config, f.data, f.partitions, f.http, f.sync = path, "from-flag", 2, "127.0.0.1:7070", config.SyncAlways
+	cfg, err := a.configure(c, &f)
+	require.NoError(t, err)
+	require.Equal(t, "from-flag", cfg.Data)
+	require.Equal(t, 2, cfg.Partitions)
+	require.Equal(t, config.SyncInterval, cfg.Sync)
+	require.Equal(t, int64(1<<30), cfg.Memory)
+	require.Equal(t, filepath.Join(filepath.Dir(path), "m.yaml"), cfg.Moments)
+}
+
+// A service is started, asked, changed, and stopped in order.
+func TestRunAndOperate(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	data := t.TempDir()
+	var out, errs syncBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"run", "--data", data, "--http", "127.0.0.1:0", "--partitions", "2", "--sync", "interval"}, &out, &errs)
+	}()
+	defer stop()
+	url := out.after(t, "ready ", &errs)
+	t.Setenv("ONHAND_SERVER", url)
+
+	check := func(status int, says string, args ...string) string {
+		t.Helper()
+		got, stdout, stderr := onhand(t, args...)
+		require.Equal(t, status, got, "%s%s", stdout, stderr)
+		require.Contains(t, stdout+stderr, says)
+		return stdout
+	}
+	check(0, "live", "status")
+	check(0, `"ready":true`, "status", "--json")
+	check(0, "retarget_ads", "moments", "list")
+	check(0, "", "diff", file(t, "same.yaml", check(0, "version: 1", "moments", "show")))
+
+	changed := file(t, "changed.yaml", strings.Replace(string(moments.Shipped()), "after: 45m", "after: 1h", 1))
+	check(1, "after: 45m -> 1h", "diff", changed)
+	check(0, "dry run", "apply", "--dry-run", changed)
+	check(1, "after", "diff", changed)
+	check(0, "is in force", "apply", changed)
+	check(0, "", "diff", changed)
+	check(1, "changed.yaml:1:1", "apply", file(t, "changed.yaml", "nonsense: 1\n"))
+
+	check(0, "everything is stopped", "stop")
+	check(0, "stopped: spring", "stop", "--tag", "spring", "--json=false")
+	check(0, "stopped: spring", "resume")
+	check(0, "nothing is stopped", "resume", "--tag", "spring")
+
+	check(0, "none", "dlq", "list")
+	check(1, "there is none", "dlq", "show", "7")
+
+	stop()
+	require.Equal(t, 0, <-ended, errs.String())
+}
+
+// A recorded story goes through the whole service by a clock of its own.
+// Nothing is delivered; what would have been is written.
+func TestReplay(t *testing.T) {
+	story := file(t, "story.ndjson", `
+{"type":"track","event":"Product Updated","messageId":"1","timestamp":"2026-03-02T10:00:00Z","properties":{"sku":"phone","price":199,"currency":"EUR"}}
+{"type":"track","event":"Stock Level Reported","messageId":"2","timestamp":"2026-03-02T10:00:00Z","properties":{"sku":"phone","available":10,"location":"lyon-dc","version":1}}
+{"batch":[{"type":"identify","messageId":"3","userId":"ann","timestamp":"2026-03-02T10:00:01Z","traits":{"email":"ann@example.com","timezone":"Europe/Paris","consent":{"email":{"marketing":true}}}}]}
+{"type":"track","event":"Consent Changed","messageId":"4","userId":"ann","timestamp":"2026-03-02T10:00:02Z","properties":{"channel":"email","purpose":"marketing","granted":true,"confirmed":true}}
+{"type":"track","event":"Product Added","messageId":"5","userId":"ann","timestamp":"2026-03-02T10:01:00Z","properties":{"cart_id":"c1","sku":"phone","quantity":1,"price":199,"currency":"EUR"}}
+{"type":"trick","messageId":"6","userId":"ann","timestamp":"2026-03-02T10:02:00Z"}
+`)
+	sent, summary := filepath.Join(t.TempDir(), "sent.ndjson"), filepath.Join(t.TempDir(), "summary.json")
+	moments := file(t, "moments.yaml", strings.NewReplacer("double_opt_in: [email]", "", "percent: 10", "percent: 0").Replace(string(moments.Shipped())))
+	status, out, errs := onhand(t, "replay", story, "--moments", moments, "--deliver", sent, "--summary", summary, "--after", "4h")
+	require.Equal(t, 0, status, errs)
+	require.Contains(t, out, "2026-03-02 10:00:00 to")
+	require.Contains(t, out, "1 refused")
+	text, err := os.ReadFile(sent)
+	require.NoError(t, err)
+	require.Equal(t, 1, bytes.Count(text, []byte("\n")), "%s\n%s", text, out)
+	require.Contains(t, string(text), `"customer":"ann","moment":"cart_abandoned"`)
+	require.Contains(t, string(text), `"at":"2026-03-02T10:4`, "45 minutes after, by the recorded clock")
+	text, err = os.ReadFile(summary)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"events": 6`)
+}
+
+func TestReplayOfRetailIsJudged(t *testing.T) {
+	path := filepath.Join("..", "..", "processor", "sim", "shop", "testdata", "retail.csv")
+	status, out, errs := onhand(t, "replay", "--format", "online-retail", path, "--json")
+	require.Equal(t, 0, status, out)
+	require.Contains(t, errs, "real demand, simulated supply")
+	require.Contains(t, out, `"oversold": 0`)
+}
+
+func TestReplaySaysWhereAFileIsWrong(t *testing.T) {
+	path := file(t, "bad.ndjson", `{"type":"page","userId":"a","timestamp":"2026-03-02T10:00:00Z"}`+"\nnonsense\n")
+	status, _, errs := onhand(t, "replay", path)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "bad.ndjson:2:1: ")
+}
