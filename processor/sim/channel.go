@@ -47,6 +47,10 @@ func (w *world) deliver(i int) {
 	a := take(&w.attempts, i)
 	d := a.effect.Decision
 	w.note("attempt", a.from.part, a.effect.Number, 0)
+	if w.faulty && w.rng.IntN(30) == 0 && a.from.live() { // the queue was full
+		a.from.p.NotAttempted(a.effect, "queue_full", time.UnixMilli(a.from.process.now()+1000))
+		return
+	}
 	h := w.handed[d.Action.ID]
 	if h == nil {
 		h = &handed{attempts: map[int]int{}}

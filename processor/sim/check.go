@@ -35,6 +35,7 @@ func (w *world) judge() {
 			}
 		})
 	}
+	w.messagesOnce(all)
 	w.oneDecisionPerCause(all)
 	w.balanced(all)
 	w.attemptedOnce()
@@ -117,6 +118,17 @@ func (w *world) flushBehindCommit(p int, r *replayed) {
 			if q != p && n > s.landed[q] {
 				w.fail("flush behind commit", "partition %d saved its state at record %d when partition %d had its messages up to %d, not %d", p, s.position, q, s.landed[q], n)
 				return
+			}
+		}
+	}
+}
+
+// messagesOnce: each message between partitions was accepted once.
+func (w *world) messagesOnce(all []*replayed) {
+	for p, r := range all {
+		for q, n := range r.steps[len(r.steps)-1].sent {
+			if have := all[q].accepted[p]; have != n {
+				w.fail("messages once", "partition %d said %d messages to partition %d, which accepted %d", p, n, q, have)
 			}
 		}
 	}

@@ -118,7 +118,8 @@ func (o *oracle) origin(from int, to int, position uint64) (first, last uint64) 
 	}
 	records, steps := o.logs[to].records, o.after[from].steps
 	at := func(n uint64) uint64 {
-		return uint64(sort.Search(len(steps), func(i int) bool { return steps[i].sent[to] >= n }))
+		// Not found only when a message lies there that nobody sent.
+		return uint64(min(len(steps)-1, sort.Search(len(steps), func(i int) bool { return steps[i].sent[to] >= n })))
 	}
 	return at(records[position-1].landed[from] + 1), at(records[position].landed[from])
 }

@@ -31,6 +31,7 @@ func (o *oracle) audience(customer, sku string, left int64) {
 		n, _ := ps.of(sku, wanted-clockGraceMS)
 		return n > 0
 	}
+	cleared := map[string]int64{} // by cart: what was put in up to here is out
 	records := o.logs[o.home(customer)].records
 	for i := range records {
 		before := wanted != 0 && bought()
@@ -44,7 +45,9 @@ func (o *oracle) audience(customer, sku string, left int64) {
 				ordersOfIt++
 			case f.kind == unrequested && f.sku == sku:
 				dismissed = true
-			case f.kind == added && f.sku == sku:
+			case f.kind == removed && f.sku == sku:
+				cleared[f.cart] = max(cleared[f.cart], f.at)
+			case f.kind == added && f.sku == sku && f.at > cleared[f.cart]:
 				wanted = max(wanted, f.at)
 				triggers++
 			}
@@ -58,11 +61,7 @@ func (o *oracle) audience(customer, sku string, left int64) {
 				o.w.fail("nothing invented", "%v: customer %s put it in a cart %d times, bought: %v", s, customer, triggers, before)
 			}
 			home := o.home(sku)
-			_, known := o.origin(home, o.home(customer), uint64(i))
-			if home == o.home(customer) {
-				known = uint64(i)
-			}
-			if o.most(sku, 0, min(known, uint64(len(o.logs[home].records)-1))) <= 0 {
+			if _, known := o.origin(home, o.home(customer), uint64(i)); o.most(sku, 0, known) <= 0 {
 				o.w.fail("nothing invented", "%v: there never was stock of %s", s, sku)
 			}
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -179,11 +180,19 @@ func (o *oracle) wish(customer, sku string, left int64) {
 			o.w.fail("nothing invented", "%v: there was no stock between records %d and %d of the item's log", s, first, last)
 		}
 	}
-	if left <= 0 || !x.open || len(x.other) > 0 {
+	for _, s := range x.other {
+		if s.reason != "out_of_stock" {
+			return
+		}
+	}
+	if left <= 0 || !x.open || x.ended {
 		return
 	}
 	// Who asks again while a unit is held is answered by the hold.
 	for _, s := range x.told {
+		if slices.ContainsFunc(x.other, func(r *said) bool { return r.retracts == s.id }) {
+			continue
+		}
 		if s.position >= x.at || s.at+holdMS+2*holdMarginMS > o.logs[o.home(customer)].records[x.at].now {
 			return
 		}

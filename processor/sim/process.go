@@ -66,6 +66,14 @@ func (p *process) crash() {
 	p.w.dropAttempts(func(a *attempt) bool { return a.from.process == p })
 }
 
+// wipe takes the disks of a process that is down.
+func (p *process) wipe() {
+	p.w.note("wipe", -1, p.id, 0)
+	for i := range p.disks {
+		p.disks[i] = newDisk()
+	}
+}
+
 func (w *world) dropAttempts(which func(*attempt) bool) {
 	for i := len(w.attempts) - 1; i >= 0; i-- {
 		if which(w.attempts[i]) {

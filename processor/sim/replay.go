@@ -10,8 +10,9 @@ import (
 // replayed is what one partition's log means when nothing disturbs its reader:
 // one machine, from the first record to the last, in one go.
 type replayed struct {
-	steps   []step // by position in the log; the first one is empty
-	outputs []byte
+	steps    []step // by position in the log; the first one is empty
+	outputs  []byte
+	accepted map[int]uint64 // by sender: messages accepted in all
 }
 
 // step is what one record did.
@@ -70,7 +71,7 @@ func replay(b *broker, part int) (*replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &replayed{steps: make([]step, 1, len(b.streams[part].in)+1)}
+	r := &replayed{steps: make([]step, 1, len(b.streams[part].in)+1), accepted: map[int]uint64{}}
 	r.steps[0].sent = make([]uint64, len(b.streams))
 	var out processor.Outputs
 	for i, x := range b.streams[part].in {
@@ -83,6 +84,9 @@ func replay(b *broker, part int) (*replayed, error) {
 		}
 		r.outputs = append(r.outputs, out.Buf...)
 		r.steps = append(r.steps, st)
+	}
+	for _, x := range m.Shop().Received {
+		r.accepted[int(x.ID)] = x.Number
 	}
 	return r, nil
 }

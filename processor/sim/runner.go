@@ -126,7 +126,6 @@ func (r *runner) flush() bool {
 	}
 	if w.cfg.Plant == FlushEarly {
 		r.flushEarly()
-		return true
 	}
 	r.p.BeginFlush(now)
 	return true
@@ -156,6 +155,11 @@ func (r *runner) save() bool {
 			return false
 		}
 		r.batch, r.mark = batch, mark
+		return true
+	}
+	if w := r.process.w; w.faulty && w.rng.IntN(20) == 0 { // the disk takes nothing now
+		r.batch = nil
+		r.p.FlushDone(false, r.process.now())
 		return true
 	}
 	if err := r.batch.Commit(r.mark); err != nil {

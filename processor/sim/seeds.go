@@ -21,8 +21,8 @@ func Seeds(from uint64, n int, out io.Writer) (failed []uint64) {
 		}
 		sum.add(r)
 	}
-	fmt.Fprintf(out, "%d worlds, %d failed: %d turns, %d records, %d decisions, %d sent, %d crashes, %d takeovers, %d commits refused, in %v\n",
-		n, len(failed), sum.Turns, sum.Records, sum.Decisions, sum.Sent, sum.Crashes, sum.Takeovers, sum.Fenced, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(out, "%d worlds, %d failed: %d turns, at rest in %d rounds at most, %d records, %d decisions, %d sent, %d crashes, %d takeovers, %d commits refused, in %v\n",
+		n, len(failed), sum.Turns, sum.Rounds, sum.Records, sum.Decisions, sum.Sent, sum.Crashes, sum.Takeovers, sum.Fenced, time.Since(start).Round(time.Millisecond))
 	return failed
 }
 
@@ -39,6 +39,7 @@ func Check(cfg Config) (Result, error) {
 
 func (r *Result) add(x Result) {
 	r.Turns += x.Turns
+	r.Rounds = max(r.Rounds, x.Rounds)
 	r.Facts += x.Facts
 	r.Records += x.Records
 	r.Commits += x.Commits

@@ -16,9 +16,9 @@ import (
 // Config describes a world. What is zero is drawn from the seed.
 type Config struct {
 	Seed       uint64
-	Turns      int       // with faults; default 1200
+	Turns      int       // with faults; default 2000
 	Workers    int       // 2 or 3
-	Partitions int       // 2 to 6
+	Partitions int       // 2 to 8
 	Plant      Plant     // a mistake to be found
 	Trace      io.Writer // takes a line per happening; nil = none
 }
@@ -47,7 +47,8 @@ func (v Violation) String() string { return v.Checker + ": " + v.Text }
 type Result struct {
 	Seed       uint64
 	Hash       uint64 // over everything that happened
-	Turns      int    // in all
+	Turns      int    // with faults
+	Rounds     int    // without, until the world was at rest
 	Facts      int    // said by the shop
 	Records    int
 	Commits    int
@@ -155,11 +156,11 @@ func newWorld(cfg Config) *world {
 		}
 	}
 	draw(&w.cfg.Workers, 2, 3)
-	draw(&w.cfg.Partitions, 2, 6)
+	draw(&w.cfg.Partitions, 2, 8)
 	draw(&w.customers, 3, 8)
 	draw(&w.items, 1, 3)
 	if w.cfg.Turns == 0 {
-		w.cfg.Turns = 1200
+		w.cfg.Turns = 2000
 	}
 	w.memory = []int64{1, 64 << 10, 64 << 20}[w.rng.IntN(3)]
 	w.commitBytes = []int{300, 2000, 0}[w.rng.IntN(3)]

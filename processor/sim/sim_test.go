@@ -2,7 +2,6 @@ package sim
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ var (
 	seedsFlag = flag.Int("seeds", 60, "run so many seeds")
 )
 
+// Whatever goes wrong, no promise is broken, and each seed does the same twice.
 func TestSeeds(t *testing.T) {
 	if *seedFlag != 0 {
 		r, err := Check(Config{Seed: *seedFlag, Trace: os.Stdout})
@@ -25,24 +25,21 @@ func TestSeeds(t *testing.T) {
 	var out strings.Builder
 	failed := Seeds(1, *seedsFlag, &out)
 	t.Log(out.String())
-	require.Empty(t, failed)
+	require.Empty(t, failed, out.String())
 }
 
 // Each planted mistake is found within a few seeds. A simulator finds what its
 // checkers say, and nothing else.
 func TestPlantedMistakesAreFound(t *testing.T) {
-	for _, plant := range []Plant{IgnoreNumbers, FlushEarly, SkipFence, TrustTheNet, LoseEvents} {
+	for plant, within := range map[Plant]uint64{IgnoreNumbers: 5, FlushEarly: 10, SkipFence: 5, TrustTheNet: 10, LoseEvents: 5} {
 		t.Run(string(plant), func(t *testing.T) {
-			found := map[string]uint64{}
-			for seed := uint64(1); seed <= 40; seed++ {
-				for _, v := range Run(Config{Seed: seed, Plant: plant}).Violations {
-					if found[v.Checker] == 0 {
-						found[v.Checker] = seed
-					}
+			for seed := uint64(1); seed <= within; seed++ {
+				if found := Run(Config{Seed: seed, Plant: plant}).Violations; len(found) > 0 {
+					t.Logf("seed %d: %v", seed, found[0])
+					return
 				}
 			}
-			t.Log(fmt.Sprint(found))
-			require.NotEmpty(t, found)
+			t.Errorf("not found within %d seeds", within)
 		})
 	}
 }

@@ -54,6 +54,9 @@ func (w *world) fault() {
 	case 0, 1:
 		if !p.down {
 			p.crash()
+			if w.rng.IntN(5) == 0 { // and the machine with it
+				p.wipe()
+			}
 			w.elect()
 		}
 	case 2, 3, 4:
@@ -95,7 +98,7 @@ func (w *world) elect() {
 
 // maxRounds bounds the rounds in which a world without faults must come to
 // rest.
-const maxRounds = 20_000
+const maxRounds = 3000
 
 // restMS is how far ahead a timer must be for the world to be at rest.
 const restMS = 24 * 3600_000
@@ -108,7 +111,8 @@ func (w *world) settle() {
 	for _, p := range w.processes {
 		p.down, p.paused = false, false
 	}
-	for range maxRounds {
+	for i := range maxRounds {
+		w.result.Rounds = max(w.result.Rounds, i)
 		if len(w.result.Violations) > 0 {
 			return
 		}
