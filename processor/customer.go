@@ -9,6 +9,7 @@ type Customer struct {
 	ID    string
 	Known bool  // an event named this id as a user, not as a visitor
 	Last  int64 // latest sender timestamp applied; see duplicate
+	recent
 	Count int64 // occurrences begun
 
 	Profile     Profile
@@ -36,7 +37,7 @@ const (
 func (c *Customer) id() string { return c.ID }
 
 func (c *Customer) bytes() int {
-	n := 420 + len(c.ID) + 8*cap(c.OrderIDs) + c.Profile.bytes()
+	n := 460 + len(c.ID) + 16*cap(c.sent) + 8*cap(c.OrderIDs) + c.Profile.bytes()
 	for i := range c.Carts {
 		n += 80 + 96*cap(c.Carts[i].Lines)
 	}
@@ -53,6 +54,7 @@ func (c *Customer) encode(w *writer) {
 	w.str(c.ID)
 	w.bool(c.Known)
 	w.int(c.Last)
+	c.recent.encode(w, c.Last)
 	w.int(c.Count)
 	c.Profile.encode(w)
 	w.uint(uint64(len(c.Carts)))
@@ -94,6 +96,7 @@ func (c *Customer) decode(r *reader) {
 	c.ID = r.str()
 	c.Known = r.bool()
 	c.Last = r.int()
+	c.recent.decode(r, c.Last)
 	c.Count = r.int()
 	c.Profile.decode(r)
 	c.Carts = make([]Cart, r.count(3))
@@ -147,8 +150,7 @@ func (m *Machine) customer(id string) *Customer {
 // and start something new.
 func (m *Machine) customerEvent(e *Event) {
 	c := m.customer(e.Customer())
-	late := !e.Stamped || e.Stamp <= c.Last
-	if e.MessageID != "" && m.duplicate(c.hash, e.MessageID, late) {
+	if e.MessageID != "" && c.duplicate(m, e) {
 		return
 	}
 	c.Last = max(c.Last, e.Stamp)

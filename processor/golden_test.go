@@ -17,7 +17,7 @@ import (
 // reading the difference, and never without a new version.
 func TestGoldenValues(t *testing.T) {
 	customer := &Customer{
-		head: &head{kind: CustomerKind, due: 9}, ID: "ann", Known: true, Last: 2, Count: 3,
+		head: &head{kind: CustomerKind, due: 9}, ID: "ann", Known: true, Last: 2, Count: 3, recent: recent{1, []sent{{1, 41}}},
 		Profile: Profile{
 			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},

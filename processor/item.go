@@ -190,11 +190,11 @@ func (m *Machine) itemEvent(e *Event) {
 			}
 		}
 	case ItemSold:
-		if !m.duplicate(it.hash, e.MessageID, true) {
+		if !it.duplicate(m, e) {
 			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At)
 		}
 	case ItemReturned:
-		if !m.duplicate(it.hash, e.MessageID, true) {
+		if !it.duplicate(m, e) {
 			it.unsell(saleKey(e.OrderID, e.Line))
 		}
 	}

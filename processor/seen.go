@@ -30,24 +30,45 @@ func seenID(customer uint64, message string) uint64 {
 	return max(h^h>>32, 1) // 0 marks an empty place
 }
 
-// duplicate reports whether the message was applied before, and remembers it.
-// late says that the sender's timestamp does not prove it new.
-func (m *Machine) duplicate(customer uint64, message string, late bool) bool {
-	id := seenID(customer, message)
-	if late {
-		if m.seen.now.has(id) || m.seen.prev.has(id) {
-			return true
+// duplicate reports whether the event was applied before, and remembers it. An
+// event without a timestamp of its sender can be a copy of anything.
+func (c *Customer) duplicate(m *Machine, e *Event) bool {
+	id := seenID(c.hash, e.MessageID)
+	copied, certain := false, e.Stamped && e.Stamp > c.Last
+	if !certain {
+		if copied, certain = c.recent.known(e.Stamp, id); !e.Stamped {
+			certain = copied
 		}
-		found, err := m.store.Seen(id, hourOf(m.shop.Now)-min(hourOf(m.shop.Now), seenHours))
-		if err != nil {
-			panic(&StoreError{err})
-		}
-		if found {
-			return true
-		}
+	}
+	if copied || !certain && m.wasSeen(id) {
+		return true
+	}
+	c.recent.add(e.Stamp, c.Last, id)
+	m.seen.now.add(id)
+	return false
+}
+
+// duplicate reports whether a line of a public sale was applied before, and
+// remembers it.
+func (it *Item) duplicate(m *Machine, e *Event) bool {
+	id := seenID(it.hash, e.MessageID)
+	if m.wasSeen(id) {
+		return true
 	}
 	m.seen.now.add(id)
 	return false
+}
+
+// wasSeen reports whether an id was applied within seenHours.
+func (m *Machine) wasSeen(id uint64) bool {
+	if m.seen.now.has(id) || m.seen.prev.has(id) {
+		return true
+	}
+	found, err := m.store.Seen(id, hourOf(m.shop.Now)-min(hourOf(m.shop.Now), seenHours))
+	if err != nil {
+		panic(&StoreError{err})
+	}
+	return found
 }
 
 func (s *seen) flush(w Writer, hour uint32) {
