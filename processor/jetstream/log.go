@@ -21,6 +21,7 @@ type Log struct {
 	clock  func() time.Time
 	start  time.Time
 	logger *slog.Logger
+	server *Server // embedded, nil when it runs elsewhere
 
 	// Reading has a connection of its own: a server drops a connection that
 	// reads too slowly, and with it the answers to what was being written.
@@ -98,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, parts: map[part]struct{}{}}
+	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, server: o.Server, parts: map[part]struct{}{}}
 	l.line, l.cut = context.WithCancel(context.Background())
 	if err := l.connect(o); err != nil {
 		l.cut()

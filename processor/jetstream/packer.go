@@ -128,6 +128,8 @@ func (p *Packer) admit(size int) error {
 		return ErrClosed
 	case p.waiting > 0 && p.waiting+size > MaxWaitingBytes:
 		return fmt.Errorf("%w (partition %d: %d bytes wait)", ErrOverloaded, p.part, p.waiting)
+	case p.log.server != nil && p.log.server.disk.low():
+		return fmt.Errorf("%w (less than %d MiB of the disk are free)", ErrOverloaded, spaceKept>>20)
 	case p.room.full():
 		p.look(fullCheck)
 		return fmt.Errorf("%w (partition %d: %d of %d bytes taken)", ErrOverloaded, p.part, p.room.level, p.room.limit)

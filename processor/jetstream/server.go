@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type Server struct {
 	nats     *server.Server
 	password string // of internalUser; "" when the server has no users
+	disk     space
+	log      *serverLog
 }
 
 // ServerOptions describe an embedded server.
@@ -80,7 +83,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{}
+	s := &Server{disk: space{dir: o.Dir}, log: &serverLog{Logger: o.Logger, broken: make(chan error, 1)}}
 	if len(o.Users) > 0 {
 		s.password = rand.Text()
 		opts.Users = append(opts.Users, &server.User{Username: internalUser, Password: s.password})
@@ -92,14 +95,13 @@ func StartServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: server: %w", err)
 	}
-	log := &serverLog{Logger: o.Logger}
-	ns.SetLoggerV2(log, false, false, false)
+	ns.SetLoggerV2(s.log, false, false, false)
 	s.nats = ns
 	ns.Start()
 	if !ns.ReadyForConnections(serverStart) || !ns.JetStreamEnabled() {
 		s.Close()
 		why := "not ready after " + serverStart.String()
-		if text := log.fatal.Load(); text != nil {
+		if text := s.log.fatal.Load(); text != nil {
 			why = *text
 		}
 		return nil, fmt.Errorf("jetstream: server in %s does not start: %s", o.Dir, why)
@@ -149,6 +151,11 @@ func (s *Server) ClientURL() string {
 	return s.nats.ClientURL()
 }
 
+// Failed yields an error when the server could not write to its disk. It
+// writes nothing more until it is started anew, even when there is space
+// again: what it has acknowledged is safe, but the process should end.
+func (s *Server) Failed() <-chan error { return s.log.broken }
+
 // Close stops the server and waits until it has. Close the Logs on it first.
 func (s *Server) Close() {
 	s.nats.Shutdown()
@@ -173,17 +180,30 @@ func (s *Server) storeLimit() int64 {
 }
 
 // serverLog passes the server's messages to slog. A fatal one is kept: it says
-// why the server does not start.
+// why the server does not start. The server tells of a disk it could not write
+// to in no other way than by a message.
 type serverLog struct {
 	*slog.Logger
-	fatal atomic.Pointer[string]
+	fatal  atomic.Pointer[string]
+	broken chan error
 }
 
 func (l *serverLog) Noticef(f string, v ...any) { l.Debug(fmt.Sprintf(f, v...)) }
 func (l *serverLog) Warnf(f string, v ...any)   { l.Warn(fmt.Sprintf(f, v...)) }
-func (l *serverLog) Errorf(f string, v ...any)  { l.Error(fmt.Sprintf(f, v...)) }
 func (l *serverLog) Debugf(string, ...any)      {}
 func (l *serverLog) Tracef(string, ...any)      {}
+
+func (l *serverLog) Errorf(f string, v ...any) {
+	text := fmt.Sprintf(f, v...)
+	l.Error(text)
+	if strings.Contains(strings.ToLower(text), "critical write error") || strings.Contains(text, "will be DISABLED") {
+		select {
+		case l.broken <- fmt.Errorf("jetstream: the log cannot be written any more: %s: see to the disk and start again", text):
+		default:
+		}
+	}
+}
+
 func (l *serverLog) Fatalf(f string, v ...any) {
 	text := fmt.Sprintf(f, v...)
 	l.fatal.CompareAndSwap(nil, &text)
