@@ -14,8 +14,12 @@ import (
 	"onhand/processor/moments"
 )
 
-// closeWithin is how long a stop in order may take.
-const closeWithin = 30 * time.Second
+// closeWithin is how long a stop in order may take, breakWithin one after a
+// failure: what is not done then is replayed by the next start.
+const (
+	closeWithin = 30 * time.Second
+	breakWithin = 2 * time.Second
+)
 
 // runFlags are the flags of run; those that were given beat the configuration.
 type runFlags struct {
@@ -120,7 +124,11 @@ func (a *app) serve(ctx context.Context, cfg config.Config, advertise string) (e
 	}
 	defer func() {
 		// A second signal does not wait for the order.
-		closing, cancel := context.WithTimeout(context.Background(), closeWithin)
+		within := closeWithin
+		if err != nil {
+			within = breakWithin
+		}
+		closing, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		if e := s.Close(closing); err == nil {
 			err = e

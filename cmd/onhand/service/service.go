@@ -51,7 +51,7 @@ type Service struct {
 	clock    func() time.Time
 	stop     context.CancelFunc
 	tasks    sync.WaitGroup
-	failed   chan error // of the HTTP server
+	failed   chan error // what the process cannot go on without
 }
 
 // Open starts a service. It returns when HTTP is served; see WaitReady. ctx
@@ -68,7 +68,10 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if !config.Loopback(c.HTTP) && !c.Keys.Any() {
 		return nil, fmt.Errorf("without keys the service listens on loopback only, not on %s; configure keys, or use --http 127.0.0.1:7070", c.HTTP)
 	}
-	s = &Service{log: o.Logger, clock: o.Clock, failed: make(chan error, 1)}
+	if !config.Loopback(c.HTTP) && len(c.Keys.Write) == 0 {
+		return nil, fmt.Errorf("without write keys everybody could send events to %s; configure keys.write", c.HTTP)
+	}
+	s = &Service{log: o.Logger, clock: o.Clock, failed: make(chan error, 2)}
 	var faults []moments.Fault
 	if s.Rules, faults = moments.Parse("moments", o.Rules, processor.Vocabulary()); s.Rules == nil {
 		return nil, fmt.Errorf("the moments cannot be used: %w", faults[0])
@@ -112,6 +115,9 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	s.tasks.Go(func() { s.activate(running) })
+	if s.server != nil {
+		s.tasks.Go(func() { s.watch(running) })
+	}
 	s.serve(o, id)
 	return s, nil
 }
@@ -140,7 +146,7 @@ func (s *Service) serve(o Options, id string) {
 	inlet := collector.New(collector.Config{
 		Keys: c.Keys.Write, Currency: s.Rules.Currency, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
-	}, appender{intake}, refuser{s.Log.DeadLetters()})
+	}, &appender{intake: intake, ready: func(ctx context.Context) error { return api.Ready(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
@@ -158,6 +164,15 @@ func (s *Service) serve(o Options, id string) {
 	})
 }
 
+// watch waits for the end of the embedded log.
+func (s *Service) watch(ctx context.Context) {
+	select {
+	case err := <-s.server.Failed():
+		s.failed <- err
+	case <-ctx.Done():
+	}
+}
+
 // URL returns the address of the HTTP server.
 func (s *Service) URL() string { return "http://" + s.listener.Addr().String() }
 
@@ -169,7 +184,8 @@ func (s *Service) NATS() string {
 	return s.server.ClientURL()
 }
 
-// Failed yields the error that ended the HTTP server.
+// Failed yields an error when the process cannot go on: the HTTP server has
+// ended, or the embedded log cannot be written.
 func (s *Service) Failed() <-chan error { return s.failed }
 
 // WaitReady waits until /readyz would say so.
@@ -181,6 +197,8 @@ func (s *Service) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
+		case err := <-s.failed:
+			return err
 		case <-ctx.Done():
 			return fmt.Errorf("the service is not ready: %w", why)
 		}
@@ -248,14 +266,4 @@ func (s *Service) Close(ctx context.Context) error {
 		s.server.Close()
 	}
 	return errors.Join(errs...)
-}
-
-// Kill stops the service at once, as the death of its process would, except
-// that the memory of this process stays.
-func (s *Service) Kill() {
-	s.http.Close()
-	s.stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s.Close(ctx)
 }
