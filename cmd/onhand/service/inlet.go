@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"onhand/connectors/collector"
 	"onhand/processor"
@@ -10,10 +11,22 @@ import (
 	"onhand/processor/worker"
 )
 
-// appender is the intake as the collector asks for it.
-type appender struct{ intake *worker.Intake }
+// appender is the intake as the collector asks for it. It takes nothing before
+// the service was ready for the first time: an event that stands in the log
+// before the moments of a new deployment would start none of them.
+type appender struct {
+	intake *worker.Intake
+	ready  func(context.Context) error
+	open   atomic.Bool
+}
 
-func (a appender) Append(ctx context.Context, events []processor.Event) error {
+func (a *appender) Append(ctx context.Context, events []processor.Event) error {
+	if !a.open.Load() {
+		if err := a.ready(ctx); err != nil {
+			return err
+		}
+		a.open.Store(true)
+	}
 	err := a.intake.Append(ctx, events)
 	var full *worker.OverloadedError
 	if errors.As(err, &full) {
