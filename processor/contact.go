@@ -1,9 +1,8 @@
 package processor
 
 import (
-	"slices"
-
 	"onhand/processor/moments"
+	"slices"
 )
 
 // Contact is one message that was sent to a customer: what caps count, what
@@ -62,7 +61,7 @@ func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 		}
 		c.Contacts = append(c.Contacts, k)
 	}
-	c.await(m, d, o)
+	c.await(d, o)
 }
 
 // forget takes a contact back: the message was not handed over after all, so
@@ -193,7 +192,7 @@ func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence
 	}
 	m.emitDecision(d)
 	o.In = false
-	c.await(m, d, o)
+	c.await(d, o)
 }
 
 // decisionID derives a decision's id from its cause, so that the same log

@@ -1,9 +1,8 @@
 package processor
 
 import (
-	"time"
-
 	"onhand/processor/moments"
+	"time"
 )
 
 // env tells guards and scores what their names stand for, for one candidate.

@@ -146,8 +146,10 @@ func appendRest(dst []byte, e *Event) []byte {
 	dst = appendNumber(dst, e.Available)
 	dst = appendNumber(dst, e.Version)
 	dst = appendNumber(dst, e.UpdatedAt)
-	for _, s := range [...]string{e.Location, e.Name, e.PreviousID, e.ShipmentID, e.SaleID, e.OfferID, e.RewardID,
-		e.ActionID, e.ItemSource, e.Channel, e.Purpose, e.Reason, e.Status, e.By, e.AccessoryOf} {
+	for _, s := range [...]string{
+		e.Location, e.Name, e.PreviousID, e.ShipmentID, e.SaleID, e.OfferID, e.RewardID,
+		e.ActionID, e.ItemSource, e.Channel, e.Purpose, e.Reason, e.Status, e.By, e.AccessoryOf,
+	} {
 		dst = appendText(dst, s)
 	}
 	dst = appendTexts(dst, e.Locations)
@@ -363,10 +365,19 @@ func (r *eventReader) rest(p uint64, e *Event) {
 		text *string
 		name string
 	}{
-		{hasName, &e.Name, "name"}, {hasPreviousID, &e.PreviousID, "previous id"}, {hasShipmentID, &e.ShipmentID, "shipment id"},
-		{hasSaleID, &e.SaleID, "sale id"}, {hasOfferID, &e.OfferID, "offer id"}, {hasRewardID, &e.RewardID, "reward id"},
-		{hasActionID, &e.ActionID, "action id"}, {hasItemSource, &e.ItemSource, "item source"}, {hasChannel, &e.Channel, "channel"},
-		{hasPurpose, &e.Purpose, "purpose"}, {hasReason, &e.Reason, "reason"}, {hasStatus, &e.Status, "status"}, {hasBy, &e.By, "by"},
+		{hasName, &e.Name, "name"},
+		{hasPreviousID, &e.PreviousID, "previous id"},
+		{hasShipmentID, &e.ShipmentID, "shipment id"},
+		{hasSaleID, &e.SaleID, "sale id"},
+		{hasOfferID, &e.OfferID, "offer id"},
+		{hasRewardID, &e.RewardID, "reward id"},
+		{hasActionID, &e.ActionID, "action id"},
+		{hasItemSource, &e.ItemSource, "item source"},
+		{hasChannel, &e.Channel, "channel"},
+		{hasPurpose, &e.Purpose, "purpose"},
+		{hasReason, &e.Reason, "reason"},
+		{hasStatus, &e.Status, "status"},
+		{hasBy, &e.By, "by"},
 		{hasAccessoryOf, &e.AccessoryOf, "accessory of"},
 	} {
 		if p&f.bit != 0 {
@@ -384,9 +395,15 @@ func (r *eventReader) rest(p uint64, e *Event) {
 		number *int64
 		name   string
 	}{
-		{hasMaxPrice, &e.MaxPrice, "max price"}, {hasSafety, &e.Safety, "safety"}, {hasOpensAt, &e.OpensAt, "opens at"},
-		{hasClosesAt, &e.ClosesAt, "closes at"}, {hasExpiresAt, &e.ExpiresAt, "expires at"}, {hasCompleteTo, &e.CompleteTo, "complete to"},
-		{hasLine, &e.Line, "line"}, {hasLasts, &e.Lasts, "lasts"}, {hasLow, &e.Low, "low"},
+		{hasMaxPrice, &e.MaxPrice, "max price"},
+		{hasSafety, &e.Safety, "safety"},
+		{hasOpensAt, &e.OpensAt, "opens at"},
+		{hasClosesAt, &e.ClosesAt, "closes at"},
+		{hasExpiresAt, &e.ExpiresAt, "expires at"},
+		{hasCompleteTo, &e.CompleteTo, "complete to"},
+		{hasLine, &e.Line, "line"},
+		{hasLasts, &e.Lasts, "lasts"},
+		{hasLow, &e.Low, "low"},
 	} {
 		if p&f.bit != 0 {
 			*f.number = r.number(f.name)

@@ -20,10 +20,14 @@ var rewriteGolden = flag.Bool("rewrite-golden", false, "write the golden bytes a
 // goldenEvents are stored in testdata/event. Their bytes are in the logs of
 // running shops: a change here is a change of format and needs a new version.
 var goldenEvents = map[string]Event{
-	"product_added": {Kind: ProductAdded, Source: "web", MessageID: "node-next-1795288919884-1", Stamp: 1795288919884, Stamped: true,
-		At: 1795288919890, UserID: "ann", CartID: "c1", SKU: "phone", Price: 19900, HasPrice: true, Quantity: 1, HasQty: true},
-	"order_completed": {Kind: OrderCompleted, Source: "shop", MessageID: "m2", Stamp: 1795288919884, At: 1795288919884, UserID: "ann", OrderID: "o1",
-		Currency: "EUR", Total: 22900, Products: []Product{{SKU: "phone", Price: 19900, Quantity: 1}, {SKU: "case", ProductID: "p2", Variant: "red", Category: "cases", Brand: "b", Price: 1500, Quantity: 2}}},
+	"product_added": {
+		Kind: ProductAdded, Source: "web", MessageID: "node-next-1795288919884-1", Stamp: 1795288919884, Stamped: true,
+		At: 1795288919890, UserID: "ann", CartID: "c1", SKU: "phone", Price: 19900, HasPrice: true, Quantity: 1, HasQty: true,
+	},
+	"order_completed": {
+		Kind: OrderCompleted, Source: "shop", MessageID: "m2", Stamp: 1795288919884, At: 1795288919884, UserID: "ann", OrderID: "o1",
+		Currency: "EUR", Total: 22900, Products: []Product{{SKU: "phone", Price: 19900, Quantity: 1}, {SKU: "case", ProductID: "p2", Variant: "red", Category: "cases", Brand: "b", Price: 1500, Quantity: 2}},
+	},
 	"identify":    {Kind: Identify, MessageID: "m3", Stamp: 1, At: 1, UserID: "ann", AnonymousID: "a-1", Traits: []byte(`{"email":"ann@example.com"}`)},
 	"stock_level": {Kind: StockLevelReported, Source: "stock", Stamp: 5, At: 5, SKU: "phone", Location: "lyon-dc", Available: -2, HasLevel: true, Version: 9, UpdatedAt: 4, Sellable: No, Safety: 1, HasSafety: true},
 	"everything":  everything,

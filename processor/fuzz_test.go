@@ -1,9 +1,8 @@
 package processor
 
 import (
-	"testing"
-
 	"onhand/processor/moments"
+	"testing"
 )
 
 // Whatever bytes stand in the log, a record is applied or goes to the dead

@@ -1,10 +1,9 @@
 package processor
 
 import (
+	"onhand/processor/moments"
 	"slices"
 	"time"
-
-	"onhand/processor/moments"
 )
 
 // verdict is the gate's answer for one candidate.
@@ -68,7 +67,7 @@ func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release b
 		return v.refuse(Suppressed, Shadow)
 	}
 	if mo.Do == moments.DoMessage && mo.Class.Name != "transactional" && !release {
-		if r := c.saidAlready(m, mo, &v); r != "" {
+		if r := c.saidAlready(m, &v); r != "" {
 			return v.refuse(Suppressed, r)
 		}
 	}
@@ -410,7 +409,7 @@ func (c *Customer) heldOut(m *Machine) bool {
 
 // saidAlready refuses to tell a customer about one item twice within the
 // policy's one_at_a_time, whatever the class.
-func (c *Customer) saidAlready(m *Machine, mo *moments.Moment, v *verdict) Reason {
+func (c *Customer) saidAlready(m *Machine, v *verdict) Reason {
 	span := m.rules.file.Policy.OneAtATime.Milliseconds()
 	for i := range c.Contacts {
 		k := &c.Contacts[i]
@@ -435,8 +434,10 @@ func score(mo *moments.Moment, env moments.Env) (int64, []Factor) {
 		name string
 		op   *moments.Operand
 	}{
-		{"propensity", &mo.Score.Propensity}, {"context", &mo.Score.Context},
-		{"value", &mo.Score.Value}, {"lever", &mo.Score.Lever},
+		{"propensity", &mo.Score.Propensity},
+		{"context", &mo.Score.Context},
+		{"value", &mo.Score.Value},
+		{"lever", &mo.Score.Lever},
 	} {
 		x, known := f.op.Eval(env)
 		if f.op.Name == "" && x == moments.One && known {

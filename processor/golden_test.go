@@ -67,7 +67,9 @@ func TestGoldenValues(t *testing.T) {
 	require.Equal(t, shop, shop2)
 
 	d := Decision{
-		"id", 1, "ann", "cart_abandoned", Cause{"Product Added", "m", "after 45m", "o", "c1", 2}, Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
+		"id", 1, "ann", "cart_abandoned",
+		Cause{"Product Added", "m", "after 45m", "o", "c1", 2},
+		Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
 		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i"}}, 4, "EUR", "c1", "o", 5, 6},
 		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13}}, "l", []DroppedLine{{"case", OutOfStock}}},
 	}

@@ -419,7 +419,7 @@ func (it *Item) fire(m *Machine) {
 }
 
 // itemMessage applies what a customer's partition tells an item.
-func (m *Machine) itemMessage(from int, msg *Message) {
+func (m *Machine) itemMessage(msg *Message) {
 	it := m.item(msg.SKU)
 	switch msg.Type {
 	case WatchItem:
@@ -437,7 +437,7 @@ func (m *Machine) itemMessage(from int, msg *Message) {
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
 	case LeaveQueue:
-		it.Queue.leave(m, it, msg)
+		it.Queue.leave(m, msg)
 	case RejoinQueue:
 		it.Queue.rejoin(m, it, msg)
 	case AcceptOffer:
@@ -445,7 +445,7 @@ func (m *Machine) itemMessage(from int, msg *Message) {
 	case ReturnOffer:
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
-		it.Queue.sold(m, it, msg)
+		it.Queue.sold(m, msg)
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At)
 	case UnsellItem:
 		it.unsell(saleKey(msg.Ref, msg.Line))

@@ -215,7 +215,7 @@ func (m *Machine) begin() bool {
 func (m *Machine) end() {
 	for i := 0; i < len(m.inbox); i++ {
 		msg := m.inbox[i]
-		m.deliver(m.partition, &msg)
+		m.deliver(&msg)
 	}
 	clear(m.inbox)
 	m.inbox = m.inbox[:0]
@@ -272,7 +272,7 @@ func (m *Machine) entry(entry []byte) {
 			m.dead("malformed", "message of partition "+fmt.Sprint(sender), entry)
 			return
 		}
-		m.deliver(int(sender), &msg)
+		m.deliver(&msg)
 	case OutcomeEntry:
 		m.applyOutcome(body, entry)
 	case ReleaseEntry:
@@ -367,10 +367,10 @@ func (m *Machine) emit(t OutputType) {
 }
 
 // deliver gives a message to its entity.
-func (m *Machine) deliver(from int, msg *Message) {
+func (m *Machine) deliver(msg *Message) {
 	switch msg.Type.to() {
 	case ItemKind:
-		m.itemMessage(from, msg)
+		m.itemMessage(msg)
 	case WatchKind:
 		m.watchMessage(msg)
 	case CustomerKind:

@@ -3,10 +3,9 @@ package processor
 import (
 	"fmt"
 	"math/rand/v2"
+	"onhand/processor/moments"
 	"runtime"
 	"testing"
-
-	"onhand/processor/moments"
 )
 
 // BenchmarkApply applies a mix of events, records of 100, to one partition of

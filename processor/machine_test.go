@@ -3,13 +3,12 @@ package processor
 import (
 	"bytes"
 	"fmt"
+	"onhand/processor/moments"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"onhand/processor/moments"
 )
 
 // tape is a log in memory: what was appended, and when the server stamped it.
@@ -125,8 +124,7 @@ func TestReplayFromAnyWriteBehind(t *testing.T) {
 					at++
 					marks[m.shop.Position] = len(got.Buf)
 				}
-				for !m.FlushSome(1) {
-				}
+				m.FlushSome(len(m.flushing))
 				s.mark = mark
 				m.FlushDone()
 				m.Evict()

@@ -1,9 +1,8 @@
 package processor
 
 import (
-	"slices"
-
 	"onhand/processor/moments"
+	"slices"
 )
 
 // Occurrence is a moment that has begun for one value of its `per`: this cart,

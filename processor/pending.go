@@ -1,12 +1,11 @@
 package processor
 
 import (
+	"onhand/processor/moments"
 	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
-
-	"onhand/processor/moments"
 )
 
 // Pending is an action that was decided and has no outcome yet. It stays in
@@ -62,7 +61,7 @@ func shortID(b []byte) string {
 }
 
 // await keeps a live action until its outcome is known.
-func (c *Customer) await(m *Machine, d *Decision, o *Occurrence) {
+func (c *Customer) await(d *Decision, o *Occurrence) {
 	if d.Mode != moments.Live || d.Action == nil {
 		return
 	}

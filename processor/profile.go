@@ -1,10 +1,9 @@
 package processor
 
 import (
+	"onhand/processor/zone"
 	"slices"
 	"time"
-
-	"onhand/processor/zone"
 )
 
 // Profile is how a customer may be reached: the channels there are addresses

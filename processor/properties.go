@@ -92,7 +92,7 @@ func (p properties) each(fn func(key string, value properties)) {
 		if len(v) == 0 {
 			return
 		}
-		fn(properties(key).text(), v)
+		fn(key.text(), v)
 		rest = skipSpace(rest)
 		if len(rest) == 0 || rest[0] != ',' {
 			return

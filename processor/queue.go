@@ -135,7 +135,7 @@ func (q *Queue) serve(m *Machine, it *Item, units int64) {
 	if free <= 0 {
 		return
 	}
-	each := max(1, int64(m.rules.stock(it).Each))
+	each := max(1, m.rules.stock(it).Each)
 	hold := m.rules.stock(it).Hold.Milliseconds()
 	type grant struct {
 		key string
@@ -170,7 +170,7 @@ func (q *Queue) due(m *Machine, it *Item) int64 {
 	if q.Waiting.Len() > 0 {
 		if units, _ := it.expected(m); q.free(m, it, units) > 0 {
 			key, value, _ := q.Waiting.first(m, "")
-			if min(max(parseEntry(key, value).quantity, 1), max(1, int64(m.rules.stock(it).Each))) <= q.free(m, it, units) {
+			if min(max(parseEntry(key, value).quantity, 1), max(1, m.rules.stock(it).Each)) <= q.free(m, it, units) {
 				return m.shop.Now + 1
 			}
 		}
@@ -195,7 +195,7 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 }
 
 // leave gives up the place and any open offer.
-func (q *Queue) leave(m *Machine, it *Item, msg *Message) {
+func (q *Queue) leave(m *Machine, msg *Message) {
 	key := rankKey(msg.Tier, msg.Since, msg.Customer)
 	q.Waiting.remove(m, key)
 	q.Parked.remove(m, key)
@@ -254,7 +254,7 @@ func (q *Queue) close(m *Machine, n int64) (offer, bool) {
 }
 
 // sold ends the offer a buyer held and the place they had.
-func (q *Queue) sold(m *Machine, it *Item, msg *Message) {
+func (q *Queue) sold(m *Machine, msg *Message) {
 	if msg.Offer != 0 {
 		q.close(m, msg.Offer)
 	}

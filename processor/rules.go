@@ -3,10 +3,9 @@ package processor
 import (
 	"bytes"
 	"fmt"
+	"onhand/processor/moments"
 	"slices"
 	"sync/atomic"
-
-	"onhand/processor/moments"
 )
 
 // rules is the moments file in force, arranged for looking up what an event
@@ -37,7 +36,7 @@ func compileRules(text []byte, version string) (*rules, error) {
 	}
 	r, faults := readRules(text)
 	if r == nil {
-		return nil, fmt.Errorf("processor: the moments in force (%s) are refused by this program: %v", version, faults[0])
+		return nil, fmt.Errorf("processor: the moments in force (%s) are refused by this program: %w", version, faults[0])
 	}
 	return r, nil
 }

@@ -75,15 +75,17 @@ func (s *memStore) FiredUpTo(due int64)                   { s.fired = due }
 func (s *memStore) SetTimer(due int64, kind uint8, hash uint64) {
 	s.timers[wake{due, hash, EntityKind(kind)}] = true
 }
+
 func (s *memStore) DeleteTimer(due int64, kind uint8, hash uint64) {
 	delete(s.timers, wake{due, hash, EntityKind(kind)})
 }
+
 func (s *memStore) AddSeen(hour uint32, ids []uint64) {
 	for _, id := range ids {
 		s.seen[id] = hour
 	}
 }
-func (s *memStore) DropSeen(before uint32) {}
+func (s *memStore) DropSeen(uint32) {}
 
 // flush writes everything that changed, n entities at a time with do between.
 func (s *memStore) flush(m *Machine, n int, do func()) {

@@ -24,8 +24,6 @@ func (a wake) before(b wake) bool {
 // which timers fire, in memory and on disk.
 type timers struct{ heap []wake }
 
-func (t *timers) len() int { return len(t.heap) }
-
 func (t *timers) push(w wake) {
 	h := append(t.heap, w)
 	i := len(h) - 1

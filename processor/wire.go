@@ -114,10 +114,10 @@ func (r *reader) bytes() []byte {
 }
 
 // count reads a length and refuses one that the rest cannot hold, each element
-// taking at least min bytes, so that damage never asks for much memory.
-func (r *reader) count(min int) int {
+// taking at least that many bytes, so that damage never asks for much memory.
+func (r *reader) count(least int) int {
 	n := r.uint()
-	if n > uint64(len(r.b)/max(min, 1)) {
+	if n > uint64(len(r.b)/max(least, 1)) {
 		r.fail()
 		return 0
 	}
