@@ -76,12 +76,12 @@ func (h *harness) replay(ctx context.Context) error {
 	defer r.close()
 	g := NewGenerator(h.population(), Ordinary, h.Seed)
 	i := 0
-	err = r.pipe.Press(ctx, func() (*processor.Event, int) {
+	err = r.pipe.Press(ctx, r.now, func(at int64) (*processor.Event, int) {
 		if i == events {
 			return nil, 0
 		}
 		i++
-		return g.Next(r.ms())
+		return g.Next(at)
 	})
 	if err != nil {
 		return err

@@ -234,15 +234,18 @@ const (
 	chunk  = 1024   // drawn at a time
 )
 
-// Press keeps the pipe full until ctx ends or next has no more.
-func (p *Pipe) Press(ctx context.Context, next func() (e *processor.Event, part int)) error {
-	for ctx.Err() == nil {
+// Press keeps the pipe full until ctx ends or next has no more. Events happen
+// evenly over the time since those before, by clock: next is given Unix ms.
+func (p *Pipe) Press(ctx context.Context, clock func() time.Time, next func(at int64) (e *processor.Event, part int)) error {
+	for last := clock(); ctx.Err() == nil; {
 		if err := p.Below(ctx, inPipe-chunk+1); err != nil {
 			break
 		}
 		more := true
-		for range chunk {
-			e, part := next()
+		from, span := last, clock().Sub(last)
+		last = from.Add(span)
+		for i := range chunk {
+			e, part := next(from.Add(span * time.Duration(i) / chunk).UnixMilli())
 			if more = e != nil; !more {
 				break
 			}
@@ -291,7 +294,7 @@ func (p *Pipe) Play(ctx context.Context, s Schedule) error {
 				specials++
 				continue
 			}
-			e, part := s.Next(now.UnixMilli())
+			e, part := s.Next(start.Add(time.Duration(float64(n) * gap)).UnixMilli())
 			p.Add(part, e)
 			if n%chunk == 0 {
 				if err := p.Flush(ctx); err != nil {

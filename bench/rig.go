@@ -179,19 +179,19 @@ func (r *rig) close() {
 // identify makes every customer of a population known.
 func (r *rig) identify(ctx context.Context, g *Generator) error {
 	i := 0
-	return r.pipe.Press(ctx, func() (*processor.Event, int) {
+	return r.pipe.Press(ctx, r.now, func(at int64) (*processor.Event, int) {
 		if i == g.pop.Customers {
 			return nil, 0
 		}
 		i++
-		return g.Identify(i-1, r.ms())
+		return g.Identify(i-1, at)
 	})
 }
 
 // put sends a list of events and waits until commit records cover them.
 func (r *rig) put(ctx context.Context, n int, make func(i int) *processor.Event) error {
 	i := 0
-	return r.pipe.Press(ctx, func() (*processor.Event, int) {
+	return r.pipe.Press(ctx, r.now, func(int64) (*processor.Event, int) {
 		if i == n {
 			return nil, 0
 		}

@@ -129,7 +129,7 @@ func (h *harness) press(ctx context.Context, r *rig, g *Generator, warmup time.D
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- r.pipe.Press(pressing, func() (*processor.Event, int) { return g.Next(r.ms()) })
+		done <- r.pipe.Press(pressing, r.now, g.Next)
 	}()
 	if err := pause(ctx, done, warmup); err != nil {
 		return nil, "", err
