@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -123,14 +124,11 @@ func (a *app) serve(ctx context.Context, cfg config.Config, advertise string) (e
 		return err
 	}
 	defer func() {
-		// A second signal does not wait for the order.
 		within := closeWithin
 		if err != nil {
 			within = breakWithin
 		}
-		closing, cancel := context.WithTimeout(context.Background(), within)
-		defer cancel()
-		if e := s.Close(closing); err == nil {
+		if e := closeOrLeave(s, within); err == nil {
 			err = e
 		}
 	}()
@@ -147,6 +145,22 @@ func (a *app) serve(ctx context.Context, cfg config.Config, advertise string) (e
 		return nil
 	case err := <-s.Failed():
 		return err
+	}
+}
+
+// closeOrLeave closes a service in order. One that does not end, because its
+// disk takes no more, is left to the end of the process. A second signal does
+// not wait either.
+func closeOrLeave(s *service.Service, within time.Duration) error {
+	closing, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close(closing) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(within + breakWithin):
+		return errors.New("the service could not be closed in order; the next start replays what was not saved")
 	}
 }
 
