@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"onhand/connectors"
 	"onhand/processor"
 	"onhand/processor/jetstream"
 )
@@ -31,7 +32,7 @@ type action struct {
 	channel   string
 	retracted bool
 	delivered int
-	failed    int
+	failed    string // the code
 	unknown   int
 }
 
@@ -216,7 +217,7 @@ func (j *judgement) read(p int, outputs []byte) {
 			case processor.Delivered:
 				a.delivered++
 			case processor.Failed:
-				a.failed++
+				a.failed = d.Code
 			case processor.Unknown:
 				a.unknown++
 			}
@@ -286,11 +287,14 @@ func (v *verdict) told(t testing.TB, got map[string]string) {
 	for id, a := range v.actions {
 		body, arrived := got[id]
 		require.LessOrEqual(t, a.delivered, 1, "action %s was delivered %d times", id, a.delivered)
-		require.Zero(t, a.failed, "action %s failed", id)
 		require.Zero(t, a.unknown, "action %s: nobody knows what became of it", id)
 		if a.delivered == 1 {
 			require.True(t, arrived, "action %s was reported as delivered and is not there", id)
 			require.Equal(t, a.body, body, "action %s", id)
+			continue
+		}
+		if a.failed != "" {
+			require.Equal(t, connectors.CodeExpired, a.failed, "action %s failed", id)
 			continue
 		}
 		require.True(t, a.retracted, "action %s was neither delivered nor taken back:\n%s", id, a.body)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,7 +42,7 @@ func newProcess(t testing.TB, name, data string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, tail(p.said(), 60))
+			t.Logf("%s said:\n%s", p.name, middle(p.said(), 60))
 		}
 	})
 	return p
@@ -74,9 +75,13 @@ func (p *process) said() string {
 	return p.stderr.String()
 }
 
-func tail(s string, lines int) string {
+// middle leaves out the middle of a long text.
+func middle(s string, lines int) string {
 	all := strings.Split(s, "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	if n := len(all) - lines; n > 0 {
+		all = slices.Replace(all, lines/2, lines/2+n, fmt.Sprintf("... %d lines ...", n))
+	}
+	return strings.Join(all, "\n")
 }
 
 // start begins a life.
