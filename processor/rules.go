@@ -63,6 +63,9 @@ func newRules(file *moments.File) *rules {
 	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}}
 	for i := range file.Moments {
 		mo := &file.Moments[i]
+		if unsupported(mo) != "" {
+			continue
+		}
 		if mo.Fact == moments.Sellable && mo.Stock == moments.StockOffer && mo.Mode != moments.Off {
 			r.offers = append(r.offers, mo)
 		}

@@ -67,6 +67,9 @@ func (a *app) check(file, configPath string) error {
 	}
 	rules, more := moments.Parse(name, text, processor.Vocabulary())
 	faults = append(faults, more...)
+	if rules != nil {
+		faults = append(faults, processor.Unsupported(name, rules)...)
+	}
 	if rules != nil && len(cfg.Channels) > 0 {
 		faults = append(faults, unreached(configPath, cfg, rules)...)
 	}

@@ -172,12 +172,15 @@ func (a *app) rules(path string) ([]byte, error) {
 	}
 	file, faults := moments.Parse(name, text, processor.Vocabulary())
 	if file != nil {
-		return text, nil
+		faults = processor.Unsupported(name, file)
 	}
 	for _, f := range faults {
 		fmt.Fprintln(a.err, f)
 	}
-	return nil, errFailed
+	if file == nil {
+		return nil, errFailed
+	}
+	return text, nil
 }
 
 // tempDir makes a folder that is gone after use, unless one is named.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +80,9 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("the file could not be read to its end")
 	}
 	file, faults := moments.Parse("moments.yaml", text, processor.Vocabulary())
+	if file != nil {
+		faults = append(faults, processor.Unsupported("moments.yaml", file)...)
+	}
 	answer := Activation{Before: version, Changes: []string{}, Faults: []fault{}}
 	for _, f := range faults {
 		answer.Faults = append(answer.Faults, fault{f.Line, f.Col, f.What, f.Do, f.Warning})
@@ -182,10 +186,5 @@ func holds(s Stops, tag string) bool {
 	if tag == "" {
 		return s.Stopped
 	}
-	for _, t := range s.Tags {
-		if t == tag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Tags, tag)
 }

@@ -1,0 +1,78 @@
+package processor
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"onhand/processor/moments"
+)
+
+// Unsupported returns a warning for each moment of a file that this program
+// does not carry out in full, at the line of its name. A moment that it would
+// carry out wrongly starts nothing; see unsupported. file names the file.
+func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
+	for i := range f.Moments {
+		mo := &f.Moments[i]
+		if mo.Mode == moments.Off {
+			continue
+		}
+		line, col := placeOf(f.Source, mo.Name)
+		warn := func(what, then string) {
+			faults = append(faults, moments.Fault{File: file, Line: line, Col: col, Warning: true, What: what, Do: then})
+		}
+		if why := unsupported(mo); why != "" {
+			warn(fmt.Sprintf("moment %s: this version does not carry out %s", mo.Name, why), "it starts nothing until a version does; write mode: off to say so")
+			continue
+		}
+		if len(mo.Then) > 0 {
+			warn(fmt.Sprintf("moment %s: this version does not carry out then", mo.Name), "only the first message is sent")
+		}
+	}
+	return faults
+}
+
+// unsupported names what of a moment this program would get wrong; "" = nothing.
+func unsupported(mo *moments.Moment) string {
+	switch {
+	case mo.Fact != "" && mo.Fact != moments.Sellable:
+		return "when: " + string(mo.Fact)
+	case mo.Fact == moments.Sellable && mo.Stock != moments.StockOffer:
+		return "when: sellable without stock: offer"
+	case !mo.Due.At.IsZero():
+		return "at: " + mo.Due.At.String()
+	case len(mo.UntilFacts) > 0:
+		return "until: " + string(mo.UntilFacts[0])
+	case !mo.Expires.At.IsZero() && mo.Expires.At.Name != moments.OfferEnds:
+		return "expires: " + mo.Expires.At.String()
+	case mo.Code.Valid != 0:
+		return "code"
+	case mo.Do == moments.DoCase || mo.Do == moments.DoOrder:
+		return "do: " + mo.Do
+	case slices.Contains(mo.Lines, moments.LineUnsubscribed):
+		return "lines: unsubscribed"
+	case slices.Contains(mo.Lines, moments.LineReplenishable):
+		return "lines: replenishable"
+	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku":
+		return "lines per " + mo.Per
+	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku":
+		return "stock: sellable per " + mo.Per
+	}
+	return ""
+}
+
+// placeOf returns the line and column of a moment's name in the file, from 1.
+func placeOf(text []byte, name string) (line, col int) {
+	in := false
+	for i, l := range bytes.Split(text, []byte("\n")) {
+		s := string(l)
+		if strings.HasPrefix(s, "moments:") {
+			in = true
+		}
+		if trimmed := strings.TrimLeft(s, " "); in && strings.HasPrefix(trimmed, name+":") {
+			return i + 1, len(s) - len(trimmed) + 1
+		}
+	}
+	return 1, 1
+}
