@@ -4,7 +4,6 @@ GO     ?= go
 SEEDS  ?= 200
 SECONDS ?= 20
 LINT   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 .DEFAULT_GOAL := help
 
@@ -35,7 +34,7 @@ lint: ## vet and golangci-lint
 
 .PHONY: fmt
 fmt: ## format all files
-	$(GO) run $(GOFUMPT) -w .
+	gofmt -w .
 
 .PHONY: fmt-check
 fmt-check: ## fail when a file is not formatted

@@ -19,7 +19,6 @@ import (
 // client asks a running service.
 type client struct {
 	server string
-	key    string
 }
 
 const defaultServer = "http://127.0.0.1:7070"

@@ -33,16 +33,16 @@ func (t *table) print(w io.Writer) error {
 	}
 	var b strings.Builder
 	for _, row := range append([][]string{head}, t.rows...) {
-		line := ""
+		var line strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
 			if strings.HasPrefix(t.head[i], ">") {
-				line += pad + cell + "  "
+				line.WriteString(pad + cell + "  ")
 			} else {
-				line += cell + pad + "  "
+				line.WriteString(cell + pad + "  ")
 			}
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

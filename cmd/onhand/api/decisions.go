@@ -168,8 +168,7 @@ func (a *API) block(ctx context.Context, p int, f filter, first uint64, to mark)
 	begins = first
 	for seq := uint64(0); seq < to.seq; {
 		m, err := r.Next(ctx)
-		var gap *jetstream.GapError
-		if errors.As(err, &gap) {
+		if gap, ok := errors.AsType[*jetstream.GapError](err); ok {
 			if gap.Got > to.seq {
 				return list, gap.Got, nil
 			}

@@ -42,7 +42,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		op := doc.Paths[path][strings.ToLower(r.method)]
 		require.Equal(t, names[r.role], op.Role, r.path)
 		require.Equal(t, r.role == public, op.Security != nil, r.path)
-		for _, part := range strings.Split(path, "/") {
+		for part := range strings.SplitSeq(path, "/") {
 			if name, found := strings.CutPrefix(part, "{"); found {
 				require.True(t, slices.ContainsFunc(op.Parameters, func(p struct {
 					Name string `json:"name"`

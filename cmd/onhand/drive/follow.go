@@ -41,7 +41,7 @@ func Follow(ctx context.Context, log *jetstream.Log, tell func(partition int, co
 		}
 		f.tasks.Go(func() {
 			defer r.Stop()
-			if err := f.read(ctx, p, r); err != nil && ctx.Err() == nil {
+			if err := f.read(ctx, p, r); ctx.Err() == nil {
 				f.mu.Lock()
 				f.err = fmt.Errorf("reading what partition %d decided: %w", p, err)
 				f.mu.Unlock()
@@ -51,6 +51,7 @@ func Follow(ctx context.Context, log *jetstream.Log, tell func(partition int, co
 	return f, nil
 }
 
+// read tells records until it cannot.
 func (f *Follower) read(ctx context.Context, p int, r *jetstream.Reader) error {
 	for {
 		m, err := r.Next(ctx)

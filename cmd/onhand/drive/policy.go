@@ -16,7 +16,7 @@ func PolicyOf(f *moments.File, grace time.Duration) shop.Policy {
 	out := shop.Policy{
 		Grace: grace, Moments: map[string]shop.MomentPolicy{}, Classes: map[string]shop.ClassPolicy{}, ChannelQuiet: map[string]shop.Quiet{},
 		Quiet: quietOf(p.QuietHours), SilenceAfterPurchase: p.SilenceAfterPurchase, OneAtATime: p.OneAtATime,
-		Online: p.Stock.Online, Safety: int64(p.Stock.Safety), Overbook: float64(p.Stock.Overbook) / float64(moments.One),
+		Online: p.Stock.Online, Safety: p.Stock.Safety, Overbook: float64(p.Stock.Overbook) / float64(moments.One),
 		Settle: p.Stock.Settle, Hold: p.Stock.Hold,
 	}
 	for _, c := range p.Classes {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,8 +57,8 @@ func OpenLines(path string) (*Lines, error) {
 // Close closes the file.
 func (l *Lines) Close() error {
 	var errs []error
-	for i := len(l.files) - 1; i >= 0; i-- {
-		errs = append(errs, l.files[i].Close())
+	for _, f := range slices.Backward(l.files) {
+		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
 }

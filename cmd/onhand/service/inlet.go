@@ -28,8 +28,7 @@ func (a *appender) Append(ctx context.Context, events []processor.Event) error {
 		a.open.Store(true)
 	}
 	err := a.intake.Append(ctx, events)
-	var full *worker.OverloadedError
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[*worker.OverloadedError](err); ok {
 		return collector.ErrOverloaded{RetryAfter: full.RetryAfter}
 	}
 	return err

@@ -266,6 +266,8 @@ func TestOpenServiceAnswersThisMachineOnly(t *testing.T) {
 
 	_, err := Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0"}.Defaults(), Rules: rules})
 	require.ErrorContains(t, err, "without keys")
+	_, err = Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0", Keys: config.Keys{Read: []string{readKey}}}.Defaults(), Rules: rules})
+	require.ErrorContains(t, err, "without write keys")
 }
 
 // Two services share the partitions; either answers for any customer, and what
