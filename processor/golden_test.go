@@ -23,7 +23,7 @@ func TestGoldenValues(t *testing.T) {
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},
 		},
 		Carts:       []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
-		Orders:      []Order{{ID: 10, At: 11, Cancelled: 12, Lines: []OrderLine{{"phone", Hash("phone"), 2}}}},
+		Orders:      []Order{{ID: 10, At: 11, Cancelled: 12, Placed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 1}}}},
 		OrderIDs:    []uint64{10},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true}},
 		Sights:      []sight{{22, 23}},

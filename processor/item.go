@@ -195,7 +195,7 @@ func (m *Machine) itemEvent(e *Event) {
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
-			it.unsell(saleKey(e.OrderID, e.Line))
+			it.unsell(saleKey(e.OrderID, e.Line), 0)
 		}
 	}
 	it.settle(m)
@@ -283,8 +283,14 @@ func (it *Item) sell(key uint64, n, at int64) {
 	it.Sales = append(it.Sales, Sale{key, n, at})
 }
 
-func (it *Item) unsell(key uint64) {
-	it.Sales = slices.DeleteFunc(it.Sales, func(s Sale) bool { return s.Order == key })
+// unsell takes back units of a sale; n = 0 takes all.
+func (it *Item) unsell(key uint64, n int64) {
+	it.Sales = slices.DeleteFunc(it.Sales, func(s Sale) bool { return s.Order == key && (n == 0 || n >= s.Quantity) })
+	for i := range it.Sales {
+		if it.Sales[i].Order == key {
+			it.Sales[i].Quantity -= n
+		}
+	}
 }
 
 // expected returns the units that should be there now: the last levels of the
@@ -448,7 +454,7 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.sold(m, msg)
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At)
 	case UnsellItem:
-		it.unsell(saleKey(msg.Ref, msg.Line))
+		it.unsell(saleKey(msg.Ref, msg.Line), msg.Quantity)
 	}
 	it.settle(m)
 }

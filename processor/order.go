@@ -7,7 +7,8 @@ import "slices"
 type Order struct {
 	ID        uint64 // hash of the order id
 	At        int64
-	Cancelled int64 // when; 0 = not
+	Cancelled int64 // when all of it was; 0 = not
+	Placed    bool  // false while only its cancellation is known
 	Lines     []OrderLine
 }
 
@@ -16,16 +17,19 @@ type OrderLine struct {
 	SKU      string
 	hash     uint64 // of SKU
 	Quantity int64
+	Gone     int64 // units of it cancelled
 }
 
 func (o *Order) encode(w *writer) {
 	w.u64(o.ID)
 	w.int(o.At)
 	w.int(o.Cancelled)
+	w.bool(o.Placed)
 	w.uint(uint64(len(o.Lines)))
 	for i := range o.Lines {
 		w.str(o.Lines[i].SKU)
 		w.int(o.Lines[i].Quantity)
+		w.int(o.Lines[i].Gone)
 	}
 }
 
@@ -33,10 +37,40 @@ func (o *Order) decode(r *reader) {
 	o.ID = r.u64()
 	o.At = r.int()
 	o.Cancelled = r.int()
-	o.Lines = make([]OrderLine, r.count(2))
+	o.Placed = r.bool()
+	o.Lines = make([]OrderLine, r.count(3))
 	for i := range o.Lines {
 		sku := r.str()
-		o.Lines[i] = OrderLine{sku, Hash(sku), r.int()}
+		o.Lines[i] = OrderLine{sku, Hash(sku), r.int(), r.int()}
+	}
+}
+
+// left returns the units of a line that stand.
+func (o *Order) left(l *OrderLine) int64 {
+	if o.Cancelled != 0 {
+		return 0
+	}
+	return max(0, l.Quantity-l.Gone)
+}
+
+// cancel takes units of an item out of the order, as far as it has them; n = 0
+// takes all of them.
+func (o *Order) cancel(sku string, n int64) {
+	h := Hash(sku)
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		if l.hash != h || l.SKU != sku {
+			continue
+		}
+		take := l.Quantity - l.Gone
+		if n > 0 {
+			take = min(take, n)
+			if n -= take; n == 0 {
+				l.Gone += take
+				return
+			}
+		}
+		l.Gone += take
 	}
 }
 
@@ -67,7 +101,7 @@ func (c *Customer) newOrder(o Order) *Order {
 func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	id := Hash(e.OrderID)
 	o := c.order(id)
-	if slices.Contains(c.OrderIDs, id) && (o == nil || len(o.Lines) > 0) {
+	if slices.Contains(c.OrderIDs, id) && (o == nil || o.Placed) {
 		return false, false
 	}
 	if !slices.Contains(c.OrderIDs, id) {
@@ -76,19 +110,24 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	if o == nil {
 		o = c.newOrder(Order{ID: id})
 	}
-	o.At = e.At
+	before := o.Lines // cancelled before the order was heard of
+	o.At, o.Placed = e.At, true
 	o.Lines = make([]OrderLine, 0, len(e.Products))
 	for i := range e.Products {
 		p := &e.Products[i]
-		o.Lines = append(o.Lines, OrderLine{clone(p.SKU), Hash(p.SKU), max(p.Quantity, 1)})
+		o.Lines = append(o.Lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Quantity: max(p.Quantity, 1)})
 	}
-	if o.Cancelled != 0 {
-		return false, false // the cancellation came first
+	for i := range before {
+		o.cancel(before[i].SKU, before[i].Gone)
 	}
+	changed = len(o.Lines) == 0 && o.Cancelled == 0
 	for i := range o.Lines {
-		c.bought(m, e, o, i)
+		if o.left(&o.Lines[i]) > 0 {
+			c.bought(m, e, o, i)
+			changed = true
+		}
 	}
-	return true, true
+	return changed, changed
 }
 
 // bought ends the interest in an item and tells the item of the sale.
@@ -96,7 +135,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
 	sku := o.Lines[line].SKU
 	msg := Message{
 		Type: SellItem, SKU: sku, Customer: c.ID, Ref: e.OrderID, Line: int64(line),
-		Quantity: o.Lines[line].Quantity, At: o.At,
+		Quantity: o.left(&o.Lines[line]), At: o.At,
 	}
 	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.Since-clockGraceMS {
 		in.Bought = o.ID
@@ -113,27 +152,45 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
 // counts as one of another time.
 const clockGraceMS = 10 * 60_000
 
-// cancelEvent applies a cancellation, also one that arrives before its order.
-// The interest in what was bought comes back, with its place.
+// cancelEvent applies a cancellation of the whole order, or of the products it
+// names, also one that arrives before its order. The interest in what was
+// bought comes back, with its place.
 func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 	id := Hash(e.OrderID)
 	o := c.order(id)
 	if o == nil {
 		if slices.Contains(c.OrderIDs, id) {
-			return false, false
+			return false, false // too long ago to matter
 		}
 		c.OrderIDs = append(c.OrderIDs, id)
-		c.newOrder(Order{ID: id, At: e.At, Cancelled: e.At})
-		return true, true
+		o = c.newOrder(Order{ID: id, At: e.At})
 	}
 	if o.Cancelled != 0 {
 		return false, false
 	}
-	o.Cancelled = e.At
+	left := make([]int64, len(o.Lines))
 	for i := range o.Lines {
+		left[i] = o.left(&o.Lines[i])
+	}
+	for i := range e.Products {
+		p := &e.Products[i]
+		if o.Placed {
+			o.cancel(p.SKU, p.Quantity)
+		} else {
+			o.Lines = append(o.Lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Gone: p.Quantity})
+		}
+	}
+	if len(e.Products) == 0 {
+		o.Cancelled = e.At
+	}
+	for i := range left {
 		l := &o.Lines[i]
-		m.send(l.SKU, &Message{Type: UnsellItem, SKU: l.SKU, Customer: c.ID, Ref: e.OrderID, Line: int64(i), Quantity: l.Quantity, At: e.At})
-		if in := c.interest(l.SKU); in != nil && in.Bought == id {
+		now := o.left(l)
+		if now == left[i] {
+			continue
+		}
+		m.send(l.SKU, &Message{Type: UnsellItem, SKU: l.SKU, Customer: c.ID, Ref: e.OrderID, Line: int64(i), Quantity: left[i] - now, At: e.At})
+		if in := c.interest(l.SKU); in != nil && in.Bought == id && now == 0 {
 			in.Bought = 0
 			c.queueUp(m, in)
 		}
@@ -152,11 +209,9 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 		}
 		for j := range o.Lines {
 			if l := &o.Lines[j]; l.hash == h && l.SKU == sku {
-				if o.Cancelled == 0 {
-					bought += l.Quantity
-				} else {
-					cancelled += l.Quantity
-				}
+				n := o.left(l)
+				bought += n
+				cancelled += l.Quantity - n
 			}
 		}
 	}
@@ -174,6 +229,9 @@ func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool
 		}
 		for j := range o.Lines {
 			l := &o.Lines[j]
+			if o.left(l) == 0 {
+				continue
+			}
 			if l.hash == h && l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {
 				return true
 			}
