@@ -109,7 +109,7 @@ policy:
     ads:   {hand_over: 1m, cost: 2, quiet_hours: never}
   silence_after_purchase: 0s
   one_at_a_time: 0s
-  stock: {safety: 0, settle: 1s, hold: 40s, queue: first_come}
+  stock: {safety: 0, settle: 1s, hold: 15s, queue: first_come}
 interest:
   requested: {from: Back In Stock Requested, strength: 100, lasts: 90d, queue: true}
 moments:
@@ -145,7 +145,7 @@ moments:
 const (
 	abandonAfterMS = 20_000
 	settleMS       = 1_000
-	holdMS         = 40_000
+	holdMS         = 15_000
 	holdMarginMS   = 1_000   // a hold ends so much later at its item
 	clockGraceMS   = 600_000 // clocks of two systems may differ so much
 	futureLimitMS  = 5_000   // a server's stamp may be so much ahead of the publisher

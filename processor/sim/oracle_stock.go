@@ -76,19 +76,25 @@ func (o *oracle) left(sku string) int64 {
 // wish is what a customer's log says of a request to be told of an item.
 type wish struct {
 	customer, sku string
-	asked         []uint64 // positions of the requests
-	since         int64    // rank of the first one
-	ended         bool     // ever bought, taken back or declined
-	open          bool     // asked for, and neither bought nor taken back since
-	at            uint64   // the request that opened it
+	asked         []ask
+	broken        uint64 // first record that ended it, or refused or withdrew an offer; 0 = none
+	open          bool   // asked for, and neither bought nor taken back since
+	at            uint64 // the request that opened it
 	boughtBy      *purchase
 	declined      bool
+	reopened      bool    // by the cancellation of an order, without a request
 	told          []*said // offers
 	other         []*said // refusals and withdrawals
 }
 
-// wishOf reads the log of a customer. opened is called after each record with
-// whether the request was open at any time during it.
+// ask is a request: its record and the rank it stands for.
+type ask struct {
+	position uint64
+	since    int64
+}
+
+// wishOf reads the log of a customer. It calls during for each record, with
+// whether the request was open at any time while it was applied.
 func (o *oracle) wishOf(customer, sku string, during func(position uint64, open bool)) *wish {
 	x := &wish{customer: customer, sku: sku}
 	var ps purchases
@@ -110,9 +116,30 @@ func (o *oracle) wishOf(customer, sku string, during func(position uint64, open 
 			x.told = append(x.told, s)
 		default:
 			x.other = append(x.other, s)
+			x.breaks(s.position)
 		}
 	}
 	return x
+}
+
+// breaks notes that from a record on the wish is not a plain one any more.
+func (x *wish) breaks(position uint64) {
+	if x.broken == 0 || position < x.broken {
+		x.broken = position
+	}
+}
+
+// unbroken reports whether nothing but the request itself can be known of the
+// wish at a position of the item's log.
+func (o *oracle) unbroken(x *wish, at uint64) bool {
+	from, home := o.home(x.customer), o.home(x.sku)
+	switch {
+	case x.broken == 0:
+		return true
+	case from == home:
+		return at < x.broken
+	}
+	return o.logs[home].records[at].landed[from] <= o.after[from].steps[x.broken-1].sent[home]
 }
 
 func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
@@ -121,10 +148,7 @@ func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
 		if x.boughtBy != nil && f.at <= x.boughtBy.at {
 			return // asked before it was bought
 		}
-		if len(x.asked) == 0 {
-			x.since = max(min(f.at, now), now-clockGraceMS)
-		}
-		x.asked = append(x.asked, position)
+		x.asked = append(x.asked, ask{position, max(min(f.at, now), now-clockGraceMS)})
 		if !x.open {
 			x.at = position
 		}
@@ -132,18 +156,19 @@ func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
 	case len(x.asked) == 0:
 		// Nothing was asked for.
 	case f.kind == unrequested && f.sku == x.sku:
-		x.open, x.ended, x.declined = false, true, true
+		x.open, x.declined = false, true
+		x.breaks(position)
 	case f.kind == declined:
-		x.ended = true // perhaps of another item: then nobody minds
+		x.breaks(position) // perhaps of another item: then nobody minds
 	case p == nil:
 	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
-		x.ended = true
+		x.breaks(position)
 		if x.boughtBy == nil {
 			x.open, x.boughtBy = false, p
 		}
 	case f.kind == cancelled && p == x.boughtBy:
 		x.boughtBy = nil
-		x.open, x.at = !x.declined, position
+		x.open, x.at, x.reopened = !x.declined, position, true
 	}
 }
 
@@ -166,15 +191,15 @@ func (o *oracle) wish(customer, sku string, left int64) {
 	x := o.wishOf(customer, sku, func(position uint64, was bool) { open[position] = was })
 	for i, s := range x.told {
 		asked := 0
-		for _, at := range x.asked {
-			if at <= s.position {
+		for _, a := range x.asked {
+			if a.position <= s.position {
 				asked++
 			}
 		}
 		switch first, last := o.origin(o.home(sku), o.home(customer), s.position); {
 		case !open[s.position]:
 			o.w.fail("nothing invented", "%v: customer %s did not wait for it", s, customer)
-		case i+1 > asked+len(x.other) && !x.ended:
+		case i+1 > asked+len(x.other) && !x.reopened:
 			o.w.fail("nothing invented", "%v: told %d times, asked %d times", s, i+1, asked)
 		case o.most(sku, first, last) <= 0:
 			o.w.fail("nothing invented", "%v: there was no stock between records %d and %d of the item's log", s, first, last)
@@ -185,7 +210,7 @@ func (o *oracle) wish(customer, sku string, left int64) {
 			return
 		}
 	}
-	if left <= 0 || !x.open || x.ended {
+	if left <= 0 || !x.open {
 		return
 	}
 	// Who asks again while a unit is held is answered by the hold.
@@ -218,7 +243,7 @@ func (o *oracle) neverTooMany(sku string) {
 		open := int64(1)
 		for _, t := range told {
 			x := wishes[t.customer]
-			if number(t) < number(s) && !x.ended && len(x.other) == 0 && !o.failed(t) &&
+			if number(t) < number(s) && o.unbroken(x, last) && !o.failed(t) &&
 				t.at+holdMS+holdMarginMS > o.logs[home].records[last].now {
 				open++
 			}
@@ -257,7 +282,7 @@ func (o *oracle) places() {
 		var all []*wish
 		for c := range o.w.customers {
 			x := o.wishOf(fmt.Sprint("c", c), sku, func(uint64, bool) {})
-			if len(x.asked) > 0 && !x.ended && len(x.other) == 0 {
+			if len(x.asked) > 0 {
 				all = append(all, x)
 			}
 		}
@@ -270,14 +295,23 @@ func (o *oracle) places() {
 }
 
 func (o *oracle) place(a, b *wish) {
-	if a == b || len(b.told) == 0 || a.since > b.since || a.since == b.since && a.customer > b.customer {
+	if a == b || len(b.told) == 0 {
 		return
 	}
-	home := o.home(a.sku)
-	known := o.arrived(o.home(a.customer), a.asked[0], home)
-	opened, _ := o.origin(home, o.home(b.customer), b.told[0].position)
-	if known < opened && (len(a.told) == 0 || number(a.told[0]) > number(b.told[0])) {
-		o.w.fail("places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
-			b.told[0], a.customer, a.since, b.since, known)
+	home, told, first, second := o.home(a.sku), b.told[0], a.asked[0], b.asked[0]
+	if first.since > second.since || first.since == second.since && a.customer > b.customer || b.broken != 0 && b.broken < told.position {
+		return
 	}
+	known := o.arrived(o.home(a.customer), first.position, home)
+	opened, last := o.origin(home, o.home(b.customer), told.position)
+	if known < opened && o.answerable(a, last) && (len(a.told) == 0 || number(a.told[0]) > number(told)) {
+		o.w.fail("places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
+			told, a.customer, first.since, second.since, known)
+	}
+}
+
+// answerable reports whether an offer that the item made up to a position of its
+// log found nothing in the way: who has bought meanwhile hands it on in silence.
+func (o *oracle) answerable(x *wish, at uint64) bool {
+	return x.broken == 0 || x.broken > o.arrived(o.home(x.sku), at, o.home(x.customer))
 }

@@ -11,7 +11,9 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run this seed only, and tell what happens")
-	seedsFlag = flag.Int("seeds", 60, "run so many seeds")
+	seedsFlag = flag.Int("seeds", 0, "run so many seeds")
+
+	defaultSeeds = 60
 )
 
 // Whatever goes wrong, no promise is broken, and each seed does the same twice.
@@ -23,7 +25,11 @@ func TestSeeds(t *testing.T) {
 		return
 	}
 	var out strings.Builder
-	failed := Seeds(1, *seedsFlag, &out)
+	n := *seedsFlag
+	if n == 0 {
+		n = defaultSeeds
+	}
+	failed := Seeds(1, n, &out)
 	t.Log(out.String())
 	require.Empty(t, failed, out.String())
 }
