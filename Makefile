@@ -73,7 +73,8 @@ kill: ## services killed under load, compared with an undisturbed replay
 golden: ## write the golden files anew; look at the difference before committing
 	$(GO) test ./processor -run Golden -rewrite-golden
 	$(GO) test ./processor/scenario -rewrite
-	$(GO) test ./cmd/onhand/... -run Golden -rewrite
+	$(GO) test ./processor/moments -run TestFaults -rewrite
+	$(GO) test ./cmd/onhand/config -run Golden -rewrite
 
 .PHONY: ci
 ci: fmt-check lint race sim bench-quick ## what must hold before a change is taken

@@ -19,9 +19,10 @@ import (
 type poster struct {
 	client   *http.Client
 	url, key string
-	body     bytes.Buffer
-	zip      *gzip.Writer
 	batches  int
+
+	plain, zipped bytes.Buffer
+	body          []byte // of the batch, one of the two
 }
 
 // post sends a batch until it is accepted, and returns how many of its events
@@ -44,32 +45,31 @@ func (p *poster) post(ctx context.Context, events []shop.Event) (refused int, er
 	}
 }
 
+// encode makes the body of a batch.
 func (p *poster) encode(events []shop.Event, compress bool) {
-	p.body.Reset()
-	var w io.Writer = &p.body // takes everything
-	if compress {
-		if p.zip == nil {
-			p.zip = gzip.NewWriter(w)
-		}
-		p.zip.Reset(&p.body)
-		w = p.zip
-	}
-	io.WriteString(w, `{"batch":[`)
+	p.plain.Reset()
+	p.plain.WriteString(`{"batch":[`)
 	for i := range events {
 		if i > 0 {
-			io.WriteString(w, ",")
+			p.plain.WriteByte(',')
 		}
-		w.Write(events[i].JSON)
+		p.plain.Write(events[i].JSON)
 	}
-	io.WriteString(w, `]}`)
-	if compress {
-		p.zip.Close()
+	p.plain.WriteString(`]}`)
+	p.body = p.plain.Bytes()
+	if !compress {
+		return
 	}
+	p.zipped.Reset()
+	zip := gzip.NewWriter(&p.zipped)
+	_, _ = zip.Write(p.body) // a buffer takes everything
+	zip.Close()
+	p.body = p.zipped.Bytes()
 }
 
 // try sends the batch once. wait is after how long to try again, 0 = never.
 func (p *poster) try(ctx context.Context, zipped bool) (refused int, wait time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/batch", bytes.NewReader(p.body.Bytes()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/batch", bytes.NewReader(p.body))
 	if err != nil {
 		return 0, 0, err
 	}
