@@ -45,6 +45,19 @@ func (a *app) dlqCommand() *cobra.Command {
 			return printJSON(a.out, v)
 		},
 	}
+	retry := &cobra.Command{
+		Use:     "retry NUMBER",
+		Short:   "Put the event of a step that failed into the log again",
+		Example: "  onhand dlq retry 17",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			n, err := number(args[0])
+			if err != nil {
+				return err
+			}
+			return cl.call(c.Context(), http.MethodPost, "/dlq/"+n+"/retry", nil, nil)
+		},
+	}
 	var through uint64
 	purge := &cobra.Command{
 		Use:     "purge [NUMBER]",
@@ -66,7 +79,7 @@ func (a *app) dlqCommand() *cobra.Command {
 		},
 	}
 	purge.Flags().Uint64Var(&through, "through", 0, "drop all up to this one")
-	c.AddCommand(a.withJSON(withServer(list, &cl)), withServer(show, &cl), withServer(purge, &cl))
+	c.AddCommand(a.withJSON(withServer(list, &cl)), withServer(show, &cl), withServer(retry, &cl), withServer(purge, &cl))
 	return c
 }
 

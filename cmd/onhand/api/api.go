@@ -73,6 +73,7 @@ var routes = []route{
 	{"DELETE", "/api/v1/dlq", operator, (*API).purgeAll},
 	{"GET", "/api/v1/dlq/{seq}", reader, (*API).letter},
 	{"DELETE", "/api/v1/dlq/{seq}", operator, (*API).purge},
+	{"POST", "/api/v1/dlq/{seq}/retry", operator, (*API).retry},
 }
 
 // New returns the handler.

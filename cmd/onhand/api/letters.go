@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
+	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/worker"
 )
@@ -102,6 +104,33 @@ func (a *API) purge(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// retry puts the event of a step that failed into the log again, where it is
+// applied as if it had just arrived, and drops the letter. What was refused
+// for what it says fails again, so it is not retried but corrected.
+func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
+	seq, err := sequence(r)
+	if err != nil {
+		return err
+	}
+	d, err := a.Log.DeadLetters().Get(r.Context(), seq)
+	if err != nil {
+		return err
+	}
+	var x worker.DeadLetter
+	if json.Unmarshal(d.Data, &x) != nil || len(x.Entry) == 0 || processor.EntryType(x.Entry[0]) != processor.EventEntry {
+		return &problem{Status: http.StatusConflict, Detail: "only an event whose step failed can be retried; correct what was refused and send it again"}
+	}
+	record := processor.AppendRecordEntry(processor.AppendRecordHeader(nil, a.Clock().UnixMilli()), x.Entry)
+	position, err := a.Log.Append(r.Context(), x.Partition, record)
+	if err != nil {
+		return err
+	}
+	if err := a.Log.DeadLetters().Purge(r.Context(), seq); err != nil && !errors.Is(err, jetstream.ErrNotFound) {
+		return err
+	}
+	return reply(w, map[string]uint64{"partition": uint64(x.Partition), "position": position})
 }
 
 // purgeAll drops the letters up to one: what nobody has seen stays.

@@ -45,6 +45,7 @@ type Service struct {
 	Rules  *moments.File // as given; what is in force may differ
 
 	log      *slog.Logger
+	named    bool // the rules are from a file that somebody named
 	server   *jetstream.Server
 	http     *http.Server
 	listener net.Listener
@@ -71,7 +72,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if !config.Loopback(c.HTTP) && len(c.Keys.Write) == 0 {
 		return nil, fmt.Errorf("without write keys everybody could send events to %s; configure keys.write", c.HTTP)
 	}
-	s = &Service{log: o.Logger, clock: o.Clock, failed: make(chan error, 2)}
+	s = &Service{log: o.Logger, named: c.Moments != "", clock: o.Clock, failed: make(chan error, 2)}
 	var faults []moments.Fault
 	if s.Rules, faults = moments.Parse("moments", o.Rules, processor.Vocabulary()); s.Rules == nil {
 		return nil, fmt.Errorf("the moments cannot be used: %w", faults[0])
@@ -209,9 +210,12 @@ func (s *Service) WaitReady(ctx context.Context) error {
 // first partition does, and only when no rules have ever been.
 func (s *Service) activate(ctx context.Context) {
 	for ctx.Err() == nil {
-		known := false
-		err := s.live(ctx, func(m *processor.Machine) { known = len(m.Shop().Rules) > 0 })
-		if err == nil && known {
+		version := ""
+		err := s.live(ctx, func(m *processor.Machine) { version = m.Shop().Version })
+		if err == nil && version != "" {
+			if s.named && version != s.Rules.Hash {
+				s.log.Info("other moments are in force than those given; onhand apply puts a file in force", "active", version, "given", s.Rules.Hash)
+			}
 			return
 		}
 		wait := 50 * time.Millisecond

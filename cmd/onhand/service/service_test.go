@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"onhand/cmd/onhand/config"
+	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
+	"onhand/processor/worker"
 )
 
 const (
@@ -181,6 +183,28 @@ func TestDeadLetters(t *testing.T) {
 	status, answer, _ = ask(t, s, "DELETE", fmt.Sprintf("/api/v1/dlq?through=%d", list.Data[n-1].Seq), "")
 	require.Equal(t, 204, status, answer)
 	require.JSONEq(t, `{"data":[],"next":null}`, get(t, s, "/api/v1/dlq"))
+}
+
+// An event whose step failed is applied when it is retried; one that was
+// refused for what it says is not.
+func TestRetryOfADeadLetter(t *testing.T) {
+	s := start(t, config.Config{Partitions: 1})
+	e := processor.Event{Kind: processor.ProductAdded, UserID: "ann", SKU: "phone", CartID: "c9", MessageID: "m", At: time.Now().UnixMilli(), Stamp: time.Now().UnixMilli(), Stamped: true}
+	entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)
+	dead := s.Log.DeadLetters()
+	require.NoError(t, worker.PutLetter(t.Context(), dead, &worker.DeadLetter{Kind: "step", Reason: "panic", Entry: entry}))
+	require.NoError(t, worker.PutLetter(t.Context(), dead, &worker.DeadLetter{Kind: "http", Reason: "refused", Partition: -1, Body: "{}"}))
+
+	status, answer, _ := ask(t, s, "POST", "/api/v1/dlq/2/retry", "")
+	require.Equal(t, 409, status, answer)
+	status, answer, _ = ask(t, s, "POST", "/api/v1/dlq/1/retry", "")
+	require.Equal(t, 200, status, answer)
+	require.Eventually(t, func() bool {
+		_, answer, _ := ask(t, s, "GET", "/api/v1/customers/ann", "")
+		return strings.Contains(answer, `"cart_id":"c9"`)
+	}, 5*time.Second, 10*time.Millisecond)
+	status, _, _ = ask(t, s, "POST", "/api/v1/dlq/1/retry", "")
+	require.Equal(t, 404, status, "it is gone")
 }
 
 func TestMomentsAreReplacedWhenTheyAreWhatOneThinks(t *testing.T) {
