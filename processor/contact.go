@@ -176,11 +176,16 @@ func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence
 	if f := m.facts(o.Value); f.LevelAt != 0 {
 		d.Evidence.StockAgeMS, d.Evidence.Facts = m.shop.Now-f.LevelAt, f.Version
 	}
-	if c.dropPending(sent) {
-		// Not handed over yet: taking it back is enough.
-		m.emitDecision(d)
-		o.In = false
-		return
+	if i := c.pending(sent); i >= 0 {
+		waiting := c.Pending[i].Waiting
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+		if !waiting {
+			// Not handed over yet: taking it back is enough. One that was let go may
+			// have arrived.
+			m.emitDecision(d)
+			o.In = false
+			return
+		}
 	}
 	template, class, channel := o.Moment, "marketing", "ads"
 	if mo != nil {

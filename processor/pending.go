@@ -77,14 +77,6 @@ func (c *Customer) pending(id string) int {
 	return slices.IndexFunc(c.Pending, func(p Pending) bool { return p.ID == id })
 }
 
-func (c *Customer) dropPending(id string) bool {
-	i := c.pending(id)
-	if i >= 0 {
-		c.Pending = slices.Delete(c.Pending, i, i+1)
-	}
-	return i >= 0
-}
-
 // Outbox calls fn for every action that was decided and has no outcome: after
 // a restart its owner asks for release again.
 func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
@@ -272,6 +264,17 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 // retract takes a pending action back.
 func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	p := c.Pending[i]
+	j := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.In && o.Moment == p.Moment && o.Value == p.Value && o.N == p.N
+	})
+	if j >= 0 {
+		// The membership ends with it, and may begin again at once.
+		o := &c.Occurrences[j]
+		c.retractAudience(m, m.rules.file.Moment(p.Moment), o, why)
+		o.Said = why.code()
+		c.hold(m, j)
+		return
+	}
 	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N}
 	r := &Decision{
 		ID: m.decisionID(c, &o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: p.Moment,
@@ -280,6 +283,9 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	}
 	m.emitDecision(r)
 	c.failed(m, i)
+	if in := c.interest(p.Value); why == OutOfStock && in != nil && in.Parked {
+		c.rejoinOne(m, in) // sold out before it was said: in line again for when it is back
+	}
 }
 
 // recheckPending takes back what may not go any more, before it goes. Only
