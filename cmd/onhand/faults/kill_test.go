@@ -195,7 +195,7 @@ func testKillPool(t *testing.T) {
 		})
 		return time.Since(begin)
 	}
-	for i := range rounds(2) {
+	for i := range rounds(1) {
 		time.Sleep(time.Duration(200+rng.IntN(1000)) * time.Millisecond)
 		victim, survivor := services[i%2], services[1-i%2]
 		victim.kill()
