@@ -73,7 +73,7 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 	in := c.interest(o.Value)
 	msg := Message{Type: ReturnOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Park: park}
 	if in != nil && in.Offer == o.Offer {
-		msg.Quantity = in.Quantity
+		msg.Quantity, msg.Since, msg.Tier = in.Quantity, in.Since, int64(in.Tier)
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
 		in.Queued = park

@@ -234,7 +234,10 @@ const holdMarginMS = 1000
 // giveBack returns the unit of an open or held offer.
 func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 	o, ok := q.close(m, msg.Offer)
-	if ok && msg.Park {
+	if !ok {
+		o.key = rankKey(msg.Tier, msg.Since, msg.Customer) // the hold ended while this was on its way
+	}
+	if msg.Park && (ok || msg.Since != 0) {
 		q.Parked.put(m, it.head, o.key, entry{quantity: msg.Quantity}.value())
 	}
 }

@@ -300,11 +300,18 @@ func (p *Partition) recall(o processor.Output, n uint64) error {
 	switch o.Type {
 	case processor.TransferOutput:
 		return p.transfer(o.Body)
-	case processor.DecisionOutput:
+	case processor.DecisionOutput, processor.ReleaseOutput:
 		if !p.live || n >= p.inherited || n < p.reviewed {
 			return nil
 		}
 		p.reviewed = n + 1
+		if o.Type == processor.ReleaseOutput {
+			r, err := processor.ParseRelease(o.Body)
+			if err == nil {
+				p.own.request(r.Decision.Customer, r.Decision.Action.ID, r.Attempt+1, p.cfg.Idempotent)
+			}
+			return err
+		}
 		d, err := processor.ParseDecision(o.Body)
 		if err == nil && attempts(&d) {
 			p.own.request(d.Customer, d.Action.ID, 2, p.cfg.Idempotent)
