@@ -25,6 +25,7 @@ import (
 // TestKill kills services under load and holds what they leave against an
 // undisturbed replay.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	t.Run("single", testKillSingle)
 	t.Run("pool", testKillPool)
 }
@@ -42,8 +43,11 @@ func testKillSingle(t *testing.T) {
 	s.waitReady()
 	l := startLoad(t, 1000, s)
 	var restarts []time.Duration
-	for range rounds(3) {
+	for i := range rounds(3) {
 		time.Sleep(time.Duration(200+rng.IntN(1500)) * time.Millisecond)
+		if i%5 == 4 { // long enough for all partitions to save their state
+			time.Sleep(time.Duration(14+rng.IntN(4)) * time.Second)
+		}
 		s.kill()
 		if rng.IntN(4) == 0 { // killed while it starts
 			s.start()

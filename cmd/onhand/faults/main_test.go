@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
+	// The tests wait more than they compute: all of them run at once.
+	flag.Set("test.parallel", "8")
 	dir, err := os.MkdirTemp("", "onhand-faults-")
 	if program = *given; program == "" && err == nil {
 		program = filepath.Join(dir, "onhand")
