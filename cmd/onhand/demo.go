@@ -60,7 +60,7 @@ Exit status 1 when anything is wrong, missing, oversold or told twice.`,
 	fl.IntVar(&f.customers, "customers", 20000, "customers")
 	fl.IntVar(&f.items, "items", 500, "items")
 	fl.IntVar(&f.events, "events", 0, "events, about; as many as fit the duration without")
-	fl.StringVar(&f.rate, "rate", strconv.Itoa(demoRate), "events a second, or max: as fast as they are accepted")
+	fl.StringVar(&f.rate, "rate", strconv.Itoa(demoRate), "events a second, or max: as fast as decisions keep up")
 	fl.DurationVar(&f.duration, "duration", 50*time.Second, "how long the shop is open, when --events is not given")
 	fl.StringVar(&f.summary, "summary", "", "write the result as JSON to this file")
 	fl.StringVar(&f.data, "data", "", "folder to keep; a temporary one without")

@@ -34,14 +34,15 @@ type Judge struct {
 	tallies map[Tally]int
 	events  int
 	decided int
-	actions int     // sent and withdrawn, each to be handed over
-	ended   int     // actions that were handed over or failed
+	actions int // sent and withdrawn, each to be handed over
+	ended   int // actions that were handed over or failed
+	lags    map[int]lag
 	delays  []int64 // ms, from the log's acceptance of an event to the commit of what was decided at once
 }
 
 // NewJudge returns a judge for one run. Without a shop it only counts.
 func NewJudge(p shop.Policy, s Shop) *Judge {
-	j := &Judge{shop: s, tallies: map[Tally]int{}}
+	j := &Judge{shop: s, tallies: map[Tally]int{}, lags: map[int]lag{}}
 	if s != nil {
 		j.book = shop.NewBook(p)
 		j.oracle = shop.NewOracle(j.book, p)
@@ -73,6 +74,7 @@ func (j *Judge) Acked(events []shop.Event, at time.Time) {
 func (j *Judge) Committed(partition int, c *processor.CommitRecord, at time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.lags[partition] = lag{time.Now(), at.Sub(time.UnixMilli(c.Now))}
 	for rest := c.Outputs; len(rest) > 0; {
 		var o processor.Output
 		var err error
@@ -138,6 +140,27 @@ func (j *Judge) delivery(body []byte) error {
 		j.oracle.Failed(strings.Clone(d.Action))
 	}
 	return nil
+}
+
+// lag is how late a partition was when it last committed.
+type lag struct {
+	heard time.Time
+	late  time.Duration // from the log's acceptance of the last record to the commit
+}
+
+// lagCounts is how long a commit says something about the present.
+const lagCounts = 300 * time.Millisecond
+
+// Lag returns how late the slowest partition is by the wall clock.
+func (j *Judge) Lag() (late time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.lags {
+		if time.Since(l.heard) < lagCounts {
+			late = max(late, l.late)
+		}
+	}
+	return late
 }
 
 // Progress returns how far the run has come.

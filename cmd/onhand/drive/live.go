@@ -14,7 +14,7 @@ type Live struct {
 	Shop    *shop.Shop
 	Judge   *Judge
 	Key     string        // write key
-	Max     bool          // as fast as events are accepted, not by the shop's rate
+	Max     bool          // as fast as decisions keep up, not by the shop's rate
 	Rest    time.Duration // after the last event, so that windows end
 }
 
@@ -43,6 +43,10 @@ func (l *Live) Run(ctx context.Context) (err error) {
 	return f.CatchUp(ctx)
 }
 
+// keepUp is how late decisions may be before the shop waits for them: a shop
+// that runs away only measures the length of a queue.
+const keepUp = 150 * time.Millisecond
+
 // send sends the events when the shop says them.
 func (l *Live) send(ctx context.Context) (err error) {
 	s := NewSender(ctx, l.Service.URL(), l.Key, l.Judge.Acked)
@@ -52,6 +56,13 @@ func (l *Live) send(ctx context.Context) (err error) {
 		}
 	}()
 	for ctx.Err() == nil && s.Err() == nil {
+		if l.Max && l.Judge.Lag() > keepUp {
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		}
 		var e shop.Event
 		var more bool
 		l.Judge.Locked(func() {

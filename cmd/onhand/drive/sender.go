@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	connections = 4
+	connections = 16 // an answer waits for the disk, so many wait at a time
 	batchCalls  = 100
 	gzipEvery   = 4                      // one batch in so many is compressed
 	linger      = 5 * time.Millisecond   // a batch waits for company
