@@ -13,7 +13,7 @@ import (
 func (h *harness) timers(ctx context.Context) error {
 	n := 1_000_000
 	if h.Quick {
-		n = 200_000
+		n = 100_000
 	}
 	n = min(n, 10*h.Customers)
 	runs := make([]float64, 0, h.Runs)
