@@ -66,7 +66,7 @@ func (b *breaker) ready(now time.Time) (bool, time.Time) {
 	if now.Before(b.until) {
 		return false, b.until
 	}
-	return !(b.open() && b.probing), time.Time{}
+	return !b.open() || !b.probing, time.Time{}
 }
 
 // start notes that an attempt starts and reports whether it is the probe.

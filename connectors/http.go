@@ -120,7 +120,7 @@ var reserved = func() []netip.Prefix {
 func checkPublic(address string) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errPrivateAddress, err)
+		return fmt.Errorf("%w: %w", errPrivateAddress, err)
 	}
 	ip := ap.Addr().Unmap().WithZone("")
 	public := ip.IsGlobalUnicast() && !ip.IsPrivate()

@@ -50,8 +50,7 @@ func RedactURL(u *url.URL) string {
 // describe returns the text of a transport's error without the address it was
 // made for and without anything secret the request carried.
 func describe(err error, req *http.Request) string {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	return Redact(err.Error(), secretsOf(req)...)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -266,7 +265,7 @@ func child(dir string) {
 // TestKill: a process killed at any moment leaves an exact prefix of batches.
 func TestKill(t *testing.T) {
 	dir := t.TempDir() + "/p"
-	shared := testShared(t, SharedOptions{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	shared := testShared(t, SharedOptions{Logger: slog.New(slog.DiscardHandler)})
 	reached := uint64(0)
 	for round := range 3 {
 		cmd := exec.Command(os.Args[0])

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -30,11 +31,9 @@ func newFaulty(fs vfs.FS, word string, fault error, ops ...errorfs.OpKind) *faul
 		if !f.on.Load() || !strings.Contains(op.Path, word) {
 			return nil
 		}
-		for _, kind := range ops {
-			if op.Kind == kind {
-				f.hit.Add(1)
-				return &os.PathError{Op: "write", Path: op.Path, Err: fault}
-			}
+		if slices.Contains(ops, op.Kind) {
+			f.hit.Add(1)
+			return &os.PathError{Op: "write", Path: op.Path, Err: fault}
 		}
 		return nil
 	}))

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -31,7 +30,7 @@ func testShared(t testing.TB, o SharedOptions) *Shared {
 		o.Stores = 1
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(msg string) { t.Errorf("the process would end: %s", msg) }

@@ -93,7 +93,7 @@ func post(c http.Handler, path string, body []byte, change ...func(*http.Request
 func packed(body []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	w.Write(body)
+	_, _ = w.Write(body)
 	w.Close()
 	return b.Bytes()
 }
@@ -387,7 +387,7 @@ func TestManySenders(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				io.Copy(io.Discard, resp.Body)
+				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
 				if resp.StatusCode != 200 {
 					t.Error(resp.Status)
@@ -440,7 +440,7 @@ func BenchmarkBatchOf100(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			io.Copy(io.Discard, resp.Body)
+			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")

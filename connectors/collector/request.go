@@ -123,8 +123,7 @@ func (q *request) append() error {
 // refuse gives one call to the dead letter.
 func (q *request) refuse(call []byte, o segment.Options, cause error) error {
 	r := Refused{Source: o.Source, Reason: cause.Error(), Body: bytes.Clone(call[:min(len(call), processor.MaxEventBytes)]), At: o.Now}
-	var first *segment.FieldError
-	if errors.As(cause, &first) {
+	if first, ok := errors.AsType[*segment.FieldError](cause); ok {
 		r.Field = first.Field
 		q.c.Counters.Refused[first.Class].Add(1)
 	}

@@ -121,8 +121,7 @@ func retry(code string, err error) connectors.Result {
 // reason returns an error's text without the path, which the operator knows
 // and others need not.
 func reason(err error) string {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		return pathErr.Op + ": " + pathErr.Err.Error()
 	}
 	return err.Error()

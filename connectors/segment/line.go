@@ -144,7 +144,7 @@ func (p *Parser) products(e *processor.Event, list value, path string) {
 func (p *Parser) line(l *processor.Product, v *[lineKeys]value, digits int, path string, i int) {
 	first := func(keys ...int) (value, int) {
 		for _, k := range keys {
-			if f := v[k].form; f != formNone && f != formNull && !(f == formText && len(v[k].raw) == 2) {
+			if f := v[k].form; f != formNone && f != formNull && (f != formText || len(v[k].raw) != 2) {
 				return v[k], k
 			}
 		}

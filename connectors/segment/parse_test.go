@@ -155,7 +155,7 @@ func TestParse(t *testing.T) {
 		{"a clock days ahead, corrected", `{"type":"page","userId":"ann","messageId":"m1","timestamp":"2027-11-21T18:21:58Z","sentAt":"2027-11-21T18:22:00Z"}`,
 			tracked(processor.Page, func(e *processor.Event) { e.Stamp, e.At = 1826821318000, 1795288918000 })},
 		{"RudderStack's clock", `{"type":"page","userId":"ann","messageId":"m1","originalTimestamp":"2026-11-21T19:21:59.884Z"}`,
-			tracked(processor.Page, func(e *processor.Event) {})},
+			tracked(processor.Page, func(*processor.Event) {})},
 	} {
 		t.Run(c.name, func(t *testing.T) { equal(t, parse(t, c.call), c.want) })
 	}

@@ -57,7 +57,7 @@ func (p *Parser) complete(sp *spec, e *processor.Event) bool {
 			return false
 		}
 	}
-	return sp.required&^there == 0 && !p.halfPlace(sp) && !(sp.perItem && p.noLines())
+	return sp.required&^there == 0 && !p.halfPlace(sp) && (!sp.perItem || !p.noLines())
 }
 
 // noLines reports whether the item is to be found in a list that is empty.

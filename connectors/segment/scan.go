@@ -114,7 +114,7 @@ func (s *scanner) value(depth int) value {
 		return value{}
 	}
 	start := s.i
-	f := formNone
+	var f form
 	switch c := s.b[s.i]; c {
 	case '"':
 		return s.text()

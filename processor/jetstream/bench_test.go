@@ -28,7 +28,7 @@ func benchLog(b *testing.B, interval time.Duration) *Log {
 // cpu is the processor time this process has used.
 func cpu() time.Duration {
 	var r syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 

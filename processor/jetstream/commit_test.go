@@ -67,8 +67,7 @@ func takeOver(t testing.TB, l *Log, p int, data string) uint64 {
 	require.NoError(t, err)
 	for {
 		seq, err := l.Commit(soon(t), p, []byte(data), expect)
-		var fenced *FencedError
-		if errors.As(err, &fenced) {
+		if fenced, ok := errors.AsType[*FencedError](err); ok {
 			expect = fenced.Last
 			continue
 		}

@@ -95,7 +95,7 @@ func (l *Log) loadRecord(ctx context.Context, o Options) error {
 		return asked(err, "the deployment record")
 	}
 	if err := json.Unmarshal(entry.Value(), &l.record); err != nil || l.record.Partitions < 1 || l.record.Shards < 1 {
-		return fmt.Errorf("jetstream: the deployment record %q of %s is not readable: %v", entry.Value(), l.name, err)
+		return fmt.Errorf("jetstream: the deployment record %q of %s is not readable: %w", entry.Value(), l.name, err)
 	}
 	if o.Partitions != 0 && o.Partitions != l.record.Partitions {
 		return fmt.Errorf("jetstream: deployment %s has %d partitions, not %d: the number is fixed at creation; open it without one", l.name, l.record.Partitions, o.Partitions)

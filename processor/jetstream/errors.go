@@ -107,7 +107,7 @@ func unsent(err error) error {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: more than the server's maximum payload", ErrTooLarge)
 	}
-	return fmt.Errorf("%w (%v)", ErrUnavailable, err)
+	return fmt.Errorf("%w (%w)", ErrUnavailable, err)
 }
 
 // asked translates the error of a question to JetStream.

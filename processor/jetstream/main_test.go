@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -151,7 +152,7 @@ func (p *proxy) pipe(to, from net.Conn, answers bool) {
 				return
 			}
 		}
-		if err == io.EOF || err != nil {
+		if errors.Is(err, io.EOF) || err != nil {
 			return
 		}
 	}

@@ -70,7 +70,7 @@ func (l *Log) Join(ctx context.Context, id string, info []byte) (*Member, error)
 		err = l.adopt(m)
 	}
 	if err != nil {
-		sub.Unsubscribe()
+		_ = sub.Unsubscribe()
 		return nil, err
 	}
 	go m.run(sub)
@@ -151,7 +151,7 @@ func (m *Member) reconnected() { signal(m.beat) }
 func (m *Member) run(sub *nats.Subscription) {
 	defer close(m.done)
 	defer m.log.release(m)
-	defer sub.Unsubscribe()
+	defer func() { _ = sub.Unsubscribe() }()
 	tick := time.NewTicker(m.lease / beatsPerLease)
 	defer tick.Stop()
 	for {
@@ -179,7 +179,7 @@ func (m *Member) say() {
 	info := m.info
 	m.mu.Unlock()
 	now := m.log.now()
-	m.log.publish(m.subject(m.id), m.log.workersBucket(), nil, info, func(_ uint64, err error) {
+	_ = m.log.publish(m.subject(m.id), m.log.workersBucket(), nil, info, func(_ uint64, err error) {
 		if err == nil {
 			m.mu.Lock()
 			m.acked = max(m.acked, now)

@@ -50,7 +50,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	waitForWorkers(t, a, "a")
 	require.Less(t, time.Since(start), 500*time.Millisecond)
 
-	b = join(t, logB, "b")
+	join(t, logB, "b")
 	waitForWorkers(t, a, "a", "b")
 	logB.Close()
 	start = time.Now()

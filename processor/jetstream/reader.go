@@ -216,7 +216,7 @@ func (r *Reader) attach() error {
 	if err != nil {
 		return err
 	}
-	defer sub.Unsubscribe()
+	defer func() { _ = sub.Unsubscribe() }()
 	var name string
 	if err := r.log.ask(ctx, "reading "+r.stream, func(ctx context.Context) error {
 		c, err := r.log.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
@@ -231,7 +231,7 @@ func (r *Reader) attach() error {
 		return err
 	}
 	// Not answered: if it is lost the server drops the consumer a minute later.
-	defer r.log.read.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil)
+	defer func() { _ = r.log.read.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil) }()
 	r.pull = "$JS.API.CONSUMER.MSG.NEXT." + r.stream + "." + name
 	r.nextSent = 1
 	r.mu.Lock()

@@ -14,5 +14,5 @@ func freeBytes(dir string) uint64 {
 	if unix.Statfs(dir, &fs) != nil {
 		return math.MaxUint64
 	}
-	return uint64(fs.Bavail) * uint64(fs.Bsize)
+	return fs.Bavail * uint64(fs.Bsize)
 }

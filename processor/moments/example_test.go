@@ -9,7 +9,7 @@ import (
 // cart answers for one candidate: it knows what its lines cost.
 type cart struct{ total int64 }
 
-func (c cart) Value(f moments.Field, key string) moments.Value {
+func (c cart) Value(f moments.Field, _ string) moments.Value {
 	if f == moments.LinesTotal {
 		return moments.Int(c.total)
 	}

@@ -105,9 +105,9 @@ func TestStockFor(t *testing.T) {
 // in the file it shows, and expects the messages it shows.
 func TestSevenFaults(t *testing.T) {
 	text := strings.Split(full(t), "\n")
-	replace := func(line int, old, new string) {
-		require.Contains(t, text[line-1], old)
-		text[line-1] = strings.Replace(text[line-1], old, new, 1)
+	replace := func(line int, was, is string) {
+		require.Contains(t, text[line-1], was)
+		text[line-1] = strings.Replace(text[line-1], was, is, 1)
 	}
 	replace(72, "service", "promo")
 	replace(74, "channels", "chanels")

@@ -133,7 +133,7 @@ func (r *reader) pairs(n *yaml.Node, what string, do func(key, value *yaml.Node)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Kind != yaml.ScalarNode {
-			r.fault(key, "a key in %s must be a word, not %s", what, describe(key))
+			_ = r.fault(key, "a key in %s must be a word, not %s", what, describe(key))
 			continue
 		}
 		if first, twice := seen[key.Value]; twice {
@@ -201,7 +201,7 @@ func (r *reader) named(n *yaml.Node, what, one string, read func(key, value *yam
 // text reads any scalar as it is written.
 func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		r.fault(n, "%s must be a text, not %s", what, describe(n))
+		_ = r.fault(n, "%s must be a text, not %s", what, describe(n))
 		return "", false
 	}
 	if n.Value == "" {
@@ -290,7 +290,7 @@ func (r *reader) events(n *yaml.Node, what string) []string {
 
 func (r *reader) bool(n *yaml.Node, what string, into *bool) {
 	if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
-		r.fault(n, "%s must be true or false, not %s", what, describe(n))
+		_ = r.fault(n, "%s must be true or false, not %s", what, describe(n))
 		return
 	}
 	*into = n.Value == "true"
@@ -299,11 +299,11 @@ func (r *reader) bool(n *yaml.Node, what string, into *bool) {
 func (r *reader) int(n *yaml.Node, what string, least, most int64) int64 {
 	v, err := strconv.ParseInt(n.Value, 10, 64)
 	if n.Kind != yaml.ScalarNode || n.Style != 0 || err != nil || strconv.FormatInt(v, 10) != n.Value {
-		r.fault(n, "%s must be a whole number, not %s", what, describe(n))
+		_ = r.fault(n, "%s must be a whole number, not %s", what, describe(n))
 		return least
 	}
 	if v < least || v > most {
-		r.fault(n, "%s must be from %d to %d, not %d", what, least, most, v)
+		_ = r.fault(n, "%s must be from %d to %d, not %d", what, least, most, v)
 		return least
 	}
 	return v

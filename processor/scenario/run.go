@@ -67,7 +67,7 @@ func Run(ctx context.Context, s Scenario, o Options) Result {
 			f.Text = v.name + ": " + f.Text
 			result.Failures = append(result.Failures, f)
 		}
-		if text := compare(s, result.Decisions, other.Decisions); text != "" && other.OK() {
+		if text := compare(result.Decisions, other.Decisions); text != "" && other.OK() {
 			result.Failures = append(result.Failures, Failure{Line: s.Line, Text: v.name + " other things are decided:\n" + text})
 		}
 	}
@@ -263,7 +263,7 @@ func (r *runner) check(st Step, c check) {
 
 // compare tells in what two runs of a scenario differ, but for where in the
 // log things stand.
-func compare(s Scenario, a, b []Decided) string {
+func compare(a, b []Decided) string {
 	lines := func(list []Decided) (out []string) {
 		for _, d := range list {
 			fields := deepCopy(d.Fields).(map[string]any)

@@ -3,6 +3,7 @@ package scenario
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"onhand/processor"
@@ -112,8 +113,7 @@ func (s *store) DropSeen(beforeHour uint32) {
 // flush makes everything the machine holds durable.
 func (s *store) flush(m *processor.Machine) {
 	mark := m.BeginFlush(s)
-	for !m.FlushSome(64) {
-	}
+	m.FlushSome(math.MaxInt)
 	s.mark = mark
 	m.FlushDone()
 }

@@ -4,6 +4,7 @@ import (
 	"onhand/connectors"
 	"onhand/processor"
 	"onhand/processor/worker"
+	"slices"
 	"time"
 )
 
@@ -32,8 +33,8 @@ func (r *runner) effects(effects []worker.Effect) {
 				w.offers = append(w.offers, offer{d.Customer, d.Cause.Value, d.Action.OfferID})
 			}
 		case worker.Cancel:
-			for i := len(w.attempts) - 1; i >= 0; i-- {
-				if a := w.attempts[i]; a.from.process == r.process && a.effect.Decision.ID == e.ActionID {
+			for i, v := range slices.Backward(w.attempts) {
+				if a := v; a.from.process == r.process && a.effect.Decision.ID == e.ActionID {
 					take(&w.attempts, i)
 				}
 			}

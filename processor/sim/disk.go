@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"io"
 	"log/slog"
 	"math/rand/v2"
 
@@ -62,6 +61,6 @@ func (s storeOf) NewBatch() worker.Batch { return s.Store.NewBatch() }
 func newShared(fatal func(string)) *state.Shared {
 	return state.NewShared(state.SharedOptions{
 		CacheBytes: 1 << 20, MemTableBytes: 1 << 20, Stores: 1, Fatal: fatal,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 }

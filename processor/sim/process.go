@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 
 	"onhand/processor/worker"
 )
@@ -75,8 +76,8 @@ func (p *process) wipe() {
 }
 
 func (w *world) dropAttempts(which func(*attempt) bool) {
-	for i := len(w.attempts) - 1; i >= 0; i-- {
-		if which(w.attempts[i]) {
+	for i, v := range slices.Backward(w.attempts) {
+		if which(v) {
 			take(&w.attempts, i)
 		}
 	}

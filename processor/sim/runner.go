@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"math"
 )
 
 // unread reports whether the log holds records that were not applied.
@@ -136,8 +137,7 @@ func (r *runner) flushEarly() {
 	m := r.p.Machine()
 	b := r.disk.store.NewBatch()
 	mark := m.BeginFlush(b)
-	for !m.FlushSome(64) {
-	}
+	m.FlushSome(math.MaxInt)
 	if err := b.Commit(mark); err != nil {
 		r.failed(err)
 		return

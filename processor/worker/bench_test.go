@@ -18,7 +18,7 @@ import (
 // partitions, 100,000 customers.
 func BenchmarkWorker(b *testing.B) {
 	log := openLog(b, startServer(b), 8)
-	w := startWorker(b, context.Background(), Config{ID: "a", Log: log, DataDir: b.TempDir()})
+	w := startWorker(context.Background(), b, Config{ID: "a", Log: log, DataDir: b.TempDir()})
 	activate(b, w)
 	in := NewIntake(log)
 	const senders, batch = 8, 100

@@ -127,11 +127,11 @@ func (p *Partition) slice() (size, count int) {
 	}
 	for rest := p.out.Buf; ; count++ {
 		_, after, err := processor.NextOutput(rest)
-		if next := size + len(rest) - len(after); err != nil || count > 0 && next > p.cfg.CommitBytes {
+		next := size + len(rest) - len(after)
+		if err != nil || count > 0 && next > p.cfg.CommitBytes {
 			return size, count
-		} else {
-			size, rest = next, after
 		}
+		size, rest = next, after
 	}
 }
 

@@ -87,7 +87,7 @@ func (l *loop) run(ctx context.Context) {
 	}
 	l.timer = time.NewTimer(time.Hour)
 	defer l.timer.Stop()
-	for ctx.Err() == nil && l.err == nil && !(l.draining && l.p.Saved()) {
+	for ctx.Err() == nil && l.err == nil && (!l.draining || !l.p.Saved()) {
 		busy := l.mailbox.run()
 		busy = l.read() || busy
 		l.send()

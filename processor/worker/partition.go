@@ -198,7 +198,7 @@ func (p *Partition) Apply(seq uint64, stamp int64, data []byte) error {
 		return err
 	}
 	if first < p.collected && len(p.out.Buf) > size {
-		if err := p.mute(size, count, first); err != nil {
+		if err := p.mute(size, first); err != nil {
 			return err
 		}
 	}
@@ -233,8 +233,7 @@ func (p *Partition) failed(cause any) error {
 	at := p.m.At()
 	p.m = nil
 	if err, ok := cause.(error); ok {
-		var disk *processor.StoreError
-		if errors.As(err, &disk) {
+		if _, ok := errors.AsType[*processor.StoreError](err); ok {
 			return p.stop(fmt.Errorf("worker: partition %d, record %d: %w", p.cfg.Partition, at.Position, err))
 		}
 	}
@@ -274,9 +273,9 @@ func (p *Partition) compare() error {
 }
 
 // mute takes out of what was collected the outputs of the last record that
-// were collected before. first is the number of its first output, size and
-// count what was collected before it.
-func (p *Partition) mute(size, count int, first uint64) error {
+// were collected before. first is the number of its first output, size
+// what was collected before it.
+func (p *Partition) mute(size int, first uint64) error {
 	rest := p.out.Buf[size:]
 	for n := first; n < p.collected && len(rest) > 0; n++ {
 		o, after, err := processor.NextOutput(rest)

@@ -44,7 +44,7 @@ func (p *Partition) transfer(body []byte) error {
 	p.own.scratch = processor.AppendTransfer(p.own.scratch[:0], p.cfg.Partition, p.cfg.Incarnation, t)
 	entry := p.own.scratch
 	var k *parcel
-	if n := len(b.parcels); n > 0 && !(b.busy && n == 1) {
+	if n := len(b.parcels); n > 0 && (!b.busy || n != 1) {
 		k = b.parcels[n-1]
 	}
 	if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(entry) > processor.MaxRecordBytes {

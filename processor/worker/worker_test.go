@@ -102,7 +102,7 @@ func logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func startWorker(t testing.TB, ctx context.Context, c Config) *Worker {
+func startWorker(ctx context.Context, t testing.TB, c Config) *Worker {
 	if c.Logger == nil {
 		c.Logger = logger().With("worker", c.ID)
 	}
@@ -193,7 +193,7 @@ func TestACartIsRemindedOf(t *testing.T) {
 	t.Parallel()
 	log := openLog(t, startServer(t), 4)
 	channel := newPost()
-	w := startWorker(t, context.Background(), Config{ID: "w1", Log: log, DataDir: t.TempDir(),
+	w := startWorker(context.Background(), t, Config{ID: "w1", Log: log, DataDir: t.TempDir(),
 		Channels: map[string]connectors.ChannelConfig{"email": {Channel: channel}}})
 	activate(t, w)
 	require.NoError(t, w.WaitIdle(soon(t)))
@@ -255,8 +255,8 @@ func TestAWorkerIsKilled(t *testing.T) {
 	logA, logB := openLog(t, server, 4), openLog(t, server, 4)
 	channel := newPost()
 	ctx, kill := context.WithCancel(context.Background())
-	a := startWorker(t, ctx, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
-	b := startWorker(t, context.Background(), Config{ID: "b", Log: logB, DataDir: t.TempDir(), Channels: email(channel)})
+	a := startWorker(ctx, t, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
+	b := startWorker(context.Background(), t, Config{ID: "b", Log: logB, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, b)
 	live(t, a, b)
 	require.Less(t, len(a.running()), 4)
@@ -285,7 +285,7 @@ func TestARestart(t *testing.T) {
 	server := startServer(t)
 	dir, channel := t.TempDir(), newPost()
 	first := openLog(t, server, 2)
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: first, DataDir: dir, Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: first, DataDir: dir, Channels: email(channel)})
 	activate(t, w)
 	remind(t, first, "ann", 10)
 	waitFor(t, "reminders", func() bool { return channel.count() == 10 })
@@ -294,7 +294,7 @@ func TestARestart(t *testing.T) {
 	first.Close()
 
 	second := openLog(t, server, 2)
-	w = startWorker(t, context.Background(), Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
+	w = startWorker(context.Background(), t, Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
 	live(t, w)
 	for i, s := range w.Status(soon(t)) {
 		require.GreaterOrEqual(t, s.Saved, before[i].Position, "everything was saved on closing: %+v", s)
@@ -307,7 +307,7 @@ func TestARestart(t *testing.T) {
 	// The state is lost: it is rebuilt from the log.
 	closeWorker(t, w)
 	require.NoError(t, os.RemoveAll(dir))
-	w = startWorker(t, context.Background(), Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
+	w = startWorker(context.Background(), t, Config{ID: "a", Log: second, DataDir: dir, Channels: email(channel)})
 	live(t, w)
 	require.NoError(t, w.WaitIdle(soon(t)))
 	require.Len(t, sent(t, second), 20)
@@ -318,7 +318,7 @@ func TestAnOwnerWhoWasReplacedStops(t *testing.T) {
 	t.Parallel()
 	log := openLog(t, startServer(t), 1)
 	channel := newPost()
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, w)
 	remind(t, log, "ann", 5)
 	waitFor(t, "reminders", func() bool { return channel.count() == 5 })
@@ -344,7 +344,7 @@ func TestAChannelThatIsDown(t *testing.T) {
 	log := openLog(t, startServer(t), 2)
 	channel := newPost()
 	channel.fail = 4
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, w)
 	remind(t, log, "ann", 3)
 	waitFor(t, "reminders", func() bool { return channel.count() == 3 })
@@ -361,7 +361,7 @@ func TestClientsOfAnyKind(t *testing.T) {
 	t.Cleanup(server.Close)
 	log := openLog(t, server, 2)
 	channel := newPost()
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, w)
 	require.NoError(t, w.WaitIdle(soon(t)))
 	nc, err := nats.Connect(server.ClientURL())
@@ -397,7 +397,7 @@ func TestRestockReachesAnotherPartition(t *testing.T) {
 	t.Parallel()
 	log := openLog(t, startServer(t), 8)
 	channel := newPost()
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, w)
 	in := NewIntake(log)
 	for i := range 10 {
@@ -429,7 +429,7 @@ func TestNATSIsAway(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(log.Close)
 	channel := newPost()
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel)})
 	activate(t, w)
 	remind(t, log, "ann", 5)
 	server.Close()
@@ -462,7 +462,7 @@ func TestAClockOfItsOwn(t *testing.T) {
 		Clock: func() time.Time { return time.UnixMilli(clock.Load()) }})
 	require.NoError(t, err)
 	t.Cleanup(log.Close)
-	w := startWorker(t, context.Background(), Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel),
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(channel),
 		Clock: func() time.Time { return time.UnixMilli(clock.Load()) }})
 	live(t, w)
 	require.NoError(t, w.Control(soon(t), &processor.Control{Type: processor.Activate, At: clock.Load(), Text: []byte(rules)}))

@@ -17,7 +17,6 @@ type Oracle struct {
 	byID      map[string]*decision
 	failed    map[string]bool // actions that could not be handed over
 	doubled   []*decision     // records whose id came before with other content
-	from, to  time.Time
 
 	// made by Report
 	now        int64

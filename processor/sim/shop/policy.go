@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"slices"
 	"time"
 	_ "time/tzdata" // zones are judged the same on every machine
 )
@@ -132,10 +133,8 @@ func (p Policy) withDefaults() Policy {
 }
 
 func (p *Policy) online(location string) bool {
-	for _, l := range p.Online {
-		if l == location {
-			return true
-		}
+	if slices.Contains(p.Online, location) {
+		return true
 	}
 	return len(p.Online) == 0
 }
@@ -164,10 +163,8 @@ func (q Quiet) at(t time.Time, zone *time.Location) bool {
 	day := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
 	for _, s := range q {
 		begins := func(d time.Weekday) bool {
-			for _, x := range s.Days {
-				if x == d {
-					return true
-				}
+			if slices.Contains(s.Days, d) {
+				return true
 			}
 			return len(s.Days) == 0
 		}

@@ -21,7 +21,7 @@ func replay(t *testing.T, path string, cfg RetailConfig, each func(r *Retail, e 
 	r, err := OpenRetail(path, cfg)
 	require.NoError(t, err)
 	defer r.Close()
-	for n := 0; n < 120000; n++ { // a quarter of the year is enough
+	for range 120000 { // a quarter of the year is enough
 		e, ok := r.Next()
 		if !ok {
 			break
@@ -36,7 +36,7 @@ func TestRetailTellsWhatHappened(t *testing.T) {
 	orders := map[string]bool{}
 	var last time.Time
 	public := 0
-	replay(t, excerpt, RetailConfig{Seed: 1}, func(r *Retail, e Event) {
+	replay(t, excerpt, RetailConfig{Seed: 1}, func(_ *Retail, e Event) {
 		require.False(t, e.At.Before(last))
 		last = e.At
 		require.True(t, json.Valid(e.JSON), "%s", e.JSON)

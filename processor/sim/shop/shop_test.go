@@ -87,14 +87,14 @@ func TestEventsAreWhatTheySay(t *testing.T) {
 		if e.Name != Identify {
 			require.Equal(t, e.Name, call.Event)
 		}
-		if before, ok := first[call.MessageID]; e.Copy {
+		before, ok := first[call.MessageID]
+		if e.Copy {
 			copies++
 			require.True(t, ok)
 			require.True(t, bytes.Equal(before, e.JSON))
 			continue
-		} else {
-			require.False(t, ok, "a message id twice")
 		}
+		require.False(t, ok, "a message id twice")
 		first[call.MessageID] = e.JSON
 		seen[e.Name]++
 		if e.Name == OrderCompleted {

@@ -2,7 +2,7 @@ package shop
 
 import (
 	"math"
-	"sort"
+	"slices"
 	"time"
 )
 
@@ -52,7 +52,7 @@ func spreadOf(ms []int64) Spread {
 	if len(ms) == 0 {
 		return Spread{}
 	}
-	sort.Slice(ms, func(i, j int) bool { return ms[i] < ms[j] })
+	slices.Sort(ms)
 	q := func(p float64) float64 { return float64(ms[int(math.Ceil(p*float64(len(ms))))-1]) }
 	return Spread{P50: q(0.5), P99: q(0.99), Max: float64(ms[len(ms)-1]), N: len(ms)}
 }
