@@ -1,6 +1,7 @@
 # Everything a person or a build server does here. Only Go is needed.
 
 GO     ?= go
+GOFMT  := "$$($(GO) env GOROOT)/bin/gofmt"
 SEEDS  ?= 200
 SECONDS ?= 20
 LINT   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -34,11 +35,11 @@ lint: ## vet and golangci-lint
 
 .PHONY: fmt
 fmt: ## format all files
-	gofmt -w .
+	$(GOFMT) -w .
 
 .PHONY: fmt-check
 fmt-check: ## fail when a file is not formatted
-	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
+	@files=$$($(GOFMT) -l .); if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
 
 .PHONY: sim
 sim: ## the simulator on SEEDS= seeds; prints the seed that fails

@@ -32,7 +32,7 @@ keys:
   read: [rrrrrrrrrrrrrrrr]
   operate: [oooooooooooooooo]
 channels:
-  email: {type: webhook, url: "https://mail.example.com/hook", secrets: [whsec_x], rate: 2.5, burst: 5, in_flight: 3, timeout: 5s, public_only: true}
+  email: {type: webhook, url: "https://mail.example.com/hook", secrets: [whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3], rate: 2.5, burst: 5, in_flight: 3, timeout: 5s, public_only: true}
   ads: {type: file, path: ads.ndjson, sync: true, max_bytes: 1GiB}
 `))
 	require.Empty(t, faults)
@@ -41,7 +41,7 @@ channels:
 		NATS: NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}},
 		Keys: Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
-			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_x"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
+			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
 			"ads":   {Type: "file", Path: "ads.ndjson", Sync: true, MaxBytes: 1 << 30},
 		},
 	}, c)

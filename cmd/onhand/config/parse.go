@@ -15,6 +15,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"onhand/connectors/webhook"
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
 )
@@ -116,7 +117,7 @@ func (r *reader) channels(n *yaml.Node) map[string]Channel {
 
 func (r *reader) channel(name string, n *yaml.Node) (c Channel) {
 	only := map[string]string{"url": "webhook", "secrets": "webhook", "public_only": "webhook", "path": "file", "sync": "file", "max_bytes": "file"}
-	where := map[string]*yaml.Node{}
+	where, before := map[string]*yaml.Node{}, len(r.faults)
 	mine := func(key string, read func(*yaml.Node)) func(*yaml.Node) {
 		return func(n *yaml.Node) { where[key] = n; read(n) }
 	}
@@ -148,6 +149,16 @@ func (r *reader) channel(name string, n *yaml.Node) (c Channel) {
 		if where[key] == nil {
 			r.at(n, fmt.Sprintf("channel %s has no %q", name, key), "add it")
 		}
+	}
+	if c.Type == "webhook" && len(r.faults) == before {
+		channel, err := webhook.New(webhook.Config{URL: c.URL, Secrets: c.Secrets, Timeout: c.Timeout, PublicOnly: c.PublicOnly})
+		if err != nil {
+			for fault := range strings.Lines(strings.TrimPrefix(err.Error(), "webhook: ")) {
+				r.at(n, "channel "+name+": "+strings.TrimSpace(fault), "")
+			}
+			return c
+		}
+		channel.Close()
 	}
 	return c
 }
