@@ -48,10 +48,15 @@ func testKillSingle(t *testing.T) {
 		if i%5 == 4 { // long enough for all partitions to save their state
 			time.Sleep(time.Duration(14+rng.IntN(4)) * time.Second)
 		}
-		s.kill()
-		if rng.IntN(4) == 0 { // killed while it starts
+		switch rng.IntN(4) {
+		case 0: // in order, while senders go on
+			s.stop()
+		case 1: // killed, and again while it starts
+			s.kill()
 			s.start()
 			time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+			s.kill()
+		default:
 			s.kill()
 		}
 		s.start()
