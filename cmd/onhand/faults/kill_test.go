@@ -125,7 +125,7 @@ type mailbox struct {
 
 func newMailbox(t testing.TB) *mailbox {
 	m := &mailbox{got: map[string]string{}}
-	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	m.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the sender was killed

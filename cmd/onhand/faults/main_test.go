@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -27,8 +28,9 @@ func TestMain(m *testing.M) {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	// The tests wait more than they compute: all of them run at once.
-	flag.Set("test.parallel", "8")
-	dir, err := os.MkdirTemp("", "onhand-faults-")
+	err := flag.Set("test.parallel", "8")
+	dir, tempErr := os.MkdirTemp("", "onhand-faults-")
+	err = errors.Join(err, tempErr)
 	if program = *given; program == "" && err == nil {
 		program = filepath.Join(dir, "onhand")
 		var out []byte

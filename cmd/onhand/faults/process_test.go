@@ -94,12 +94,13 @@ func (p *process) start() {
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		cmd.Wait()
+		_ = cmd.Wait() // ProcessState says it
 	}()
 	p.cmd, p.exited = cmd, exited
 }
 
-func (p *process) signal(s os.Signal) { p.cmd.Process.Signal(s) }
+// signal sends a signal. One that is over already hears nothing.
+func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
 // kill ends the present life at once.
 func (p *process) kill() {

@@ -45,8 +45,9 @@ func refusedRequests(t *testing.T, s *process) {
 	packed := func(n int) []byte {
 		var b bytes.Buffer
 		w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-		io.CopyN(w, zeros{}, int64(n))
-		w.Close()
+		_, err := io.CopyN(w, zeros{}, int64(n))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
 		return b.Bytes()
 	}
 	valid := `{"type":"track","event":"Product Viewed","userId":"u","properties":{"sku":"x"}}`
