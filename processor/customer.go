@@ -15,12 +15,19 @@ type Customer struct {
 	Profile     Profile
 	Carts       []Cart
 	Orders      []Order
-	OrderIDs    []uint64 // hashes of every order id applied, for good
+	OrderIDs    []uint64 // hashes of order ids applied, the latest; see ordered
+	Ordered     List     // the others, for good
 	Interests   []Interest
 	Sights      []sight
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
+
+	// What follows is derived, and not stored.
+	soonest     int64               // earliest due time set in this step
+	itemAt      map[uint64]int32    // of Interests, when there are many
+	occurrentAt map[uint64]int32    // of Occurrences, when there are many
+	itemsBought map[uint64]struct{} // items of Orders, when there are many; never too few
 }
 
 // Limits of what one customer holds. What goes beyond drops the oldest; only
@@ -69,6 +76,7 @@ func (c *Customer) encode(w *writer) {
 	for _, h := range c.OrderIDs {
 		w.u64(h)
 	}
+	c.Ordered.encode(w)
 	w.uint(uint64(len(c.Interests)))
 	for i := range c.Interests {
 		c.Interests[i].encode(w)
@@ -111,6 +119,7 @@ func (c *Customer) decode(r *reader) {
 	for i := range c.OrderIDs {
 		c.OrderIDs[i] = r.u64()
 	}
+	c.Ordered.decode(r)
 	c.Interests = make([]Interest, r.count(8))
 	for i := range c.Interests {
 		c.Interests[i].decode(r)
@@ -194,12 +203,12 @@ func (m *Machine) customerEvent(e *Event) {
 		c.startOccurrences(m, e)
 	}
 	if less {
-		c.recheck(m, more)
+		c.recheck(m, e, more)
 	}
 	if more {
 		c.rejoin(m)
 	}
-	c.rearm(m)
+	c.ready(m)
 }
 
 // customerMessage applies what an item tells a customer.
@@ -211,10 +220,27 @@ func (m *Machine) customerMessage(msg *Message) {
 	case EndOffer:
 		c.offerEnded(m, msg)
 	}
-	c.rearm(m)
+	c.ready(m)
 }
 
-// rearm sets the next time the customer has something due.
+// soon notes that something of the customer is due at a time.
+func (c *Customer) soon(due int64) {
+	if due != 0 && (c.soonest == 0 || due < c.soonest) {
+		c.soonest = due
+	}
+}
+
+// ready wakes the customer in time for what became due in this step. What was
+// put off since is found when the customer wakes: the due time kept is never
+// later than the real one, and moving a window costs nothing.
+func (c *Customer) ready(m *Machine) {
+	if c.soonest != 0 && (c.due == 0 || c.soonest < c.due) {
+		m.arm(c, c.soonest)
+	}
+	c.soonest = 0
+}
+
+// rearm works out anew when the customer has something due.
 func (c *Customer) rearm(m *Machine) {
 	var due int64
 	for i := range c.Occurrences {

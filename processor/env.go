@@ -29,7 +29,7 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 	case moments.CustomerTier:
 		return moments.Text(x.c.Profile.Tier)
 	case moments.CustomerOrders:
-		return moments.Int(int64(len(x.c.OrderIDs)))
+		return moments.Int(int64(len(x.c.OrderIDs) + x.c.Ordered.Len()))
 	case moments.CustomerHour, moments.CustomerWeekday:
 		loc := x.c.Profile.location()
 		if loc == nil {

@@ -22,12 +22,12 @@ func TestGoldenValues(t *testing.T) {
 			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},
 		},
-		Carts:       []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
-		Orders:      []Order{{ID: 10, At: 11, Cancelled: 12, Placed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 1}}}},
-		OrderIDs:    []uint64{10},
+		Carts:    []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
+		Orders:   []Order{{ID: 10, At: 11, Cancelled: 12, Placed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 1}}}},
+		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true}},
 		Sights:      []sight{{22, 23}},
-		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31}},
+		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}}},
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}}},
 	}
@@ -38,7 +38,7 @@ func TestGoldenValues(t *testing.T) {
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sales: []Sale{{10, 11, 12}}, Extra: Sale{13, 14, 15},
 		SaleID: "s", OpensAt: 16, ClosesAt: 17, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
 	}
-	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Fan: true, Next: "n"}
+	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
 	for _, e := range []entity{customer, item, watch, chunk} {
 		h := e.base()
@@ -102,7 +102,7 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		switch {
-		case name == "head" || name == "loc" || name == "resolved":
+		case name == "head" || name == "loc" || name == "resolved" || name == "soonest" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
 		case f.Kind() == reflect.Struct:
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():

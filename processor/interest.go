@@ -139,6 +139,21 @@ func (in *Interest) has(name string, now int64) bool {
 
 func (c *Customer) interest(sku string) *Interest {
 	h := Hash(sku)
+	if len(c.Interests) >= manyInterests {
+		if c.itemAt == nil {
+			c.itemAt = make(map[uint64]int32, 2*len(c.Interests))
+			for i := range c.Interests {
+				c.itemAt[c.Interests[i].hash] = int32(i)
+			}
+		}
+		i, ok := c.itemAt[h]
+		if !ok {
+			return nil
+		}
+		if in := &c.Interests[i]; in.SKU == sku {
+			return in
+		}
+	}
 	for i := range c.Interests {
 		if in := &c.Interests[i]; in.hash == h && in.SKU == sku {
 			return in
@@ -146,6 +161,9 @@ func (c *Customer) interest(sku string) *Interest {
 	}
 	return nil
 }
+
+// manyInterests is from how many on they are found by an index.
+const manyInterests = 16
 
 // showInterest notes what the event says the customer wants.
 func (c *Customer) showInterest(m *Machine, e *Event) {
@@ -182,6 +200,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		}
 		c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, e.At)})
 		in = &c.Interests[len(c.Interests)-1]
+		if c.itemAt != nil {
+			c.itemAt[in.hash] = int32(len(c.Interests) - 1)
+		}
 		m.watch(sku).interested(m, c.ID, true)
 	}
 	if in.Bought != 0 || in.Declined {
@@ -266,6 +287,7 @@ func (c *Customer) dropInterest(m *Machine, now int64) bool {
 	}
 	m.watch(c.Interests[drop].SKU).interested(m, c.ID, false)
 	c.Interests = slices.Delete(c.Interests, drop, drop+1)
+	c.itemAt = nil
 	return true
 }
 

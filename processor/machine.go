@@ -65,6 +65,10 @@ const (
 	unitsPerTick   = 2048
 )
 
+// hashEvery is how many steps there are between two that put the entity they
+// changed into the hash. Encoding the busiest customers is not cheap.
+const hashEvery = 256
+
 // futureLimitMS is how far the server's stamp may be ahead of the publisher's
 // clock. One wrong clock then cannot fire windows early.
 const futureLimitMS = 5000
@@ -224,7 +228,7 @@ func (m *Machine) end() {
 	if out := m.out.Buf[m.mark:]; len(out) > 0 {
 		h = mix(h ^ xxhash.Sum64(out))
 	}
-	if s.Step%64 == 0 && m.last != nil {
+	if s.Step%hashEvery == 0 && m.last != nil {
 		w := writer{b: m.hashBuf[:0]}
 		m.last.write(&w)
 		m.hashBuf = w.b

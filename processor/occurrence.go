@@ -22,6 +22,7 @@ type Occurrence struct {
 	Said     reasonCode // last refusal said; a repeated one is not said again
 	In       bool       // audience: in
 	Shut     bool       // audience: a permission is missing, whatever else changes
+	Staked   bool       // audience: listed under the item to be told of changes
 	Due      int64      // log time of the next look; 0 = something must arrive first
 	Name     string     // of a Custom event
 	Position uint64     // of that event in the log
@@ -58,6 +59,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.bool(o.In)
 	w.str(string(o.Said.reason()))
 	w.bool(o.Shut)
+	w.bool(o.Staked)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -65,7 +67,7 @@ func (o *Occurrence) decode(r *reader) {
 		Moment: intern(r.view()), Value: intern(r.view()), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
-		Shut: r.bool(),
+		Shut: r.bool(), Staked: r.bool(),
 	}
 }
 
@@ -134,21 +136,14 @@ func (c *Customer) startOccurrences(m *Machine, e *Event) {
 
 func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event) {
 	now := m.shop.Now
-	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
-		return o.Moment == mo.Name && o.Value == value
-	})
+	i := c.occurrence(mo.Name, value)
 	if i >= 0 && c.Occurrences[i].State != windowState && c.Occurrences[i].State != audienceState {
 		// A candidate is waiting. What happened since is read when it is
 		// gated again.
 		return
 	}
 	if i < 0 {
-		if len(c.Occurrences) >= maxOccurrences {
-			c.dropOccurrence(m)
-		}
-		c.Count++
-		c.Occurrences = append(c.Occurrences, Occurrence{Moment: mo.Name, Value: clone(value), N: c.Count, State: windowState})
-		i = len(c.Occurrences) - 1
+		i = c.addOccurrence(m, mo.Name, value)
 	}
 	o := &c.Occurrences[i]
 	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
@@ -159,20 +154,89 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 		o.State = audienceState
 		o.Expires = now + mo.Expires.After.Milliseconds()
 		o.Due = o.Expires
+		c.soon(o.Due)
 		c.hold(m, i)
 		return
 	}
 	o.Due = now + mo.Due.After.Milliseconds()
 	o.Expires = 0
+	c.soon(o.Due)
 	if mo.Due.After == 0 && mo.Due.At.IsZero() {
 		o.Due = now
 		c.occur(m, i)
 	}
 }
 
-// dropOccurrence makes room by deciding the oldest one.
+// occurrence returns the place of the open occurrence of a moment for a value,
+// -1 when there is none.
+func (c *Customer) occurrence(moment, value string) int {
+	if len(c.Occurrences) >= manyOccurrences {
+		if c.occurrentAt == nil {
+			c.occurrentAt = make(map[uint64]int32, 2*len(c.Occurrences))
+			for i := range c.Occurrences {
+				c.occurrentAt[c.Occurrences[i].key()] = int32(i)
+			}
+		}
+		i, ok := c.occurrentAt[occurrenceKey(moment, value)]
+		if !ok {
+			return -1
+		}
+		if o := &c.Occurrences[i]; o.Moment == moment && o.Value == value {
+			return int(i)
+		}
+	}
+	return slices.IndexFunc(c.Occurrences, func(o Occurrence) bool { return o.Moment == moment && o.Value == value })
+}
+
+// manyOccurrences is from how many on they are found by an index.
+const manyOccurrences = 16
+
+func occurrenceKey(moment, value string) uint64 { return mix(Hash(moment)) ^ Hash(value) }
+
+func (o *Occurrence) key() uint64 { return occurrenceKey(o.Moment, o.Value) }
+
+// addOccurrence begins an occurrence and returns its place.
+func (c *Customer) addOccurrence(m *Machine, moment, value string) int {
+	if len(c.Occurrences) >= maxOccurrences {
+		c.dropOccurrence(m)
+	}
+	c.Count++
+	c.Occurrences = append(c.Occurrences, Occurrence{Moment: moment, Value: clone(value), N: c.Count, State: windowState})
+	i := len(c.Occurrences) - 1
+	if c.occurrentAt != nil {
+		c.occurrentAt[c.Occurrences[i].key()] = int32(i)
+	}
+	return i
+}
+
+// removeOccurrence forgets the occurrence at i; the last one takes its place.
+func (c *Customer) removeOccurrence(i int) {
+	last := len(c.Occurrences) - 1
+	if c.occurrentAt != nil {
+		delete(c.occurrentAt, c.Occurrences[i].key())
+		if i != last {
+			c.occurrentAt[c.Occurrences[last].key()] = int32(i)
+		}
+	}
+	c.Occurrences[i] = c.Occurrences[last]
+	c.Occurrences[last] = Occurrence{}
+	c.Occurrences = c.Occurrences[:last]
+}
+
+// dropOccurrence makes room by ending an old one: the oldest of a few.
 func (c *Customer) dropOccurrence(m *Machine) {
-	c.conclude(m, 0, verdict{outcome: Suppressed, reason: Superseded})
+	n := len(c.Occurrences)
+	drop := int(c.Count) % n
+	for i := range min(n, 16) {
+		if j := (drop + i) % n; c.Occurrences[j].N < c.Occurrences[drop].N {
+			drop = j
+		}
+	}
+	if c.Occurrences[drop].State == audienceState {
+		c.leaveAudience(m, drop, Superseded)
+		return
+	}
+	c.conclude(m, drop, verdict{outcome: Suppressed, reason: Superseded})
 }
 
 // endOccurrences ends what an `until` event ends.
@@ -187,7 +251,7 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 			switch o.State {
 			case windowState:
 				// No candidate has formed, so there is nothing to decide.
-				c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+				c.removeOccurrence(i)
 			case audienceState:
 				c.leaveAudience(m, i, Ended)
 			default:
@@ -242,8 +306,10 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 			return
 		}
 		o.State, o.Due = deferredState, v.until
+		c.soon(v.until)
 		if o.Due == 0 && o.Expires != 0 {
 			o.Due = o.Expires + 1 // unless what is missing arrives first
+			c.soon(o.Due)
 		}
 		if code := v.reason.code(); o.Said != code {
 			o.Said = code
@@ -259,7 +325,7 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 // occurrence.
 func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	o := c.Occurrences[i]
-	c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+	c.removeOccurrence(i)
 	mo := m.rules.file.Moment(o.Moment)
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
@@ -326,7 +392,7 @@ func (c *Customer) hold(m *Machine, i int) {
 		o.Said = v.reason.code()
 		if v.reason == Purchased || v.reason == Declined || v.reason == Cancelled {
 			c.stake(m, o, false)
-			c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+			c.removeOccurrence(i)
 			return
 		}
 		stake = waits
@@ -341,6 +407,10 @@ func (c *Customer) hold(m *Machine, i int) {
 }
 
 func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
+	if o.Staked == in && o.State == audienceState {
+		return
+	}
+	o.Staked = in
 	if e := m.get(WatchKind, o.Value); e != nil {
 		e.(*Watch).stake(m, c.ID, in)
 	}
@@ -357,7 +427,7 @@ func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 		c.retractAudience(m, m.rules.file.Moment(o.Moment), o, why)
 	}
 	c.stake(m, o, false)
-	c.Occurrences = slices.Delete(c.Occurrences, i, i+1)
+	c.removeOccurrence(i)
 }
 
 // factsChanged looks again at what depends on an item whose facts changed.
@@ -376,21 +446,62 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 	c.recheckPending(m, sku)
 }
 
-// recheck looks again at everything the customer has open, after something
-// that may have taken a reason away or, with permission, given one. Who is kept
-// out of an audience for want of a permission stays out whatever is bought.
-func (c *Customer) recheck(m *Machine, permission bool) {
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		o := &c.Occurrences[i]
-		if o.State == audienceState && (permission || !o.Shut) {
-			c.hold(m, i)
-		}
-	}
-	for i := range c.Occurrences {
-		// What was missing may have arrived: look again now.
-		if o := &c.Occurrences[i]; o.State == deferredState && o.Said == ConsentPending.code() {
-			o.Due = m.shop.Now
+// recheck looks again at what an event may have taken a reason from or, with
+// permission, given one. Who is kept out of an audience for want of a
+// permission stays out whatever is bought.
+func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
+	if permission || !c.recheckItems(m, e) {
+		for i := len(c.Occurrences) - 1; i >= 0; i-- {
+			o := &c.Occurrences[i]
+			switch {
+			case o.State == audienceState && (permission || !o.Shut):
+				c.hold(m, i) // at most this one goes
+			case permission && o.State == deferredState && o.Said == ConsentPending.code():
+				o.Due = m.shop.Now // what was missing may have arrived
+				c.soon(o.Due)
+			}
 		}
 	}
 	c.recheckPending(m, "")
+}
+
+// recheckItems looks again only at the audiences of the items the event names,
+// when nothing else can depend on it: no audience asks for more than its item,
+// and none of the items has a family or accessories.
+func (c *Customer) recheckItems(m *Machine, e *Event) bool {
+	switch e.Kind {
+	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted, OrderCompleted, OrderUpdated:
+	default:
+		return false
+	}
+	if !m.rules.audiencesByItem {
+		return false
+	}
+	alone := func(sku string) bool {
+		wa, ok := m.get(WatchKind, sku).(*Watch)
+		return !ok || wa.Facts.Product.Family == "" && !wa.Main
+	}
+	if e.SKU != "" && !alone(e.SKU) {
+		return false
+	}
+	for i := range e.Products {
+		if !alone(e.Products[i].SKU) {
+			return false
+		}
+	}
+	for _, name := range m.rules.audiences {
+		if e.SKU != "" {
+			c.recheckItem(m, name, e.SKU)
+		}
+		for i := range e.Products {
+			c.recheckItem(m, name, e.Products[i].SKU)
+		}
+	}
+	return true
+}
+
+func (c *Customer) recheckItem(m *Machine, audience, sku string) {
+	if i := c.occurrence(audience, sku); i >= 0 && c.Occurrences[i].State == audienceState && !c.Occurrences[i].Shut {
+		c.hold(m, i)
+	}
 }

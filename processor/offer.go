@@ -1,9 +1,5 @@
 package processor
 
-import (
-	"strings"
-)
-
 // The customer's side of an offer: the item opens it, the customer's side asks
 // the gate and either tells the customer, which begins the hold, or gives the
 // unit back at once, so that the next in line gets it. Nobody holds a unit
@@ -25,19 +21,10 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		return
 	}
 	in.Parked = false
-	i := -1
-	for j := range c.Occurrences {
-		if o := &c.Occurrences[j]; o.Moment == mo.Name && o.Value == msg.SKU {
-			i = j
-		}
-	}
+	i := c.occurrence(mo.Name, msg.SKU)
 	if i < 0 {
-		if len(c.Occurrences) >= maxOccurrences {
-			c.dropOccurrence(m)
-		}
-		c.Count++
-		c.Occurrences = append(c.Occurrences, Occurrence{Moment: mo.Name, Value: strings.Clone(msg.SKU), N: c.Count, Cause: StockLevelReported})
-		i = len(c.Occurrences) - 1
+		i = c.addOccurrence(m, mo.Name, msg.SKU)
+		c.Occurrences[i].Cause = StockLevelReported
 	}
 	o := &c.Occurrences[i]
 	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now

@@ -101,11 +101,12 @@ func (c *Customer) newOrder(o Order) *Order {
 func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	id := Hash(e.OrderID)
 	o := c.order(id)
-	if slices.Contains(c.OrderIDs, id) && (o == nil || o.Placed) {
+	known := c.ordered(m, id)
+	if known && (o == nil || o.Placed) {
 		return false, false
 	}
-	if !slices.Contains(c.OrderIDs, id) {
-		c.OrderIDs = append(c.OrderIDs, id)
+	if !known {
+		c.noteOrder(m, id)
 	}
 	if o == nil {
 		o = c.newOrder(Order{ID: id})
@@ -120,6 +121,9 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	for i := range before {
 		o.cancel(before[i].SKU, before[i].Gone)
 	}
+	if c.itemsBought != nil {
+		o.index(c.itemsBought)
+	}
 	changed = len(o.Lines) == 0 && o.Cancelled == 0
 	for i := range o.Lines {
 		if o.left(&o.Lines[i]) > 0 {
@@ -128,6 +132,57 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 		}
 	}
 	return changed, changed
+}
+
+// maxOrderIDs bounds the order ids kept with the customer; the rest is in a
+// list of its own.
+const maxOrderIDs = 64
+
+// ordered reports whether an order id was ever applied.
+func (c *Customer) ordered(m *Machine, id uint64) bool {
+	if slices.Contains(c.OrderIDs, id) {
+		return true
+	}
+	if c.Ordered.Len() == 0 {
+		return false
+	}
+	_, known := c.Ordered.get(m, offerKey(int64(id)))
+	return known
+}
+
+func (c *Customer) noteOrder(m *Machine, id uint64) {
+	if len(c.OrderIDs) == maxOrderIDs {
+		for _, old := range c.OrderIDs {
+			c.Ordered.put(m, c.head, offerKey(int64(old)), "")
+		}
+		c.OrderIDs = c.OrderIDs[:0]
+	}
+	c.OrderIDs = append(c.OrderIDs, id)
+}
+
+// manyOrders is from how many orders on the items bought are indexed.
+const manyOrders = 8
+
+// everBought reports whether the item may be in one of the orders; no is
+// certain.
+func (c *Customer) everBought(hash uint64) bool {
+	if len(c.Orders) < manyOrders {
+		return true
+	}
+	if c.itemsBought == nil {
+		c.itemsBought = map[uint64]struct{}{}
+		for i := range c.Orders {
+			c.Orders[i].index(c.itemsBought)
+		}
+	}
+	_, ok := c.itemsBought[hash]
+	return ok
+}
+
+func (o *Order) index(items map[uint64]struct{}) {
+	for i := range o.Lines {
+		items[o.Lines[i].hash] = struct{}{}
+	}
 }
 
 // bought ends the interest in an item and tells the item of the sale.
@@ -159,10 +214,10 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 	id := Hash(e.OrderID)
 	o := c.order(id)
 	if o == nil {
-		if slices.Contains(c.OrderIDs, id) {
+		if c.ordered(m, id) {
 			return false, false // too long ago to matter
 		}
-		c.OrderIDs = append(c.OrderIDs, id)
+		c.noteOrder(m, id)
 		o = c.newOrder(Order{ID: id, At: e.At})
 	}
 	if o.Cancelled != 0 {
@@ -178,6 +233,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 			o.cancel(p.SKU, p.Quantity)
 		} else {
 			o.Lines = append(o.Lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Gone: p.Quantity})
+			c.itemsBought = nil
 		}
 	}
 	if len(e.Products) == 0 {
@@ -202,6 +258,9 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 // stand, and in orders that were cancelled.
 func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) {
 	h := Hash(sku)
+	if !c.everBought(h) {
+		return 0, 0
+	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		if o.At < since {
@@ -222,6 +281,9 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 // a time.
 func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool {
 	h := Hash(sku)
+	if family == "" && !c.everBought(h) {
+		return false
+	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		if o.At < since || o.Cancelled != 0 {

@@ -163,7 +163,7 @@ func (m *Machine) applyOutcome(body, entry []byte) {
 	default:
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 	}
-	c.rearm(m)
+	c.ready(m)
 }
 
 // failed ends an action that will not be handed over: its place under the caps
@@ -217,7 +217,7 @@ func (m *Machine) applyReleaseRequest(body, entry []byte) {
 	}
 	p.Attempt = attempt
 	c.release(m, i)
-	c.rearm(m)
+	c.ready(m)
 }
 
 // release lets a pending action go, puts it off, or takes it back.
@@ -240,6 +240,7 @@ func (c *Customer) release(m *Machine, i int) {
 		m.emit(ReleaseOutput)
 	case v.outcome == Deferred && v.until > m.shop.Now && (p.Expires == 0 || v.until < p.Expires):
 		p.Due, p.Waiting = v.until, false
+		c.soon(v.until)
 	default:
 		c.retract(m, i, &d, v.reason)
 	}

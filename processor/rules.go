@@ -17,6 +17,9 @@ type rules struct {
 	startCustom map[string][]*moments.Moment // of events that are Custom, by name
 	endOf       [kinds][]*moments.Moment
 	offers      []*moments.Moment // when: sellable with stock: offer
+	audiences   []string          // names of the moments that keep an audience
+	// audiencesByItem says that each audience depends on its item alone.
+	audiencesByItem bool
 }
 
 // interestRule is one interest of the file; offered says that a moment brings
@@ -60,7 +63,7 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 }
 
 func newRules(file *moments.File) *rules {
-	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}}
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
 	for i := range file.Moments {
 		mo := &file.Moments[i]
 		if unsupported(mo) != "" {
@@ -68,6 +71,10 @@ func newRules(file *moments.File) *rules {
 		}
 		if mo.Fact == moments.Sellable && mo.Stock == moments.StockOffer && mo.Mode != moments.Off {
 			r.offers = append(r.offers, mo)
+		}
+		if mo.Do == moments.DoAudience {
+			r.audiences = append(r.audiences, mo.Name)
+			r.audiencesByItem = r.audiencesByItem && mo.Per == "sku" && mo.If == nil
 		}
 		for _, name := range mo.When {
 			if k := KindOf(name); k != Custom {

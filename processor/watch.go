@@ -20,6 +20,8 @@ type Watch struct {
 	// Interested is every customer here who has an Interest in the item, alive
 	// or not: the map of customers and items, read from the item's side.
 	Interested List
+	// Main says that other items are accessories of this one.
+	Main bool
 	// Fan says that a change is being told, to the customers from Next on.
 	Fan  bool
 	Next string
@@ -39,6 +41,7 @@ func (wa *Watch) encode(w *writer) {
 	wa.Facts.encode(w)
 	wa.Stake.encode(w)
 	wa.Interested.encode(w)
+	w.bool(wa.Main)
 	w.bool(wa.Fan)
 	w.str(wa.Next)
 }
@@ -48,6 +51,7 @@ func (wa *Watch) decode(r *reader) {
 	wa.Facts.decode(r)
 	wa.Stake.decode(r)
 	wa.Interested.decode(r)
+	wa.Main = r.bool()
 	wa.Fan = r.bool()
 	wa.Next = r.str()
 }
@@ -110,7 +114,11 @@ func (m *Machine) watchMessage(msg *Message) {
 		return
 	}
 	if f.Product.AccessoryOf != "" {
-		m.watch(f.Product.AccessoryOf) // it is worth as much as what it is for
+		main := m.watch(f.Product.AccessoryOf) // it is worth as much as what it is for
+		if !main.Main {
+			m.touch(main)
+			main.Main = true
+		}
 	}
 	m.touch(wa)
 	was := &wa.Facts
@@ -145,7 +153,7 @@ func (wa *Watch) tell(m *Machine) {
 			c := e.(*Customer)
 			m.touch(c)
 			c.factsChanged(m, wa.SKU)
-			c.rearm(m)
+			c.ready(m)
 		}
 	}
 	wa.Fan = more
