@@ -228,9 +228,10 @@ func testKillPool(t *testing.T) {
 	time.Sleep(time.Second)
 	l.finish()
 	waitQuiet(t, services...)
-	for _, s := range services {
-		s.stop()
-	}
+	services[0].stop()
+	alone(services[1])
+	waitQuiet(t, services[1])
+	services[1].stop()
 	v := judge(t, nats)
 	v.wants(t, l.accepted)
 	require.Empty(t, box.bad)
