@@ -103,8 +103,14 @@ func (m *Machine) find(kind EntityKind, id string, hash uint64) (entity, uint64)
 
 // load returns the entity at a hash, from memory or from the store.
 func (m *Machine) load(kind EntityKind, hash uint64) entity {
+	// An event asks for the same few entities again and again, and a look-up
+	// among a million is a cache miss.
+	if h := m.latest[kind]; h != nil && h.hash == hash && h.live != nil {
+		return h.live
+	}
 	if h, ok := m.tables[kind][hash]; ok {
 		h.used = true
+		m.latest[kind] = h
 		if h.live == nil {
 			m.thaw(h)
 		}
@@ -328,6 +334,7 @@ func (m *Machine) save(h *head) {
 // lately is frozen first, then forgotten, if it is durable. It is called
 // between records.
 func (m *Machine) Evict() {
+	clear(m.latest[:])
 	for tries := 3 * len(m.ring); m.memory > m.limit && tries > 0; tries-- {
 		if m.hand >= len(m.ring) {
 			m.hand = 0

@@ -27,6 +27,7 @@ type Machine struct {
 	shop                  Shop
 	rules                 *rules
 	tables                [ChunkKind + 1]map[uint64]*head
+	latest                [ChunkKind + 1]*head // of each kind, the one asked for last
 	timers                timers
 	seen                  seen
 	skips                 map[Skip]bool
