@@ -40,7 +40,7 @@ func startLoad(t testing.TB, rate int, targets ...*process) *load {
 	l := &load{t: t, targets: targets, stop: stop, accepted: map[string]bool{}, refused: map[int]int{}, lastOK: time.Now()}
 	s := shop.New(shop.Config{
 		Seed: *seed, Customers: 400, Items: 60, Start: time.Now(), Rate: float64(rate),
-		Timing: shop.Timing{AbandonAfter: time.Second, Hold: 2 * time.Second, Settle: 200 * time.Millisecond}, Store: "paris-store",
+		Timing: shop.Timing{AbandonAfter: time.Second, Hold: time.Second, Settle: 200 * time.Millisecond}, Store: "paris-store",
 	})
 	batches := make(chan batch)
 	l.tasks.Go(func() {
