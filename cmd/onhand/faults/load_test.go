@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,7 @@ type load struct {
 	targets []*process // in turn, when one does not answer
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
+	stocks  map[stock]bool // all that were reported
 
 	mu       sync.Mutex
 	accepted map[string]bool // message ids answered 200
@@ -37,7 +39,7 @@ type load struct {
 // startLoad sends so many events a second until it is stopped.
 func startLoad(t testing.TB, rate int, targets ...*process) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{t: t, targets: targets, stop: stop, accepted: map[string]bool{}, refused: map[int]int{}, lastOK: time.Now()}
+	l := &load{t: t, targets: targets, stop: stop, stocks: map[stock]bool{}, accepted: map[string]bool{}, refused: map[int]int{}, lastOK: time.Now()}
 	s := shop.New(shop.Config{
 		Seed: *seed, Customers: 400, Items: 60, Start: time.Now(), Rate: float64(rate),
 		Timing: shop.Timing{AbandonAfter: time.Second, Hold: time.Second, Settle: 200 * time.Millisecond}, Store: "paris-store",
@@ -58,6 +60,9 @@ func startLoad(t testing.TB, rate int, targets ...*process) *load {
 				}
 				b.body = append(b.body, e.JSON...)
 				b.ids = append(b.ids, idsOf(e.JSON)...)
+				if e.Name == shop.StockLevel {
+					l.stocks[stock{e.SKU, e.Location}] = true
+				}
 			}
 			b.body = append(b.body, "]}"...)
 			select {
@@ -82,6 +87,8 @@ func startLoad(t testing.TB, rate int, targets ...*process) *load {
 	t.Cleanup(l.end)
 	return l
 }
+
+type stock struct{ sku, location string }
 
 type batch struct {
 	body []byte
@@ -162,8 +169,29 @@ func (l *load) end() {
 func (l *load) finish() {
 	l.t.Helper()
 	l.end()
+	l.sellOut()
 	require.Empty(l.t, l.bad, "an answer that no sender should see; all by status: %v", l.refused)
 	require.NotEmpty(l.t, l.accepted)
+}
+
+// sellOut reports that nothing is left: else the last units would be offered
+// to all who wait, one after another.
+func (l *load) sellOut() {
+	var calls [][]byte
+	for s := range l.stocks {
+		call, err := json.Marshal(map[string]any{
+			"type": "track", "event": shop.StockLevel, "messageId": fmt.Sprint("sold out ", s.sku, s.location),
+			"properties": map[string]any{"sku": s.sku, "location": s.location, "available": 0, "version": 1 << 40},
+		})
+		require.NoError(l.t, err)
+		calls = append(calls, call)
+	}
+	b := batch{body: batchOf(calls...)}
+	for _, call := range calls {
+		b.ids = append(b.ids, idsOf(call)...)
+	}
+	l.deliver(0, b)
+	client.CloseIdleConnections()
 }
 
 // count returns how many messages were accepted so far.
