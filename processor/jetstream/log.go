@@ -185,7 +185,9 @@ func (l *Log) connect(o Options) error {
 	}
 	var err error
 	if l.write, err = dial("write", 0, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-		l.logger.Warn("NATS connection lost", "error", err)
+		if err != nil { // nil: closed by us
+			l.logger.Warn("NATS connection lost", "error", err)
+		}
 		l.lost()
 	})); err != nil {
 		return err

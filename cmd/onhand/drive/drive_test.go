@@ -54,10 +54,10 @@ func TestLive(t *testing.T) {
 	defer func() { require.NoError(t, s.Close(context.Background())) }()
 	require.NoError(t, s.WaitReady(ctx))
 	sim := shop.New(shop.Config{
-		Seed: 3, Customers: 200, Items: 20, Events: 1500, Start: time.Now(), Rate: 3000,
+		Seed: 3, Customers: 200, Items: 20, Events: 2500, Start: time.Now(), Rate: 1000,
 		Timing: shop.Timing{AbandonAfter: 300 * time.Millisecond, Hold: 500 * time.Millisecond, Settle: 50 * time.Millisecond},
 	})
-	l := &Live{Service: s, Shop: sim, Judge: NewJudge(PolicyOf(s.Rules, 5*time.Second), sim), Max: true, Rest: time.Second}
+	l := &Live{Service: s, Shop: sim, Judge: NewJudge(PolicyOf(s.Rules, 5*time.Second), sim), Rest: time.Second}
 	require.NoError(t, l.Run(ctx))
 	summary, tallies := l.Judge.Report(time.Now())
 	require.GreaterOrEqual(t, summary.Events, 1500)
