@@ -53,7 +53,7 @@ func follow(ctx context.Context, log *jetstream.Log, pipe *Pipe) (*followers, er
 	for part, r := range readers {
 		f.tasks.Go(func() {
 			defer r.Stop()
-			if err := f.read(running, part, r); err != nil && running.Err() == nil {
+			if err := f.read(running, part, r); running.Err() == nil {
 				pipe.fail(err)
 			}
 		})

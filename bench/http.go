@@ -48,8 +48,8 @@ func (h *harness) endToEndHTTP(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
-		server.Close()
-		<-served
+		_ = server.Close()
+		_ = <-served
 	}()
 	s := &senders{url: "http://" + listener.Addr().String() + "/v1/batch", client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: httpSenders}, Timeout: 30 * time.Second,
@@ -220,8 +220,7 @@ type inletLog struct{ intake *worker.Intake }
 
 func (l inletLog) Append(ctx context.Context, events []processor.Event) error {
 	err := l.intake.Append(ctx, events)
-	var full *worker.OverloadedError
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[*worker.OverloadedError](err); ok {
 		return collector.ErrOverloaded{RetryAfter: full.RetryAfter}
 	}
 	return err

@@ -189,13 +189,13 @@ func (r *rig) identify(ctx context.Context, g *Generator) error {
 }
 
 // put sends a list of events and waits until commit records cover them.
-func (r *rig) put(ctx context.Context, n int, make func(i int) *processor.Event) error {
+func (r *rig) put(ctx context.Context, n int, event func(i int) *processor.Event) error {
 	i := 0
 	return r.pipe.Press(ctx, r.now, func(int64) (*processor.Event, int) {
 		if i == n {
 			return nil, 0
 		}
-		e := make(i)
+		e := event(i)
 		i++
 		return e, partitionOf(e, partitions)
 	})

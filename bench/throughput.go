@@ -192,7 +192,7 @@ func (h *harness) endToEnd(ctx context.Context) error {
 func (r *rig) decided(ctx context.Context) float64 {
 	var n uint64
 	for part := range partitions {
-		r.worker.Ask(ctx, part, func(m *processor.Machine) { n += m.Shop().Decided })
+		_ = r.worker.Ask(ctx, part, func(m *processor.Machine) { n += m.Shop().Decided })
 	}
 	return float64(n)
 }
@@ -256,14 +256,14 @@ func (t *turns) apply(record []byte) {
 }
 
 // records makes some records of 100 events and applies them.
-func (t *turns) records(n int, make func(i int) *processor.Event) {
+func (t *turns) records(n int, event func(i int) *processor.Event) {
 	for len(t.all) < n {
 		t.all = append(t.all, nil)
 	}
 	for k := range n {
 		rec := processor.AppendRecordHeader(t.all[k][:0], t.now)
 		for i := range 100 {
-			t.buf = processor.AppendEvent(append(t.buf[:0], byte(processor.EventEntry)), make(i))
+			t.buf = processor.AppendEvent(append(t.buf[:0], byte(processor.EventEntry)), event(i))
 			rec = processor.AppendRecordEntry(rec, t.buf)
 		}
 		t.all[k] = rec

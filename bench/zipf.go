@@ -47,7 +47,9 @@ type scatter struct{ n, factor, shift int }
 
 func newScatter(n int, r *rand.Rand) scatter {
 	f := 2_654_435_761 % n
-	for f = max(f, 1); gcd(f, n) != 1; f++ {
+	f = max(f, 1)
+	for gcd(f, n) != 1 {
+		f++
 	}
 	return scatter{n, f, r.IntN(n)}
 }
