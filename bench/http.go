@@ -45,11 +45,14 @@ func (h *harness) endToEndHTTP(ctx context.Context) error {
 		return err
 	}
 	server := &http.Server{Handler: inlet, ReadHeaderTimeout: 5 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
 	defer func() {
 		_ = server.Close()
-		_ = <-served
+		<-served
 	}()
 	s := &senders{url: "http://" + listener.Addr().String() + "/v1/batch", client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: httpSenders}, Timeout: 30 * time.Second,
