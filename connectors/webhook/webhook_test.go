@@ -31,10 +31,10 @@ const (
 // receiver is a shop's endpoint: it verifies with the library and drops what it
 // has by webhook-id.
 type receiver struct {
-	t       *testing.T
-	server  *httptest.Server
-	library *standardwebhooks.Webhook
-	release chan struct{} // lets the handlers that hang go
+	t        *testing.T
+	server   *httptest.Server
+	verifier *standardwebhooks.Webhook
+	release  chan struct{} // lets the handlers that hang go
 
 	mu     sync.Mutex
 	mood   connectortest.Behaviour
@@ -47,7 +47,7 @@ func newReceiver(t *testing.T, secret string) *receiver {
 	t.Helper()
 	library, err := standardwebhooks.NewWebhook(secret)
 	require.NoError(t, err)
-	r := &receiver{t: t, library: library, release: make(chan struct{})}
+	r := &receiver{t: t, verifier: library, release: make(chan struct{})}
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(func() {
 		close(r.release)
@@ -80,7 +80,7 @@ func (r *receiver) take(req *http.Request) {
 	if err != nil {
 		r.t.Errorf("read: %v", err)
 	}
-	if err := r.library.Verify(body, req.Header); err != nil {
+	if err := r.verifier.Verify(body, req.Header); err != nil {
 		r.t.Errorf("the library refuses the signature: %v", err)
 	}
 	id := req.Header.Get("webhook-id")
