@@ -137,8 +137,12 @@ func (h *harness) press(ctx context.Context, r *rig, g *Generator, warmup time.D
 	used, from, begin := cpu(), r.pipe.Committed(), time.Now()
 	for range h.Runs {
 		start, n := time.Now(), r.pipe.Committed()
-		if err := pause(ctx, done, h.Duration); err != nil {
-			return nil, "", err
+		// A run lasts until something was committed: a disk that stands still
+		// for longer than a short run is slow, not infinitely so.
+		for once := true; once || r.pipe.Committed() == n; once = false {
+			if err := pause(ctx, done, h.Duration); err != nil {
+				return nil, "", err
+			}
 		}
 		runs = append(runs, float64(r.pipe.Committed()-n)/time.Since(start).Seconds())
 	}
