@@ -2,6 +2,7 @@ package segment
 
 import (
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"onhand/processor"
@@ -31,6 +32,9 @@ func (p *Parser) lines(e *processor.Event, sp *spec, used fieldSet) fieldSet {
 		if len(p.faults) > faults && !sp.own.has(f) {
 			p.faults, e.Products = p.faults[:faults], e.Products[:0]
 			return used // not ours to judge: it stays a property
+		}
+		if sp.perItem && slices.ContainsFunc(e.Products, func(l processor.Product) bool { return l.Variant != "" || l.ProductID != "" }) {
+			return used // an event about one item has no field for these
 		}
 		return used | 1<<f
 	}
@@ -213,9 +217,7 @@ func (p *Parser) split(dst []processor.Event, n int) []processor.Event {
 			p.fault(Missing, "properties.sku", "required, or product_id")
 			return dst
 		}
-		if len(e.Products) > 1 {
-			e.Total = 0
-		} else if l := &e.Products[0]; !e.HasPrice && l.Price == 0 && l.Quantity == 1 && e.Total > 0 {
+		if l := &e.Products[0]; len(e.Products) == 1 && !e.HasPrice && l.Price == 0 && l.Quantity == 1 && e.Total > 0 {
 			// Meta and GA4 tell the value of the whole, which is this line's.
 			l.Price = e.Total
 		}
@@ -243,6 +245,9 @@ func (p *Parser) perLine(dst []processor.Event, n int, kind processor.Kind) []pr
 		*e = whole
 		e.Products, e.Locations, e.Tags = products, append(locations, whole.Locations...), append(tags, whole.Tags...)
 		e.Kind = kind
+		if i > 0 {
+			e.Total = 0 // of the whole: told once
+		}
 		foldLine(e, &lines[i])
 		if kind == whole.Kind && len(lines) == 1 {
 			break

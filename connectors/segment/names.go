@@ -10,6 +10,8 @@ type name struct {
 	kind    processor.Kind
 	own     string
 	channel string // the channel such an event is about
+	reason  string // the reason such an event gives
+	by      string // who did it
 }
 
 // names are the vocabularies understood besides our own (processor.KindOf).
@@ -17,14 +19,26 @@ var names = map[string]name{
 	// Segment's names for what has another one here.
 	"Wishlist Product Added to Cart": {kind: processor.ProductAdded},
 
-	// Segment's e-mail specification. It knows no action_id.
-	"Email Delivered":      {kind: processor.MessageDelivered, channel: "email"},
-	"Email Opened":         {kind: processor.MessageOpened, channel: "email"},
-	"Email Link Clicked":   {kind: processor.MessageClicked, channel: "email"},
-	"Email Bounced":        {kind: processor.MessageBounced, channel: "email"},
-	"Email Marked as Spam": {kind: processor.MessageComplained, channel: "email"},
-	"Email Unsubscribed":   {kind: processor.MessageUnsubscribed, channel: "email"},
-	"Unsubscribed":         {kind: processor.MessageUnsubscribed, channel: "email"},
+	// What other systems call the events that no pixel has.
+	"Cart Line Removed": {kind: processor.ProductRemoved, by: "system"},
+	"Payment Failed":    {kind: processor.CheckoutFailed, reason: "payment"},
+	"Inventory Changed": {kind: processor.StockLevelReported},
+	"Device Reading":    {kind: processor.DeviceReported},
+	"Social Mention":    {kind: processor.MessageReceived, channel: "social"},
+	"Call Started":      {kind: processor.MessageReceived, channel: "phone"},
+	"Call Ended":        {kind: processor.MessageAnswered, channel: "phone"},
+
+	// Segment's e-mail and push specifications. They know no action_id.
+	"Email Delivered":            {kind: processor.MessageDelivered, channel: "email"},
+	"Email Opened":               {kind: processor.MessageOpened, channel: "email"},
+	"Email Link Clicked":         {kind: processor.MessageClicked, channel: "email"},
+	"Email Bounced":              {kind: processor.MessageBounced, channel: "email"},
+	"Email Marked as Spam":       {kind: processor.MessageComplained, channel: "email"},
+	"Email Unsubscribed":         {kind: processor.MessageUnsubscribed, channel: "email"},
+	"Unsubscribed":               {kind: processor.MessageUnsubscribed, channel: "email"},
+	"Push Notification Received": {kind: processor.MessageDelivered, channel: "push"},
+	"Push Notification Tapped":   {kind: processor.MessageClicked, channel: "push"},
+	"Push Notification Bounced":  {kind: processor.MessageBounced, channel: "push"},
 
 	// The seventeen standard events of Meta, and its page view.
 	"AddPaymentInfo":       {kind: processor.PaymentInfoEntered},
@@ -46,25 +60,39 @@ var names = map[string]name{
 	"ViewContent":          {kind: processor.ProductViewed},
 	"PageView":             {kind: processor.Page},
 
-	// Their cousins of GA4.
-	"add_payment_info":    {kind: processor.PaymentInfoEntered},
-	"add_shipping_info":   {own: "Shipping Info Entered"},
-	"add_to_cart":         {kind: processor.ProductAdded},
-	"add_to_wishlist":     {kind: processor.ProductAddedToWishlist},
-	"begin_checkout":      {kind: processor.CheckoutStarted},
-	"generate_lead":       {own: "Lead Submitted"},
-	"page_view":           {kind: processor.Page},
-	"purchase":            {kind: processor.OrderCompleted},
-	"refund":              {kind: processor.OrderRefunded},
-	"remove_from_cart":    {kind: processor.ProductRemoved},
-	"screen_view":         {kind: processor.Screen},
-	"search":              {kind: processor.ProductsSearched},
-	"select_item":         {own: "Product Clicked"},
-	"select_promotion":    {own: "Promotion Clicked"},
-	"sign_up":             {own: "Signed Up"},
-	"view_cart":           {kind: processor.CartViewed},
-	"view_item":           {kind: processor.ProductViewed},
-	"view_item_list":      {own: "Product List Viewed"},
-	"view_promotion":      {own: "Promotion Viewed"},
-	"view_search_results": {kind: processor.ProductsSearched},
+	// Their cousins of GA4: its e-commerce events, and those it recommends to
+	// every shop. What GA4 collects by itself keeps the name it has.
+	"add_payment_info":       {kind: processor.PaymentInfoEntered},
+	"add_shipping_info":      {own: "Shipping Info Entered"},
+	"add_to_cart":            {kind: processor.ProductAdded},
+	"add_to_wishlist":        {kind: processor.ProductAddedToWishlist},
+	"begin_checkout":         {kind: processor.CheckoutStarted},
+	"close_convert_lead":     {own: "Lead Converted"},
+	"close_unconvert_lead":   {own: "Lead Lost"},
+	"disqualify_lead":        {own: "Lead Disqualified"},
+	"earn_virtual_currency":  {own: "Points Earned"},
+	"generate_lead":          {own: "Lead Submitted"},
+	"join_group":             {own: "Group Joined"},
+	"login":                  {own: "Signed In"},
+	"page_view":              {kind: processor.Page},
+	"purchase":               {kind: processor.OrderCompleted},
+	"qualify_lead":           {own: "Lead Qualified"},
+	"refund":                 {kind: processor.OrderRefunded},
+	"remove_from_cart":       {kind: processor.ProductRemoved},
+	"screen_view":            {kind: processor.Screen},
+	"search":                 {kind: processor.ProductsSearched},
+	"select_content":         {own: "Content Selected"},
+	"select_item":            {own: "Product Clicked"},
+	"select_promotion":       {own: "Promotion Clicked"},
+	"share":                  {own: "Product Shared"},
+	"sign_up":                {own: "Signed Up"},
+	"spend_virtual_currency": {own: "Points Spent"},
+	"tutorial_begin":         {own: "Tutorial Started"},
+	"tutorial_complete":      {own: "Tutorial Completed"},
+	"view_cart":              {kind: processor.CartViewed},
+	"view_item":              {kind: processor.ProductViewed},
+	"view_item_list":         {own: "Product List Viewed"},
+	"view_promotion":         {own: "Promotion Viewed"},
+	"view_search_results":    {kind: processor.ProductsSearched},
+	"working_lead":           {own: "Lead Contacted"},
 }

@@ -178,7 +178,9 @@ func TestParseSplits(t *testing.T) {
 	})
 	t.Run("contents added to a cart", func(t *testing.T) {
 		got := parse(t, track("AddToCart", `{"contents":[{"id":"a"},{"id":"b","quantity":2}],"value":9}`))
-		want := tracked(processor.ProductAdded, func(e *processor.Event) { e.MessageID, e.SKU, e.Quantity, e.HasQty = "m1#0", "a", 1, true })
+		want := tracked(processor.ProductAdded, func(e *processor.Event) {
+			e.MessageID, e.SKU, e.Quantity, e.HasQty, e.Total = "m1#0", "a", 1, true, 900
+		})
 		want = append(want, tracked(processor.ProductAdded, func(e *processor.Event) { e.MessageID, e.SKU, e.Quantity, e.HasQty = "m1#1", "b", 2, true })...)
 		equal(t, got, want)
 	})

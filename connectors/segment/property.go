@@ -18,7 +18,7 @@ func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
 		p.keep(e, 0)
 		return
 	}
-	if foreign && n.channel == "" && !p.complete(sp, e) {
+	if foreign && n.channel == "" && !p.complete(sp, n, e) {
 		// A name of another vocabulary without what ours requires.
 		e.Name = e.Kind.String()
 		e.Kind = processor.Custom
@@ -29,6 +29,12 @@ func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
 	used = p.lines(e, sp, used)
 	if e.Channel == "" {
 		e.Channel = n.channel
+	}
+	if e.Reason == "" {
+		e.Reason = n.reason
+	}
+	if e.By == "" {
+		e.By = n.by
 	}
 	if foreign && e.OrderID == "" && e.Kind == processor.OrderCompleted {
 		e.OrderID = e.MessageID // the id browser and server copies of one purchase share
@@ -46,9 +52,12 @@ func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
 }
 
 // complete reports whether nothing required is missing. An order may be known
-// by its message.
-func (p *Parser) complete(sp *spec, e *processor.Event) bool {
+// by its message, and the name may tell the reason.
+func (p *Parser) complete(sp *spec, n name, e *processor.Event) bool {
 	there := p.seen | p.null&(1<<fAvailable)
+	if n.reason != "" {
+		there |= 1 << fReason
+	}
 	if e.Kind == processor.OrderCompleted && e.MessageID != "" {
 		there |= 1 << fOrderID
 	}
