@@ -22,6 +22,7 @@ type Customer struct {
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
+	After       *AfterOrder // nil for most
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -54,6 +55,7 @@ func (c *Customer) bytes() int {
 	for i := range c.Interests {
 		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
 	}
+	n += c.After.bytes()
 	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts)
 }
 
@@ -98,6 +100,7 @@ func (c *Customer) encode(w *writer) {
 	for i := range c.Contacts {
 		c.Contacts[i].encode(w)
 	}
+	c.After.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -140,6 +143,7 @@ func (c *Customer) decode(r *reader) {
 	for i := range c.Contacts {
 		c.Contacts[i].decode(r)
 	}
+	c.After = decodeAfterOrder(r)
 }
 
 // customer returns a customer, made when new, ready to be changed.
@@ -182,6 +186,15 @@ func (m *Machine) customerEvent(e *Event) {
 		changed, less = c.orderEvent(m, e)
 	case OrderCancelled:
 		changed, less = c.cancelEvent(m, e)
+	case ShipmentUpdated:
+		changed = c.shipmentEvent(m, e)
+		less = changed
+	case RewardIssued, RewardRedeemed, RewardExpired:
+		changed = c.rewardEvent(m, e)
+		less = changed
+	case SubscriptionStarted, SubscriptionChanged, SubscriptionRenewed, SubscriptionEnded:
+		changed = c.subscriptionEvent(m, e)
+		less = changed
 	case ProductDismissed:
 		c.dismiss(m, e)
 		less = true

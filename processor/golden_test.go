@@ -30,6 +30,11 @@ func TestGoldenValues(t *testing.T) {
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}}},
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}}},
+		After: &AfterOrder{
+			Shipments:     []Shipment{{"s", 40, "shipped", "t", 41, 42, 43, []ShipmentLine{{"phone", 44}}, 45, 46, 47, 48}},
+			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, true}}}},
+			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
+		},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}}
@@ -107,6 +112,8 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():
 			t.Errorf("%s.%s is not set", path, name)
+		case f.Kind() == reflect.Pointer:
+			requireAllSet(t, f.Elem(), path+"."+name)
 		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
 			requireAllSet(t, f.Index(0), path+"."+name)
 		}

@@ -3,7 +3,9 @@ package processor
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // properties is a JSON value as an inlet kept it: looked into in place, since
@@ -155,4 +157,21 @@ func skipSpace(b properties) properties {
 func unquoteJSON(b []byte) (s string, err error) {
 	err = json.Unmarshal(b, &s)
 	return s, err
+}
+
+// instant returns a time in Unix ms: of RFC 3339 with its zone, or of a number
+// of seconds or, from 1e11 on, milliseconds; 0 when there is none.
+func (p properties) instant(key string) int64 {
+	s := p.str(key)
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return max(0, t.UnixMilli())
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case err != nil || n < 0 || n >= 1e14:
+		return 0
+	case n < 1e11:
+		return n * 1000
+	}
+	return n
 }

@@ -1,0 +1,238 @@
+package processor
+
+import "slices"
+
+// Reward is money or a favour a customer may use once, or bit by bit until it
+// is spent: on line, with an order, or as a paper certificate at a till.
+//
+//	Reward Issued ---> valid --- Reward Redeemed, an order with it ---> used
+//	                    |  ^                                             |
+//	     Reward Expired |  +-------------- the order is cancelled -------+
+//	     or its date    v
+//	                  expired
+//
+// It is a set of facts: what it is worth as said last, and its uses, each once.
+// What is left of it follows from them, whatever the order of their arrival.
+type Reward struct {
+	ID        string
+	Amount    int64 // minor units; 0 = not an amount of money, used as a whole
+	IssuedAt  int64 // 0 = nobody told of its issue
+	ExpiresAt int64 // Unix ms; 0 = never
+	ExpiredAt int64 // said to be expired since then; 0 = not said
+	Said      int64 // when Amount and ExpiresAt were said
+	Restored  int64 // log time at which a cancelled order last gave it back
+	Uses      []RewardUse
+}
+
+// RewardUse is one use of a reward.
+type RewardUse struct {
+	Key    uint64 // the same for all who tell of it: of the order, or of the store and the time
+	Order  uint64 // hash of the order id; 0 = none
+	At     int64
+	Amount int64 // minor units; 0 = all that was left
+	Void   bool  // its order was cancelled
+}
+
+// RewardState says whether a reward can be used.
+type RewardState string
+
+// The states of a reward.
+const (
+	RewardUnknown RewardState = "unknown"
+	RewardValid   RewardState = "valid"
+	RewardUsed    RewardState = "used"
+	RewardPast    RewardState = "expired"
+)
+
+// maxUses bounds the uses of one reward that are kept; later ones change
+// nothing.
+const maxUses = 32
+
+func (w *Reward) encode(to *writer) {
+	to.str(w.ID)
+	for _, n := range [...]int64{w.Amount, w.IssuedAt, w.ExpiresAt, w.ExpiredAt, w.Said, w.Restored} {
+		to.int(n)
+	}
+	to.uint(uint64(len(w.Uses)))
+	for _, u := range w.Uses {
+		to.u64(u.Key)
+		to.u64(u.Order)
+		to.int(u.At)
+		to.int(u.Amount)
+		to.bool(u.Void)
+	}
+}
+
+func (w *Reward) decode(r *reader) {
+	*w = Reward{ID: r.str()}
+	for _, n := range [...]*int64{&w.Amount, &w.IssuedAt, &w.ExpiresAt, &w.ExpiredAt, &w.Said, &w.Restored} {
+		*n = r.int()
+	}
+	if n := r.count(19); n > 0 {
+		w.Uses = make([]RewardUse, n)
+		for i := range w.Uses {
+			w.Uses[i] = RewardUse{r.u64(), r.u64(), r.int(), r.int(), r.bool()}
+		}
+	}
+}
+
+// reward returns a reward by its id, made when new.
+func (a *AfterOrder) reward(id string) *Reward {
+	if i := slices.IndexFunc(a.Rewards, func(w Reward) bool { return w.ID == id }); i >= 0 {
+		return &a.Rewards[i]
+	}
+	a.Rewards = room(a.Rewards, maxRewards, func(w *Reward) int64 { return w.Said })
+	a.Rewards = append(a.Rewards, Reward{ID: clone(id)})
+	return &a.Rewards[len(a.Rewards)-1]
+}
+
+// reward returns a reward of the customer, nil when it is not known.
+func (c *Customer) reward(id string) *Reward {
+	if c.After != nil {
+		for i := range c.After.Rewards {
+			if w := &c.After.Rewards[i]; w.ID == id {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// rewardEvent applies what is said of a reward. changed says that it was news.
+func (c *Customer) rewardEvent(m *Machine, e *Event) (changed bool) {
+	n := rewardOf(e)
+	c.voidUses(&n)
+	return c.afterOrder().reward(e.RewardID).merge(&n)
+}
+
+// rewardOf returns what one event says of a reward.
+func rewardOf(e *Event) Reward {
+	switch e.Kind {
+	case RewardIssued:
+		return Reward{IssuedAt: e.At, Amount: e.Total, ExpiresAt: e.ExpiresAt, Said: e.At}
+	case RewardExpired:
+		return Reward{ExpiredAt: e.At}
+	}
+	u := RewardUse{At: e.At}
+	if e.Kind == RewardRedeemed {
+		u.Amount = e.Total
+	}
+	if e.OrderID != "" {
+		u.Order = Hash(e.OrderID)
+		u.Key = u.Order
+	} else {
+		u.Key = mix(Hash(e.Location) ^ uint64(e.At))
+	}
+	return Reward{Uses: []RewardUse{u}}
+}
+
+// voidUses marks the uses in orders that were cancelled.
+func (c *Customer) voidUses(w *Reward) {
+	for i := range w.Uses {
+		u := &w.Uses[i]
+		if o := c.order(u.Order); u.Order != 0 && o != nil && o.Cancelled != 0 {
+			u.Void = true
+		}
+	}
+}
+
+// merge adds what n says of the same reward and reports whether anything was
+// new.
+func (w *Reward) merge(n *Reward) (changed bool) {
+	if n.IssuedAt != 0 {
+		changed = w.IssuedAt == 0
+		w.IssuedAt = earliest(w.IssuedAt, n.IssuedAt)
+		if n.Said > w.Said || n.Said == w.Said && (n.Amount > w.Amount || n.Amount == w.Amount && n.ExpiresAt > w.ExpiresAt) {
+			changed = changed || w.Amount != n.Amount || w.ExpiresAt != n.ExpiresAt
+			w.Amount, w.ExpiresAt, w.Said = n.Amount, n.ExpiresAt, n.Said
+		}
+	}
+	if n.ExpiredAt != 0 {
+		changed = changed || w.ExpiredAt == 0
+		w.ExpiredAt = earliest(w.ExpiredAt, n.ExpiredAt)
+	}
+	w.Restored = max(w.Restored, n.Restored)
+	for _, u := range n.Uses {
+		changed = w.use(u) || changed
+	}
+	return changed
+}
+
+// use adds one use, once, and reports whether it was new.
+func (w *Reward) use(u RewardUse) (changed bool) {
+	for i := range w.Uses {
+		k := &w.Uses[i]
+		if k.Key != u.Key {
+			continue
+		}
+		changed = u.Void && !k.Void || u.Amount > k.Amount
+		k.At, k.Amount, k.Void = min(k.At, u.At), max(k.Amount, u.Amount), k.Void || u.Void
+		w.sortUses()
+		return changed
+	}
+	if len(w.Uses) >= maxUses {
+		return false
+	}
+	w.Uses = append(w.Uses, u)
+	w.sortUses()
+	return true
+}
+
+func (w *Reward) sortUses() {
+	slices.SortFunc(w.Uses, func(a, b RewardUse) int {
+		if a.At != b.At {
+			return int(max(-1, min(1, a.At-b.At)))
+		}
+		if a.Key < b.Key {
+			return -1
+		}
+		return 1
+	})
+}
+
+// left returns what is left of the reward, in minor units; of one that is not
+// an amount 1 or 0. double says that more was used than there was.
+func (w *Reward) left() (left int64, double bool) {
+	left = max(w.Amount, 1)
+	for _, u := range w.Uses {
+		if u.Void {
+			continue
+		}
+		take := u.Amount
+		if take <= 0 || w.Amount == 0 {
+			take = max(left, 1)
+		}
+		double = double || take > left
+		left = max(0, left-take)
+	}
+	return left, double
+}
+
+// State returns whether the reward can be used at a time.
+func (w *Reward) State(now int64) RewardState {
+	if w == nil || w.IssuedAt == 0 {
+		return RewardUnknown
+	}
+	if left, _ := w.left(); left == 0 {
+		return RewardUsed
+	}
+	if w.ExpiredAt != 0 || w.ExpiresAt != 0 && w.ExpiresAt <= now {
+		return RewardPast
+	}
+	return RewardValid
+}
+
+// balance returns what all of the customer's rewards that can be used now are
+// worth, in minor units.
+func (c *Customer) balance(now int64) (sum int64) {
+	if c.After == nil {
+		return 0
+	}
+	for i := range c.After.Rewards {
+		if w := &c.After.Rewards[i]; w.Amount > 0 && w.State(now) == RewardValid {
+			left, _ := w.left()
+			sum += left
+		}
+	}
+	return sum
+}
