@@ -23,6 +23,7 @@ type Customer struct {
 	Pending     []Pending
 	Contacts    []Contact
 	After       *AfterOrder // nil for most
+	Sales       []registration // latest word on each sale registered for
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -101,6 +102,7 @@ func (c *Customer) encode(w *writer) {
 		c.Contacts[i].encode(w)
 	}
 	c.After.encode(w)
+	encodeRegistrations(w, c.Sales)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -144,6 +146,7 @@ func (c *Customer) decode(r *reader) {
 		c.Contacts[i].decode(r)
 	}
 	c.After = decodeAfterOrder(r)
+	c.Sales = decodeRegistrations(r)
 }
 
 // customer returns a customer, made when new, ready to be changed.
@@ -204,6 +207,8 @@ func (m *Machine) customerEvent(e *Event) {
 	case BackInStockCancelled:
 		c.endInterest(m, e.SKU, Declined)
 		less = true
+	case SaleRegistered, SaleUnregistered:
+		changed, less = c.register(m, e)
 	case MessageBounced, MessageComplained, MessageUnsubscribed:
 		c.Profile.block(e)
 		less = true

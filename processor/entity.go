@@ -169,6 +169,8 @@ func newEntity(h *head) entity {
 		return &Watch{head: h}
 	case ChunkKind:
 		return &Chunk{head: h}
+	case SaleKind:
+		return &Sale{head: h}
 	}
 	panic("processor: no such kind of entity")
 }

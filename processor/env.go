@@ -53,6 +53,9 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 	if v, ok := x.item(f); ok {
 		return v
 	}
+	if v, ok := x.sale(f); ok {
+		return v
+	}
 	return x.interest(f)
 }
 
@@ -81,6 +84,41 @@ func (x *env) item(f moments.Field) (moments.Value, bool) {
 		return moments.Text(facts.Product.Family), true
 	}
 	return moments.Value{}, false
+}
+
+// sale answers for the sale the candidate is about: by its id, or the item's
+// own.
+func (x *env) sale(f moments.Field) (moments.Value, bool) {
+	if f < moments.SaleID || f > moments.SaleQuantity {
+		return moments.Value{}, false
+	}
+	id, s := x.o.Value, x.m.sale(x.o.Value)
+	if s == nil {
+		item := x.m.facts(x.o.Value)
+		if item.OpensAt == 0 && item.ClosesAt == 0 {
+			return moments.Value{}, true
+		}
+		id, s = "", &SaleFacts{OpensAt: item.OpensAt, ClosesAt: item.ClosesAt}
+	}
+	known := func(v int64) moments.Value {
+		if v == 0 {
+			return moments.Value{}
+		}
+		return moments.Int(v)
+	}
+	switch f {
+	case moments.SaleID:
+		return moments.Text(id), true
+	case moments.SaleOpensAt:
+		return known(s.OpensAt), true
+	case moments.SaleClosesAt:
+		return known(s.ClosesAt), true
+	case moments.SaleMoved:
+		return moments.Bool(s.Moved), true
+	case moments.SaleCancelled:
+		return moments.Bool(s.Cancelled), true
+	}
+	return known(s.Quantity), true
 }
 
 // interest answers for the customer's interest in the item.

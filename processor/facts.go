@@ -18,6 +18,22 @@ type ItemFacts struct {
 	ClosesAt  int64
 	Product   ProductFacts
 	Places    []Place // locations that are not the web shop
+	// Open is Why while the item is on sale: a sale opens at its second
+	// everywhere, before the item's own word of it can arrive.
+	Open Reason
+}
+
+// why returns why the item cannot be bought at a time; "" = it can.
+func (f *ItemFacts) why(now int64) Reason {
+	switch {
+	case f.Open == StockStale || f.Open == Unpublished:
+		return f.Open
+	case f.OpensAt > now:
+		return NotYetOnSale
+	case f.ClosesAt != 0 && f.ClosesAt <= now:
+		return SaleOver
+	}
+	return f.Open
 }
 
 const availableCap = 20
@@ -53,6 +69,7 @@ func (f *ItemFacts) encode(w *writer) {
 		w.str(p.Location)
 		w.int(p.Available)
 	}
+	w.str(string(f.Open))
 }
 
 func (f *ItemFacts) decode(r *reader) {
@@ -67,6 +84,7 @@ func (f *ItemFacts) decode(r *reader) {
 			f.Places[i] = Place{r.str(), r.int()}
 		}
 	}
+	f.Open = Reason(r.str())
 }
 
 func (p *ProductFacts) encode(w *writer) {
@@ -85,7 +103,7 @@ func (p *ProductFacts) decode(r *reader) {
 
 // same reports whether nothing changed that anybody would act on.
 func (f *ItemFacts) same(g *ItemFacts) bool {
-	if f.Sellable != g.Sellable || f.Why != g.Why || f.Available != g.Available || f.Price != g.Price ||
+	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Available != g.Available || f.Price != g.Price ||
 		f.OpensAt != g.OpensAt || f.ClosesAt != g.ClosesAt || f.Product != g.Product || len(f.Places) != len(g.Places) ||
 		(f.LevelAt == 0) != (g.LevelAt == 0) {
 		return false

@@ -136,6 +136,15 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			}
 		}
 		all = append(all, x)
+	case "sale_id":
+		sku, why := c.saleItem(m, mo, o)
+		if why != "" {
+			*v = v.refuse(Suppressed, why)
+		}
+		if sku == "" {
+			return // a message about the sale alone
+		}
+		all = append(all, candidate{line: ActionLine{SKU: sku, Quantity: 1}})
 	default:
 		return // a message about no item
 	}
@@ -159,7 +168,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 				v.facts = max(v.facts, f.Version)
 			}
 			if x.reason == "" {
-				x.reason = c.available(f, c.interest(x.line.SKU), mo)
+				x.reason = c.available(m, f, c.interest(x.line.SKU), mo)
 			}
 		}
 	}
@@ -176,7 +185,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			if j := slices.IndexFunc(all, func(x candidate) bool { return x.line.SKU == main }); j >= 0 {
 				all[i].reason = all[j].reason
 			} else if mo.Per == "cart_id" {
-				all[i].reason = m.facts(main).Why
+				all[i].reason = m.facts(main).why(m.shop.Now)
 			}
 		}
 	}
@@ -203,10 +212,10 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 }
 
 // available asks whether this customer can have the item now.
-func (c *Customer) available(f *ItemFacts, in *Interest, mo *moments.Moment) Reason {
-	if !f.Sellable {
+func (c *Customer) available(m *Machine, f *ItemFacts, in *Interest, mo *moments.Moment) Reason {
+	if why := f.why(m.shop.Now); why != "" {
 		// Not in the web shop, but perhaps in a place this customer accepts.
-		if in != nil && len(in.Locations) > 0 && f.Why == OutOfStock {
+		if in != nil && len(in.Locations) > 0 && why == OutOfStock {
 			for _, p := range f.Places {
 				if p.Available > 0 && slices.Contains(in.Locations, p.Location) {
 					return ""
@@ -218,7 +227,7 @@ func (c *Customer) available(f *ItemFacts, in *Interest, mo *moments.Moment) Rea
 				}
 			}
 		}
-		return f.Why
+		return why
 	}
 	if in != nil && mo.Per == "sku" {
 		if in.Quantity > 1 && f.Available < in.Quantity && f.Available < availableCap {

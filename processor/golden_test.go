@@ -35,17 +35,22 @@ func TestGoldenValues(t *testing.T) {
 			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, true}}}},
 			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
 		},
+		Sales:       []registration{{"s1", 42, true}},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}, Unpublished}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
-		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sales: []Sale{{10, 11, 12}}, Extra: Sale{13, 14, 15},
+		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sold: []Sold{{10, 11, 12}}, Extra: Sold{13, 14, 15},
 		SaleID: "s", OpensAt: 16, ClosesAt: 17, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
-	for _, e := range []entity{customer, item, watch, chunk} {
+	sale := &Sale{
+		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}},
+		Watchers: []uint32{7}, Registered: list, Fan: true, Told: SaleCancelled, Next: "n",
+	}
+	for _, e := range []entity{customer, item, watch, chunk, sale} {
 		h := e.base()
 		h.live = e
 		requireAllSet(t, reflect.ValueOf(e).Elem(), h.kind.String())

@@ -17,8 +17,8 @@ type Item struct {
 	Price     int64
 	Priced    edition
 	Levels    []Level
-	Sales     []Sale // not covered by a level yet, oldest first
-	Extra     Sale   // those that did not fit, summed; At of the latest
+	Sold      []Sold // not covered by a level yet, oldest first
+	Extra     Sold   // those that did not fit, summed; At of the latest
 	SaleID    string
 	OpensAt   int64 // sale window; 0 = always on sale
 	ClosesAt  int64
@@ -63,21 +63,21 @@ func (e edition) older(f edition) bool {
 	return e.At < f.At
 }
 
-// Sale is a line of an order that the last level does not contain yet.
-type Sale struct {
+// Sold is a line of an order that the last level does not contain yet.
+type Sold struct {
 	Order    uint64 // hash of order id and line
 	Quantity int64
 	At       int64
 }
 
-// maxSales bounds the sales kept one by one between two levels of an item.
-const maxSales = 256
+// maxSold bounds the lines kept one by one between two levels of an item.
+const maxSold = 256
 
 func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
 	return 560 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
-		96*len(it.Levels) + 24*cap(it.Sales) + it.Queue.bytes()
+		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes()
 }
 
 func (it *Item) encode(w *writer) {
@@ -99,8 +99,8 @@ func (it *Item) encode(w *writer) {
 		w.int(l.Version)
 		w.int(l.At)
 	}
-	w.uint(uint64(len(it.Sales)))
-	for _, s := range it.Sales {
+	w.uint(uint64(len(it.Sold)))
+	for _, s := range it.Sold {
 		s.encode(w)
 	}
 	it.Extra.encode(w)
@@ -116,7 +116,7 @@ func (it *Item) encode(w *writer) {
 	it.Queue.encode(w)
 }
 
-func (s *Sale) encode(w *writer) {
+func (s *Sold) encode(w *writer) {
 	w.u64(s.Order)
 	w.int(s.Quantity)
 	w.int(s.At)
@@ -133,11 +133,11 @@ func (it *Item) decode(r *reader) {
 	for i := range it.Levels {
 		it.Levels[i] = Level{r.str(), r.int(), r.bool(), Flag(r.u8()), r.int(), edition{r.int(), r.int()}}
 	}
-	it.Sales = make([]Sale, r.count(10))
-	for i := range it.Sales {
-		it.Sales[i] = Sale{r.u64(), r.int(), r.int()}
+	it.Sold = make([]Sold, r.count(10))
+	for i := range it.Sold {
+		it.Sold[i] = Sold{r.u64(), r.int(), r.int()}
 	}
-	it.Extra = Sale{r.u64(), r.int(), r.int()}
+	it.Extra = Sold{r.u64(), r.int(), r.int()}
 	it.SaleID = r.str()
 	it.OpensAt = r.int()
 	it.ClosesAt = r.int()
@@ -156,7 +156,7 @@ func (m *Machine) item(sku string) *Item {
 	if e == nil {
 		it := m.create(ItemKind, at).(*Item)
 		it.SKU = strings.Clone(sku)
-		it.Facts.Why = StockStale
+		it.Facts.Why, it.Facts.Open = StockStale, StockStale
 		return it
 	}
 	m.touch(e)
@@ -180,8 +180,10 @@ func (m *Machine) itemEvent(e *Event) {
 			it.ProductAt, it.Published = e.At, No
 		}
 	case SaleScheduled:
+		announceSale(m, e)
 		it.SaleID, it.OpensAt, it.ClosesAt = clone(e.SaleID), e.OpensAt, e.ClosesAt
 	case SaleCancelled:
+		announceSale(m, e)
 		if it.SaleID == e.SaleID {
 			// Cancelled before it opened: the item stays off sale.
 			it.ClosesAt = m.shop.Now
@@ -270,25 +272,25 @@ func (it *Item) update(e *Event) {
 
 // sell counts a sale that the levels may not contain yet, once.
 func (it *Item) sell(key uint64, n, at int64) {
-	for _, s := range it.Sales {
+	for _, s := range it.Sold {
 		if s.Order == key {
 			return
 		}
 	}
-	if len(it.Sales) >= maxSales {
-		it.Extra.Quantity += it.Sales[0].Quantity
-		it.Extra.At = max(it.Extra.At, it.Sales[0].At)
-		it.Sales = slices.Delete(it.Sales, 0, 1)
+	if len(it.Sold) >= maxSold {
+		it.Extra.Quantity += it.Sold[0].Quantity
+		it.Extra.At = max(it.Extra.At, it.Sold[0].At)
+		it.Sold = slices.Delete(it.Sold, 0, 1)
 	}
-	it.Sales = append(it.Sales, Sale{key, n, at})
+	it.Sold = append(it.Sold, Sold{key, n, at})
 }
 
 // unsell takes back units of a sale; n = 0 takes all.
 func (it *Item) unsell(key uint64, n int64) {
-	it.Sales = slices.DeleteFunc(it.Sales, func(s Sale) bool { return s.Order == key && (n == 0 || n >= s.Quantity) })
-	for i := range it.Sales {
-		if it.Sales[i].Order == key {
-			it.Sales[i].Quantity -= n
+	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool { return s.Order == key && (n == 0 || n >= s.Quantity) })
+	for i := range it.Sold {
+		if it.Sold[i].Order == key {
+			it.Sold[i].Quantity -= n
 		}
 	}
 }
@@ -325,18 +327,18 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 		return 0, 0
 	}
 	since := newest - stock.Settle.Milliseconds()
-	kept := it.Sales[:0]
-	for _, s := range it.Sales {
+	kept := it.Sold[:0]
+	for _, s := range it.Sold {
 		if s.At > since {
 			kept = append(kept, s)
 			units -= s.Quantity
 		}
 	}
-	it.Sales = kept
+	it.Sold = kept
 	if it.Extra.At > since {
 		units -= it.Extra.Quantity
 	} else {
-		it.Extra = Sale{}
+		it.Extra = Sold{}
 	}
 	if !sellable {
 		return 0, levelAt
@@ -356,25 +358,21 @@ func (it *Item) settle(m *Machine) {
 	case it.SettleAt == 0:
 		it.SettleAt = now + m.rules.stock(it).Settle.Milliseconds()
 	}
-	var why Reason
+	var open Reason // why it cannot be had though it is on sale
 	switch {
 	case levelAt == 0:
-		why = StockStale
+		open = StockStale
 	case it.Published == No:
-		why = Unpublished
-	case it.OpensAt > now:
-		why = NotYetOnSale
-	case it.ClosesAt != 0 && it.ClosesAt <= now:
-		why = SaleOver
+		open = Unpublished
 	case units <= 0:
-		why = OutOfStock
-	case it.SettleAt > now && it.Facts.Why == StockStale:
-		why = StockStale
+		open = OutOfStock
+	case it.SettleAt > now && it.Facts.Open == StockStale:
+		open = StockStale
 	case it.SettleAt > now:
-		why = OutOfStock
+		open = OutOfStock
 	}
 	f := ItemFacts{
-		At: now, LevelAt: levelAt, Sellable: why == "", Why: why, Available: min(max(units, 0), availableCap),
+		At: now, LevelAt: levelAt, Open: open, Available: min(max(units, 0), availableCap),
 		Price: it.Price, PriceAt: it.Priced.At, OpensAt: it.OpensAt, ClosesAt: it.ClosesAt, Product: it.Product,
 	}
 	for i := range it.Levels {
@@ -382,6 +380,8 @@ func (it *Item) settle(m *Machine) {
 			f.Places = append(f.Places, Place{l.Location, min(max(l.Available, 0), availableCap)})
 		}
 	}
+	f.Why = f.why(now)
+	f.Sellable = f.Why == ""
 	if !f.same(&it.Facts) {
 		f.Version = m.shop.Position
 		it.Facts = f

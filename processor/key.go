@@ -14,6 +14,9 @@ const (
 	WatchKind                          // one SKU as this partition's customers see it
 	ChunkKind                          // a part of a long ordered list (queue, watchers)
 	OutboxKind                         // on disk only: a customer with pending actions
+	SaleKind                           // one announced sale, by sale id, as a partition sees it
+
+	entityKinds // the number of kinds, with 0
 )
 
 func (k EntityKind) String() string {
@@ -28,6 +31,8 @@ func (k EntityKind) String() string {
 		return "watch"
 	case ChunkKind:
 		return "chunk"
+	case SaleKind:
+		return "sale"
 	}
 	return "unknown"
 }

@@ -26,8 +26,8 @@ type Machine struct {
 	store                 Store
 	shop                  Shop
 	rules                 *rules
-	tables                [ChunkKind + 1]map[uint64]*head
-	latest                [ChunkKind + 1]*head // of each kind, the one asked for last
+	tables                [entityKinds]map[uint64]*head
+	latest                [entityKinds]*head // of each kind, the one asked for last
 	timers                timers
 	seen                  seen
 	skips                 map[Skip]bool
@@ -86,7 +86,7 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 	for _, s := range c.Skips {
 		m.skips[s] = true
 	}
-	for k := CustomerKind; k <= ChunkKind; k++ {
+	for k := CustomerKind; k < entityKinds; k++ {
 		m.tables[k] = make(map[uint64]*head)
 	}
 	mark, err := store.Mark()
@@ -380,6 +380,8 @@ func (m *Machine) deliver(msg *Message) {
 		m.watchMessage(msg)
 	case CustomerKind:
 		m.customerMessage(msg)
+	case SaleKind:
+		m.saleMessage(msg)
 	case ShopKind:
 		var c Control
 		r := reader{b: msg.Body}

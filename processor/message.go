@@ -18,6 +18,9 @@ const (
 	SellItem                           // customer -> item: an order took units
 	UnsellItem                         // customer -> item: the order was cancelled
 	ShopControl                        // partition 0 -> all: an activation, a stop, a source's word
+	AnnounceSale                       // item -> sale at home: scheduled, moved or cancelled
+	WatchSale                          // sale -> sale at home: this partition has registered customers
+	TellSale                           // sale at home -> sale: what is true of it now
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -26,7 +29,7 @@ type Message struct {
 	Type     MessageType
 	SKU      string
 	Customer string
-	Ref      string // order id
+	Ref      string // order id, sale id
 	Offer    int64  // number of the offer at its item
 	Quantity int64
 	Line     int64
@@ -50,6 +53,8 @@ func (t MessageType) to() EntityKind {
 		return CustomerKind
 	case ShopControl:
 		return ShopKind
+	case AnnounceSale, WatchSale, TellSale:
+		return SaleKind
 	}
 	return ItemKind
 }

@@ -258,7 +258,7 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	if mo == nil || mo.Mode == moments.Off {
 		return verdict{outcome: Suppressed, reason: SwitchedOff}
 	}
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Offer: p.Offer, At: d.At, Expires: p.Expires}
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
 	return c.gate(m, mo, &o, true)
 }
 

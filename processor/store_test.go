@@ -8,7 +8,7 @@ import (
 // becoming visible at once.
 type memStore struct {
 	mark   []byte
-	values [OutboxKind + 1]map[uint64][]byte
+	values [entityKinds]map[uint64][]byte
 	timers map[wake]bool
 	seen   map[uint64]uint32
 	fired  int64

@@ -54,9 +54,9 @@ func unsupported(mo *moments.Moment) string {
 		return "lines: unsubscribed"
 	case slices.Contains(mo.Lines, moments.LineReplenishable):
 		return "lines: replenishable"
-	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku":
+	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id":
 		return "lines per " + mo.Per
-	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku":
+	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id":
 		return "stock: sellable per " + mo.Per
 	}
 	return ""

@@ -305,8 +305,8 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	if e == nil {
 		return ItemView{}, false
 	}
-	it := *e.(*Item) // expected forgets sales: on a copy
-	it.Sales = slices.Clone(it.Sales)
+	it := *e.(*Item) // expected forgets lines: on a copy
+	it.Sold = slices.Clone(it.Sold)
 	units, levelAt := it.expected(m)
 	f := &it.Facts
 	v := ItemView{

@@ -65,7 +65,7 @@ func (m *Machine) watch(sku string) *Watch {
 	}
 	wa := m.create(WatchKind, at).(*Watch)
 	wa.SKU = strings.Clone(sku)
-	wa.Facts.Why = StockStale
+	wa.Facts.Why, wa.Facts.Open = StockStale, StockStale
 	m.send(wa.SKU, &Message{Type: WatchItem, SKU: wa.SKU, From: int64(m.partition)})
 	return wa
 }
@@ -78,7 +78,7 @@ func (m *Machine) facts(sku string) *ItemFacts {
 	return &noFacts
 }
 
-var noFacts = ItemFacts{Why: StockStale}
+var noFacts = ItemFacts{Why: StockStale, Open: StockStale}
 
 // stake lists a customer to be told of changes, or takes it off the list.
 func (wa *Watch) stake(m *Machine, customer string, in bool) {
