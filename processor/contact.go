@@ -15,6 +15,10 @@ type Contact struct {
 	Class   string
 	Channel string
 	SKUs    []uint64 // hashes
+	N       int64    // number of the occurrence
+	Then    uint8    // which of its messages
+
+	Delivered, Opened, Clicked bool
 }
 
 func (k *Contact) encode(w *writer) {
@@ -28,6 +32,9 @@ func (k *Contact) encode(w *writer) {
 	for _, h := range k.SKUs {
 		w.u64(h)
 	}
+	w.int(k.N)
+	w.u8(k.Then)
+	w.u8(flags(k.Delivered, k.Opened, k.Clicked))
 }
 
 func (k *Contact) decode(r *reader) {
@@ -41,6 +48,19 @@ func (k *Contact) decode(r *reader) {
 			k.SKUs[i] = r.u64()
 		}
 	}
+	k.N, k.Then = r.int(), r.u8()
+	f := r.u8()
+	k.Delivered, k.Opened, k.Clicked = f&1 != 0, f&2 != 0, f&4 != 0
+}
+
+// flags returns truth values as the bits of a byte, the first the lowest.
+func flags(list ...bool) (f byte) {
+	for i, b := range list {
+		if b {
+			f |= 1 << i
+		}
+	}
+	return f
 }
 
 // contactMemoryMS is how long a contact is remembered.
@@ -55,7 +75,7 @@ func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 		if len(c.Contacts) >= maxContacts {
 			c.Contacts = slices.Delete(c.Contacts, 0, 1)
 		}
-		k := Contact{ID: d.ID, At: d.At, Moment: d.Moment, Value: o.Value, Class: a.Class, Channel: a.Channel}
+		k := Contact{ID: d.ID, At: d.At, Moment: d.Moment, Value: o.Value, Class: a.Class, Channel: a.Channel, N: o.N, Then: o.Then}
 		for i := range a.Lines {
 			k.SKUs = append(k.SKUs, Hash(a.Lines[i].SKU))
 		}
@@ -94,9 +114,10 @@ func (c *Customer) capped(m *Machine, class, channel string) (until int64) {
 	return until
 }
 
-// toldSince reports whether a moment told the customer something since a time.
-func (c *Customer) toldSince(moment string, since int64) bool {
-	return slices.ContainsFunc(c.Contacts, func(k Contact) bool { return k.Moment == moment && k.At > since })
+// toldSince reports whether the moment of an occurrence told the customer
+// something else since a time.
+func (c *Customer) toldSince(o *Occurrence, since int64) bool {
+	return slices.ContainsFunc(c.Contacts, func(k Contact) bool { return k.Moment == o.Moment && k.At > since && !k.own(o) })
 }
 
 // Kinds of action.
@@ -128,6 +149,8 @@ func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdi
 	if mo != nil {
 		if mo.Due.After > 0 {
 			d.Cause.Timer = "after " + moments.FormatDuration(mo.Due.After)
+		} else if !mo.Due.At.IsZero() {
+			d.Cause.Timer = "at " + mo.Due.At.String()
 		}
 		if mo.Mode == moments.Shadow {
 			d.Mode = moments.Shadow
@@ -157,6 +180,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	if o.Offer != 0 {
 		a.OfferID = OfferID(o.Value, o.Offer)
 		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)
+		if in := c.interest(o.Value); o.Then != 0 && in != nil {
+			a.HoldUntil = in.OfferUntil
+		}
 		if mo.Expires.At.Name == moments.OfferEnds {
 			a.ExpiresAt = a.HoldUntil + mo.Expires.At.Offset.Milliseconds()
 		}
@@ -210,6 +236,9 @@ func (m *Machine) decisionID(c *Customer, o *Occurrence, v verdict) string {
 	w.str(o.Value)
 	w.int(o.N)
 	w.u8(uint8(v.outcome))
+	if o.Then != 0 {
+		w.u8(o.Then)
+	}
 	if v.outcome == Deferred {
 		w.str(string(v.reason))
 		w.int(m.shop.Now)

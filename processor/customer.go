@@ -209,6 +209,8 @@ func (m *Machine) customerEvent(e *Event) {
 		less = true
 	case SaleRegistered, SaleUnregistered:
 		changed, less = c.register(m, e)
+	case MessageDelivered, MessageOpened, MessageClicked:
+		c.heard(m, e)
 	case MessageBounced, MessageComplained, MessageUnsubscribed:
 		c.Profile.block(e)
 		less = true

@@ -47,6 +47,12 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 			}
 		}
 		return moments.Bool(false)
+	case moments.MessageDelivered, moments.MessageOpened, moments.MessageClicked:
+		k := x.c.previous(x.o)
+		if k == nil {
+			return moments.Value{}
+		}
+		return moments.Bool(f == moments.MessageDelivered && k.Delivered || f == moments.MessageOpened && k.Opened || f == moments.MessageClicked && k.Clicked)
 	case moments.OfferPlace:
 		return moments.Int(x.o.Place)
 	}

@@ -67,7 +67,7 @@ func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release b
 		return v.refuse(Suppressed, Shadow)
 	}
 	if mo.Do == moments.DoMessage && mo.Class.Name != "transactional" && !release {
-		if r := c.saidAlready(m, &v); r != "" {
+		if r := c.saidAlready(m, o, &v); r != "" {
 			return v.refuse(Suppressed, r)
 		}
 	}
@@ -378,7 +378,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		}
 		open = free
 	}
-	if mo.Again > 0 && !release && c.toldSince(mo.Name, now-mo.Again.Milliseconds()) {
+	if mo.Again > 0 && !release && c.toldSince(o, now-mo.Again.Milliseconds()) {
 		return v.refuse(Suppressed, TooSoon)
 	}
 	if dependsOnOrders(mo) && m.behind(OrderCompleted.String()) {
@@ -387,7 +387,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		return r
 	}
 	if window := mo.Due.After.Milliseconds() + mo.Expires.After.Milliseconds(); window > 0 && mo.Expires.At.IsZero() &&
-		mo.Fact == "" && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
+		mo.Fact == "" && o.Then == 0 && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
 		return v.refuse(Suppressed, LateEvent)
 	}
 	v.channel = open[0]
@@ -418,11 +418,11 @@ func (c *Customer) heldOut(m *Machine) bool {
 
 // saidAlready refuses to tell a customer about one item twice within the
 // policy's one_at_a_time, whatever the class.
-func (c *Customer) saidAlready(m *Machine, v *verdict) Reason {
+func (c *Customer) saidAlready(m *Machine, o *Occurrence, v *verdict) Reason {
 	span := m.rules.file.Policy.OneAtATime.Milliseconds()
 	for i := range c.Contacts {
 		k := &c.Contacts[i]
-		if m.shop.Now-k.At >= span || k.Class == "transactional" {
+		if m.shop.Now-k.At >= span || k.Class == "transactional" || k.own(o) {
 			continue
 		}
 		for j := range v.lines {

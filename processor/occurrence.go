@@ -31,6 +31,7 @@ type Occurrence struct {
 	Offer    int64      // number of the open or held offer
 	OfferAt  int64      // time of the stock level behind it
 	Place    int64
+	Then     uint8 // which entry of `then`, from 1; 0 = the first message
 }
 
 type occurrenceState uint8
@@ -60,6 +61,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.str(string(o.Said.reason()))
 	w.bool(o.Shut)
 	w.bool(o.Staked)
+	w.u8(o.Then)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -67,7 +69,7 @@ func (o *Occurrence) decode(r *reader) {
 		Moment: intern(r.view()), Value: intern(r.view()), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
-		Shut: r.bool(), Staked: r.bool(),
+		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
 	}
 }
 
@@ -168,7 +170,7 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 }
 
 // occurrence returns the place of the open occurrence of a moment for a value,
-// -1 when there is none.
+// -1 when there is none. What follows a message that was sent is not meant.
 func (c *Customer) occurrence(moment, value string) int {
 	if len(c.Occurrences) >= manyOccurrences {
 		if c.occurrentAt == nil {
@@ -181,11 +183,11 @@ func (c *Customer) occurrence(moment, value string) int {
 		if !ok {
 			return -1
 		}
-		if o := &c.Occurrences[i]; o.Moment == moment && o.Value == value {
+		if o := &c.Occurrences[i]; o.Moment == moment && o.Value == value && o.Then == 0 {
 			return int(i)
 		}
 	}
-	return slices.IndexFunc(c.Occurrences, func(o Occurrence) bool { return o.Moment == moment && o.Value == value })
+	return slices.IndexFunc(c.Occurrences, func(o Occurrence) bool { return o.Moment == moment && o.Value == value && o.Then == 0 })
 }
 
 // manyOccurrences is from how many on they are found by an index.
@@ -193,7 +195,7 @@ const manyOccurrences = 16
 
 func occurrenceKey(moment, value string) uint64 { return mix(Hash(moment)) ^ Hash(value) }
 
-func (o *Occurrence) key() uint64 { return occurrenceKey(o.Moment, o.Value) }
+func (o *Occurrence) key() uint64 { return occurrenceKey(o.Moment, o.Value) ^ uint64(o.Then)<<32 }
 
 // addOccurrence begins an occurrence and returns its place.
 func (c *Customer) addOccurrence(m *Machine, moment, value string) int {
@@ -201,10 +203,14 @@ func (c *Customer) addOccurrence(m *Machine, moment, value string) int {
 		c.dropOccurrence(m)
 	}
 	c.Count++
-	c.Occurrences = append(c.Occurrences, Occurrence{Moment: moment, Value: clone(value), N: c.Count, State: windowState})
+	return c.putOccurrence(Occurrence{Moment: moment, Value: clone(value), N: c.Count, State: windowState})
+}
+
+func (c *Customer) putOccurrence(o Occurrence) int {
+	c.Occurrences = append(c.Occurrences, o)
 	i := len(c.Occurrences) - 1
 	if c.occurrentAt != nil {
-		c.occurrentAt[c.Occurrences[i].key()] = int32(i)
+		c.occurrentAt[o.key()] = int32(i)
 	}
 	return i
 }
@@ -255,7 +261,10 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 			case audienceState:
 				c.leaveAudience(m, i, Ended)
 			default:
-				v := c.gate(m, mo, o, false)
+				v := verdict{reason: Ended}
+				if step := m.rules.moment(o); step != nil {
+					v = c.gate(m, step, o, false)
+				}
 				if v.outcome != Suppressed {
 					v.reason = Ended
 				}
@@ -268,7 +277,7 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 // occur looks at an occurrence whose time has come.
 func (c *Customer) occur(m *Machine, i int) {
 	o := &c.Occurrences[i]
-	mo := m.rules.file.Moment(o.Moment)
+	mo := m.rules.moment(o)
 	if mo == nil || mo.Mode == moments.Off {
 		if o.State == audienceState {
 			c.leaveAudience(m, i, SwitchedOff)
@@ -279,6 +288,9 @@ func (c *Customer) occur(m *Machine, i int) {
 	}
 	if o.State == audienceState {
 		c.hold(m, i)
+		return
+	}
+	if !c.dated(m, i, mo) {
 		return
 	}
 	if o.Expires == 0 && mo.Expires.At.IsZero() {
@@ -315,7 +327,9 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 			o.Said = code
 			c.record(m, mo, o, v)
 		}
-		c.giveBack(m, o, true)
+		if o.Then == 0 {
+			c.giveBack(m, o, true)
+		}
 	default:
 		c.conclude(m, i, v)
 	}
@@ -326,9 +340,15 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	o := c.Occurrences[i]
 	c.removeOccurrence(i)
-	mo := m.rules.file.Moment(o.Moment)
+	mo := m.rules.moment(&o)
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
+		if o.Then != 0 {
+			if v.reason.Step() != StepWanted {
+				c.follow(m, &o, false)
+			}
+			return // the unit is held, whatever more is said of it
+		}
 		if in := c.interest(o.Value); o.Offer == 0 && mo != nil && mo.Stock == moments.StockOffer && in != nil && in.Parked && !m.facts(o.Value).Sellable {
 			c.rejoinOne(m, in) // asleep until it was gone: next time at the old place
 		}
@@ -339,10 +359,11 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 		return
 	}
 	d := c.record(m, mo, &o, v)
-	if o.Offer != 0 {
+	if o.Offer != 0 && o.Then == 0 {
 		c.acceptOffer(m, &o)
 	}
 	c.told(m, d, &o)
+	c.follow(m, &o, true)
 }
 
 // parks reports whether a customer who was refused for a reason keeps the

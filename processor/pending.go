@@ -22,6 +22,7 @@ type Pending struct {
 	Due      int64 // the gate put it off until then; 0 = the owner asks
 	Expires  int64
 	Decision []byte // encoded
+	Then     uint8  // which message of its occurrence
 }
 
 func (p *Pending) encode(w *writer) {
@@ -35,12 +36,13 @@ func (p *Pending) encode(w *writer) {
 	w.int(p.Due)
 	w.int(p.Expires)
 	w.bytes(p.Decision)
+	w.u8(p.Then)
 }
 
 func (p *Pending) decode(r *reader) {
 	*p = Pending{
 		ID: r.str(), Moment: intern(r.view()), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
-		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(),
+		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(),
 	}
 }
 
@@ -69,7 +71,7 @@ func (c *Customer) await(d *Decision, o *Occurrence) {
 	d.encode(&w)
 	c.Pending = append(c.Pending, Pending{
 		ID: d.Action.ID, Moment: d.Moment, Value: strings.Clone(o.Value), N: o.N, Offer: o.Offer,
-		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b,
+		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b, Then: o.Then,
 	})
 }
 
@@ -154,6 +156,9 @@ func (m *Machine) applyOutcome(body, entry []byte) {
 	}
 	c.delivery(m, &d, attempt, delivery, code)
 	switch delivery {
+	case Delivered:
+		c.handedOver(action)
+		c.Pending = slices.Delete(c.Pending, i, i+1)
 	case Retry:
 		if attempt >= p.Attempt {
 			p.Waiting = false
@@ -172,7 +177,8 @@ func (c *Customer) failed(m *Machine, i int) {
 	p := c.Pending[i]
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
-	if in := c.interest(p.Value); p.Offer != 0 && in != nil && in.Offer == p.Offer {
+	c.unfollow(m, p.Moment, p.Value, p.N)
+	if in := c.interest(p.Value); p.Offer != 0 && p.Then == 0 && in != nil && in.Offer == p.Offer {
 		o := Occurrence{Value: p.Value, Offer: p.Offer}
 		c.giveBack(m, &o, true)
 	}
@@ -251,14 +257,14 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	if p.Expires != 0 && m.shop.Now > p.Expires {
 		return verdict{outcome: Expired, reason: ExpiredReason}
 	}
-	mo := m.rules.file.Moment(p.Moment)
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
+	mo := m.rules.moment(&o)
 	if d.Action.Kind == kindAudienceRemove {
 		return verdict{outcome: Sent} // leaving is always allowed
 	}
 	if mo == nil || mo.Mode == moments.Off {
 		return verdict{outcome: Suppressed, reason: SwitchedOff}
 	}
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
 	return c.gate(m, mo, &o, true)
 }
 
@@ -276,7 +282,7 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 		c.hold(m, j)
 		return
 	}
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N}
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then}
 	r := &Decision{
 		ID: m.decisionID(c, &o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: p.Moment,
 		Cause: d.Cause, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: d.ID,

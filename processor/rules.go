@@ -16,8 +16,9 @@ type rules struct {
 	startOf     [kinds][]*moments.Moment
 	startCustom map[string][]*moments.Moment // of events that are Custom, by name
 	endOf       [kinds][]*moments.Moment
-	offers      []*moments.Moment // when: sellable with stock: offer
-	audiences   []string          // names of the moments that keep an audience
+	then        map[string][]*moments.Moment // by name, what follows its message
+	offers      []*moments.Moment            // when: sellable with stock: offer
+	audiences   []string                     // names of the moments that keep an audience
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
 }
@@ -63,11 +64,14 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 }
 
 func newRules(file *moments.File) *rules {
-	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, audiencesByItem: true}
 	for i := range file.Moments {
 		mo := &file.Moments[i]
 		if unsupported(mo) != "" {
 			continue
+		}
+		if len(mo.Then) > 0 {
+			r.then[mo.Name] = followUps(mo)
 		}
 		if mo.Fact == moments.Sellable && mo.Stock == moments.StockOffer && mo.Mode != moments.Off {
 			r.offers = append(r.offers, mo)

@@ -26,8 +26,10 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 			warn(fmt.Sprintf("moment %s: this version does not carry out %s", mo.Name, why), "it starts nothing until a version does; write mode: off to say so")
 			continue
 		}
-		if len(mo.Then) > 0 {
-			warn(fmt.Sprintf("moment %s: this version does not carry out then", mo.Name), "only the first message is sent")
+		for i := range mo.Then {
+			if d := mo.Then[i].Due.At; !d.IsZero() && !datable(d) {
+				warn(fmt.Sprintf("moment %s: this version does not carry out then at: %s", mo.Name, d), "that message is not sent")
+			}
 		}
 	}
 	return faults
@@ -40,11 +42,11 @@ func unsupported(mo *moments.Moment) string {
 		return "when: " + string(mo.Fact)
 	case mo.Fact == moments.Sellable && mo.Stock != moments.StockOffer:
 		return "when: sellable without stock: offer"
-	case !mo.Due.At.IsZero():
+	case !mo.Due.At.IsZero() && !datable(mo.Due.At):
 		return "at: " + mo.Due.At.String()
 	case len(mo.UntilFacts) > 0:
 		return "until: " + string(mo.UntilFacts[0])
-	case !mo.Expires.At.IsZero() && mo.Expires.At.Name != moments.OfferEnds:
+	case !mo.Expires.At.IsZero() && !datable(mo.Expires.At):
 		return "expires: " + mo.Expires.At.String()
 	case mo.Code.Valid != 0:
 		return "code"
@@ -60,6 +62,11 @@ func unsupported(mo *moments.Moment) string {
 		return "stock: sellable per " + mo.Per
 	}
 	return ""
+}
+
+// datable reports whether there is data behind a date.
+func datable(d moments.Date) bool {
+	return d.Name == moments.OfferEnds
 }
 
 // placeOf returns the line and column of a moment's name in the file, from 1.

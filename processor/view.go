@@ -101,6 +101,7 @@ type OccurrenceView struct {
 	DueAt     Instant `json:"due_at,omitzero"`
 	ExpiresAt Instant `json:"expires_at,omitzero"`
 	Reason    Reason  `json:"reason,omitempty"` // last one said
+	Then      int     `json:"then,omitempty"`   // which message after the first
 }
 
 // PendingView is an action that was decided and has no outcome yet.
@@ -282,7 +283,7 @@ func (in *Interest) view(m *Machine) InterestView {
 }
 
 func (o *Occurrence) view() OccurrenceView {
-	v := OccurrenceView{Moment: o.Moment, Value: o.Value, DueAt: Instant(o.Due), ExpiresAt: Instant(o.Expires), Reason: o.Said.reason()}
+	v := OccurrenceView{Moment: o.Moment, Value: o.Value, DueAt: Instant(o.Due), ExpiresAt: Instant(o.Expires), Reason: o.Said.reason(), Then: int(o.Then)}
 	switch o.State {
 	case windowState:
 		v.State = "window"
