@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"onhand/processor/moments"
+	"slices"
+)
 
 // AfterOrder is what follows a customer's orders: parcels on their way, rewards
 // and subscriptions. Most customers have none, and then it is not there.
@@ -114,4 +117,89 @@ func room[T any](list []T, n int, age func(*T) int64) []T {
 		}
 	}
 	return slices.Delete(list, oldest, oldest+1)
+}
+
+// afterLines says what a message about an order, a parcel or a reward speaks
+// of, and whether there is still something to say.
+func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) {
+	switch mo.Per {
+	case "order_id":
+		order := c.order(Hash(o.Value))
+		if order == nil || !order.Placed {
+			return
+		}
+		for i := range order.Lines {
+			if l := &order.Lines[i]; order.left(l) > 0 {
+				v.say(m, ActionLine{SKU: l.SKU, Quantity: order.left(l), Price: l.Price})
+			}
+		}
+		if len(order.Lines) > 0 && len(v.lines) == 0 || order.Cancelled != 0 {
+			*v = v.refuse(Suppressed, Cancelled)
+		}
+	case "shipment_id":
+		s := c.shipment(o.Value)
+		if s == nil {
+			return
+		}
+		for _, l := range c.parcel(s) {
+			v.say(m, ActionLine{SKU: l.SKU, Quantity: l.Quantity})
+		}
+	case "reward_id":
+		switch c.reward(o.Value).State(m.shop.Now) {
+		case RewardUsed:
+			*v = v.refuse(Suppressed, Redeemed)
+		case RewardPast:
+			*v = v.refuse(Expired, ExpiredReason)
+		}
+	}
+}
+
+// say adds a line to the message, with what the catalogue says of it.
+func (v *verdict) say(m *Machine, l ActionLine) {
+	f := m.facts(l.SKU)
+	l.Title, l.URL, l.Image = f.Product.Title, f.Product.URL, f.Product.Image
+	v.lines = append(v.lines, l)
+	v.total += l.Price * l.Quantity
+}
+
+// afterData returns what more a message about an order, a parcel or a reward
+// may say: where the parcel is, what was used and what is left.
+func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (data []Datum) {
+	add := func(name, text string, number int64) {
+		if text != "" || number != 0 {
+			data = append(data, Datum{name, text, number})
+		}
+	}
+	switch mo.Per {
+	case "order_id":
+		add("order_id", o.Value, 0)
+		if c.After == nil {
+			return data
+		}
+		id := Hash(o.Value)
+		for i := range c.After.Rewards {
+			w := &c.After.Rewards[i]
+			if slices.ContainsFunc(w.Uses, func(u RewardUse) bool { return u.Order == id && !u.Void }) {
+				left, _ := w.left()
+				return append(data, Datum{"reward_id", w.ID, 0}, Datum{"reward_left", "", left}, Datum{"rewards_balance", "", c.balance(m.shop.Now)})
+			}
+		}
+	case "shipment_id":
+		if s := c.shipment(o.Value); s != nil {
+			add("shipment_id", s.ID, 0)
+			add("status", s.Status, 0)
+			add("tracking_id", s.Tracking, 0)
+			add("promised_at", "", s.PromisedAt)
+		}
+	case "reward_id":
+		if w := c.reward(o.Value); w != nil {
+			left, _ := w.left()
+			add("reward_id", w.ID, 0)
+			if w.Amount > 0 {
+				add("reward_left", "", left)
+			}
+			add("reward_expires_at", "", w.ExpiresAt)
+		}
+	}
+	return data
 }

@@ -177,6 +177,7 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	if mo.Per == "cart_id" {
 		a.CartID = o.Value
 	}
+	a.Data = c.afterData(m, mo, o)
 	if o.Offer != 0 {
 		a.OfferID = OfferID(o.Value, o.Offer)
 		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)

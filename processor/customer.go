@@ -192,6 +192,9 @@ func (m *Machine) customerEvent(e *Event) {
 	case ShipmentUpdated:
 		changed = c.shipmentEvent(m, e)
 		less = changed
+	case ReturnReceived:
+		changed = c.returnEvent(m, e)
+		less = changed
 	case RewardIssued, RewardRedeemed, RewardExpired:
 		changed = c.rewardEvent(m, e)
 		less = changed

@@ -63,6 +63,15 @@ type Action struct {
 	OfferID   string
 	HoldUntil int64 // end of the hold, Unix ms
 	ExpiresAt int64 // of no use later than this, Unix ms
+	Data      []Datum
+}
+
+// Datum is one more thing a message may want to say, such as where the parcel
+// is: a text, or without one a number.
+type Datum struct {
+	Name   string
+	Text   string
+	Number int64 // amounts in minor units, times in Unix ms
 }
 
 // ActionLine is one item an action speaks of.

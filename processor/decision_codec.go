@@ -111,6 +111,13 @@ func (a *Action) encode(w *writer) {
 	w.str(a.OfferID)
 	w.int(a.HoldUntil)
 	w.int(a.ExpiresAt)
+	w.uint(uint64(len(a.Data)))
+	for i := range a.Data {
+		x := &a.Data[i]
+		w.str(x.Name)
+		w.str(x.Text)
+		w.int(x.Number)
+	}
 }
 
 func (a *Action) decode(r *reader) {
@@ -127,4 +134,10 @@ func (a *Action) decode(r *reader) {
 	a.OfferID = r.str()
 	a.HoldUntil = r.int()
 	a.ExpiresAt = r.int()
+	if n := r.count(3); n > 0 {
+		a.Data = make([]Datum, n)
+		for i := range a.Data {
+			a.Data[i] = Datum{r.str(), r.str(), r.int()}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package processor
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -73,6 +74,20 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		}
 		if a.ExpiresAt != 0 {
 			j.time("expires_at", a.ExpiresAt)
+		}
+		if len(a.Data) > 0 {
+			j.open("data")
+			for i := range a.Data {
+				switch x := &a.Data[i]; {
+				case x.Text != "":
+					j.str(x.Name, x.Text)
+				case strings.HasSuffix(x.Name, "_at"):
+					j.time(x.Name, x.Number)
+				default:
+					j.num(x.Name, x.Number)
+				}
+			}
+			j.close()
 		}
 		j.close()
 	}

@@ -146,7 +146,8 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		all = append(all, candidate{line: ActionLine{SKU: sku, Quantity: 1}})
 	default:
-		return // a message about no item
+		c.afterLines(m, mo, o, v)
+		return
 	}
 	sellable := mo.Stock != moments.StockIgnore || slices.Contains(mo.Lines, moments.LineSellable)
 	for i := range all {
@@ -158,7 +159,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		if x.reason == "" && mo.Class.Name == "marketing" {
 			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
-			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) {
+			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) || c.arriving(m, x.line.SKU, f.Product.Family, silent) {
 				x.reason = RecentlyBought
 			}
 		}
@@ -179,11 +180,14 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			if main == "" || all[i].reason != "" {
 				continue
 			}
-			if bought, _ := c.purchases(main, 0); bought > 0 {
+			owned, returned := c.owns(main)
+			if owned {
 				continue
 			}
 			if j := slices.IndexFunc(all, func(x candidate) bool { return x.line.SKU == main }); j >= 0 {
 				all[i].reason = all[j].reason
+			} else if returned {
+				all[i].reason = Returned
 			} else if mo.Per == "cart_id" {
 				all[i].reason = m.facts(main).why(m.shop.Now)
 			}

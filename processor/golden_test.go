@@ -22,8 +22,11 @@ func TestGoldenValues(t *testing.T) {
 			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},
 		},
-		Carts:    []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
-		Orders:   []Order{{ID: 10, At: 11, Cancelled: 12, Placed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 1}}}},
+		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
+		Orders: []Order{{
+			ID: 10, At: 11, Cancelled: 12, Short: true, Placed: true, Confirmed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 65, 1, 1}},
+			Said: 66, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1}},
+		}},
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true}},
 		Sights:      []sight{{22, 23}},
@@ -80,7 +83,7 @@ func TestGoldenValues(t *testing.T) {
 		"id", 1, "ann", "cart_abandoned",
 		Cause{"Product Added", "m", "after 45m", "o", "c1", 2},
 		Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
-		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i"}}, 4, "EUR", "c1", "o", 5, 6},
+		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}},
 		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13}}, "l", []DroppedLine{{"case", OutOfStock}}},
 	}
 	w = writer{}

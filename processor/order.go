@@ -4,12 +4,23 @@ import "slices"
 
 // Order is what a customer bought, as far back as it still matters. That an
 // order id was seen at all is remembered for good, in Customer.OrderIDs.
+//
+// It is a function of the set of events about it: its lines are those reported
+// last, less what was cancelled and what came back, also when that was heard
+// of before the order.
 type Order struct {
 	ID        uint64 // hash of the order id
-	At        int64
-	Cancelled int64 // when all of it was; 0 = not
-	Placed    bool  // false while only its cancellation is known
+	At        int64  // when it was placed: the earliest report
+	Cancelled int64  // when all of it was; 0 = not
+	Short     bool   // all of it was cancelled because the shop had none
+	Placed    bool   // false while only its cancellation or return is known
+	Confirmed bool   // reported complete; false while only changes were
 	Lines     []OrderLine
+
+	Said    int64       // when Lines were reported
+	Updated bool        // by a change of the order, which counts above a first report
+	Changes int64       // how often Lines were replaced
+	Less    []OrderLess // what was taken out of it, by item
 }
 
 // OrderLine is one item of an order.
@@ -17,19 +28,54 @@ type OrderLine struct {
 	SKU      string
 	hash     uint64 // of SKU
 	Quantity int64
-	Gone     int64 // units of it cancelled
+	Price    int64 // minor units; 0 = not told
+	gone     int64 // units of it cancelled; follows from Order.Less
+	back     int64 // units of it returned, of those not cancelled
 }
+
+// OrderLess is what was taken out of an order of one item.
+type OrderLess struct {
+	SKU   string
+	hash  uint64 // of SKU
+	Gone  int64  // units cancelled
+	Short int64  // of these, because the shop had none
+	Back  int64  // units returned
+}
+
+const (
+	orderPlaced = 1 << iota
+	orderConfirmed
+	orderUpdated
+	orderShort
+	orderSaidLater
+	orderHasLess
+)
 
 func (o *Order) encode(w *writer) {
 	w.u64(o.ID)
 	w.int(o.At)
 	w.int(o.Cancelled)
-	w.bool(o.Placed)
+	w.u8(uint8(bit(o.Placed, orderPlaced) | bit(o.Confirmed, orderConfirmed) | bit(o.Updated, orderUpdated) | bit(o.Short, orderShort) |
+		bit(o.Said != o.At || o.Changes != 0, orderSaidLater) | bit(len(o.Less) > 0, orderHasLess)))
 	w.uint(uint64(len(o.Lines)))
 	for i := range o.Lines {
 		w.str(o.Lines[i].SKU)
 		w.int(o.Lines[i].Quantity)
-		w.int(o.Lines[i].Gone)
+		w.int(o.Lines[i].Price)
+	}
+	if o.Said != o.At || o.Changes != 0 {
+		w.int(o.Said)
+		w.int(o.Changes)
+	}
+	if len(o.Less) > 0 {
+		w.uint(uint64(len(o.Less)))
+		for i := range o.Less {
+			x := &o.Less[i]
+			w.str(x.SKU)
+			w.int(x.Gone)
+			w.int(x.Short)
+			w.int(x.Back)
+		}
 	}
 }
 
@@ -37,12 +83,26 @@ func (o *Order) decode(r *reader) {
 	o.ID = r.u64()
 	o.At = r.int()
 	o.Cancelled = r.int()
-	o.Placed = r.bool()
+	flags := r.u8()
+	o.Placed, o.Confirmed, o.Updated, o.Short = flags&orderPlaced != 0, flags&orderConfirmed != 0, flags&orderUpdated != 0, flags&orderShort != 0
 	o.Lines = make([]OrderLine, r.count(3))
 	for i := range o.Lines {
 		sku := r.str()
-		o.Lines[i] = OrderLine{sku, Hash(sku), r.int(), r.int()}
+		o.Lines[i] = OrderLine{SKU: sku, hash: Hash(sku), Quantity: r.int(), Price: r.int()}
 	}
+	o.Said = o.At
+	if flags&orderSaidLater != 0 {
+		o.Said = r.int()
+		o.Changes = r.int()
+	}
+	if flags&orderHasLess != 0 {
+		o.Less = make([]OrderLess, r.count(4))
+		for i := range o.Less {
+			sku := r.str()
+			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int()}
+		}
+	}
+	o.settle()
 }
 
 // left returns the units of a line that stand.
@@ -50,28 +110,57 @@ func (o *Order) left(l *OrderLine) int64 {
 	if o.Cancelled != 0 {
 		return 0
 	}
-	return max(0, l.Quantity-l.Gone)
+	return l.Quantity - l.gone
 }
 
-// cancel takes units of an item out of the order, as far as it has them; n = 0
-// takes all of them.
-func (o *Order) cancel(sku string, n int64) {
+// kept returns the units of a line that the customer has, or will have.
+func (o *Order) kept(l *OrderLine) int64 {
+	return max(0, o.left(l)-l.back)
+}
+
+// less returns what was taken out of the order of an item, made when new.
+func (o *Order) less(sku string) *OrderLess {
+	h := Hash(sku)
+	for i := range o.Less {
+		if x := &o.Less[i]; x.hash == h && x.SKU == sku {
+			return x
+		}
+	}
+	o.Less = append(o.Less, OrderLess{SKU: clone(sku), hash: h})
+	return &o.Less[len(o.Less)-1]
+}
+
+// settle takes out of the lines what was taken out of the order, from the
+// first line of an item on.
+func (o *Order) settle() {
+	for i := range o.Lines {
+		o.Lines[i].gone, o.Lines[i].back = 0, 0
+	}
+	for i := range o.Less {
+		x := &o.Less[i]
+		gone, back := x.Gone, x.Back
+		for j := range o.Lines {
+			l := &o.Lines[j]
+			if l.hash != x.hash || l.SKU != x.SKU {
+				continue
+			}
+			l.gone = min(gone, l.Quantity)
+			gone -= l.gone
+			l.back = min(back, l.Quantity-l.gone)
+			back -= l.back
+		}
+	}
+}
+
+// units returns the units of an item that stand.
+func (o *Order) units(sku string) (n int64) {
 	h := Hash(sku)
 	for i := range o.Lines {
-		l := &o.Lines[i]
-		if l.hash != h || l.SKU != sku {
-			continue
+		if l := &o.Lines[i]; l.hash == h && l.SKU == sku {
+			n += o.left(l)
 		}
-		take := l.Quantity - l.Gone
-		if n > 0 {
-			take = min(take, n)
-			if n -= take; n == 0 {
-				l.Gone += take
-				return
-			}
-		}
-		l.Gone += take
 	}
+	return n
 }
 
 func (c *Customer) order(id uint64) *Order {
@@ -83,55 +172,119 @@ func (c *Customer) order(id uint64) *Order {
 	return nil
 }
 
-func (c *Customer) newOrder(o Order) *Order {
-	if len(c.Orders) >= maxOrders {
-		oldest := 0
-		for i := range c.Orders {
-			if c.Orders[i].At < c.Orders[oldest].At {
-				oldest = i
-			}
-		}
-		c.Orders = slices.Delete(c.Orders, oldest, oldest+1)
+// orderToChange returns an order by its id, made when it was never heard of;
+// nil when that was too long ago to matter.
+func (c *Customer) orderToChange(m *Machine, id uint64, at int64) *Order {
+	if o := c.order(id); o != nil {
+		return o
 	}
-	c.Orders = append(c.Orders, o)
+	if c.ordered(m, id) {
+		return nil
+	}
+	c.noteOrder(m, id)
+	c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
+	c.Orders = append(c.Orders, Order{ID: id, At: at, Said: at})
 	return &c.Orders[len(c.Orders)-1]
 }
 
-// orderEvent applies an order, once by its own id whichever system reports it.
+// orderEvent applies an order, once by its own id whichever system reports it,
+// or a change of its lines. changed says that it was news, less that units
+// were bought or given up.
 func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
-	id := Hash(e.OrderID)
-	o := c.order(id)
-	known := c.ordered(m, id)
-	if known && (o == nil || o.Placed) {
+	o := c.orderToChange(m, Hash(e.OrderID), e.At)
+	if o == nil {
 		return false, false
 	}
-	if !known {
-		c.noteOrder(m, id)
+	if e.RewardID != "" {
+		c.rewardEvent(m, e)
 	}
-	if o == nil {
-		o = c.newOrder(Order{ID: id})
+	first := e.Kind == OrderCompleted && !o.Confirmed
+	o.Confirmed = o.Confirmed || first
+	if o.Placed {
+		o.At = min(o.At, e.At)
+		less = c.reorder(m, e, o)
+		return first && o.Cancelled == 0 || less && e.Kind == OrderUpdated, less
 	}
-	before := o.Lines // cancelled before the order was heard of
-	o.At, o.Placed = e.At, true
-	o.Lines = make([]OrderLine, 0, len(e.Products))
-	for i := range e.Products {
-		p := &e.Products[i]
-		o.Lines = append(o.Lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Quantity: max(p.Quantity, 1)})
-	}
-	for i := range before {
-		o.cancel(before[i].SKU, before[i].Gone)
-	}
+	o.At, o.Said, o.Placed, o.Updated = e.At, e.At, true, e.Kind == OrderUpdated
+	o.Lines = orderLines(e.Products)
+	o.settle()
 	if c.itemsBought != nil {
 		o.index(c.itemsBought)
 	}
 	changed = len(o.Lines) == 0 && o.Cancelled == 0
 	for i := range o.Lines {
-		if o.left(&o.Lines[i]) > 0 {
-			c.bought(m, e, o, i)
+		if n := o.left(&o.Lines[i]); n > 0 {
+			c.bought(m, e.OrderID, o, i, int64(i), n)
 			changed = true
 		}
 	}
 	return changed, changed
+}
+
+func orderLines(products []Product) []OrderLine {
+	lines := make([]OrderLine, 0, len(products))
+	for i := range products {
+		p := &products[i]
+		lines = append(lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Quantity: max(p.Quantity, 1), Price: p.Price})
+	}
+	return lines
+}
+
+// reorder takes another report of an order, if it is the later one, and tells
+// the items what was bought more and what less. A report without lines says
+// nothing of them.
+func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
+	updated := e.Kind == OrderUpdated
+	if len(e.Products) == 0 || o.Updated && !updated || o.Updated == updated && e.At < o.Said {
+		return false
+	}
+	lines := orderLines(e.Products)
+	if o.Updated == updated && e.At == o.Said && slices.CompareFunc(lines, o.Lines, (OrderLine).compare) <= 0 {
+		return false
+	}
+	was := *o
+	o.Lines, o.Said, o.Updated = lines, e.At, updated
+	o.settle()
+	if c.itemsBought != nil {
+		o.index(c.itemsBought)
+	}
+	next := (o.Changes + 1) * 1000 // lines of their own: the item counts each once
+	for i := range o.Lines {
+		sku := o.Lines[i].SKU
+		if slices.IndexFunc(o.Lines, func(l OrderLine) bool { return l.SKU == sku }) < i {
+			continue
+		}
+		if n := o.units(sku) - was.units(sku); n > 0 {
+			c.bought(m, e.OrderID, o, i, int64(i)+next, n)
+			changed = true
+		}
+	}
+	for i := range was.Lines {
+		sku := was.Lines[i].SKU
+		if slices.IndexFunc(was.Lines, func(l OrderLine) bool { return l.SKU == sku }) < i {
+			continue
+		}
+		if n := was.units(sku) - o.units(sku); n > 0 {
+			c.unbought(m, e.OrderID, o, sku, int64(i), n, e.At)
+			changed = true
+		}
+	}
+	if changed {
+		o.Changes++
+	}
+	return changed
+}
+
+func (l OrderLine) compare(k OrderLine) int {
+	switch {
+	case l.SKU != k.SKU && l.SKU < k.SKU:
+		return -1
+	case l.SKU != k.SKU:
+		return 1
+	case l.Quantity != k.Quantity:
+		return int(l.Quantity - k.Quantity)
+	}
+	return int(l.Price - k.Price)
 }
 
 // maxOrderIDs bounds the order ids kept with the customer; the rest is in a
@@ -185,13 +338,11 @@ func (o *Order) index(items map[uint64]struct{}) {
 	}
 }
 
-// bought ends the interest in an item and tells the item of the sale.
-func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
+// bought ends the interest in the item of a line and tells the item of the
+// sale of n units, under a number of its own.
+func (c *Customer) bought(m *Machine, orderID string, o *Order, line int, number, n int64) {
 	sku := o.Lines[line].SKU
-	msg := Message{
-		Type: SellItem, SKU: sku, Customer: c.ID, Ref: e.OrderID, Line: int64(line),
-		Quantity: o.left(&o.Lines[line]), At: o.At,
-	}
+	msg := Message{Type: SellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: o.At}
 	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.Since-clockGraceMS {
 		in.Bought = o.ID
 		if in.Queued {
@@ -203,59 +354,72 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int) {
 	m.watch(sku) // its family is asked for while the customer is left alone
 }
 
+// unbought tells the item that n units of a sale did not last. When none is
+// left the interest that the order had ended comes back, with its place.
+func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64) {
+	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
+	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
+		in.Bought = 0
+		c.queueUp(m, in)
+	}
+}
+
 // clockGraceMS is how far two systems' clocks may differ before a purchase
 // counts as one of another time.
 const clockGraceMS = 10 * 60_000
 
+// reasonNoStock is the reason of a checkout that failed, or of an order the
+// shop cancelled, because there was none.
+const reasonNoStock = "out_of_stock"
+
 // cancelEvent applies a cancellation of the whole order, or of the products it
 // names, also one that arrives before its order. The interest in what was
-// bought comes back, with its place.
+// bought comes back, with its place; when the shop had none, whoever ordered
+// waits for it like one whose checkout failed.
 func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
-	id := Hash(e.OrderID)
-	o := c.order(id)
+	o := c.orderToChange(m, Hash(e.OrderID), e.At)
 	if o == nil {
-		if c.ordered(m, id) {
-			return false, false // too long ago to matter
-		}
-		c.noteOrder(m, id)
-		o = c.newOrder(Order{ID: id, At: e.At})
+		return false, false // too long ago to matter
 	}
-	if o.Cancelled != 0 {
-		return false, false
-	}
+	short := e.Reason == reasonNoStock
 	left := make([]int64, len(o.Lines))
 	for i := range o.Lines {
 		left[i] = o.left(&o.Lines[i])
 	}
 	for i := range e.Products {
 		p := &e.Products[i]
-		if o.Placed {
-			o.cancel(p.SKU, p.Quantity)
-		} else {
-			o.Lines = append(o.Lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Gone: p.Quantity})
-			c.itemsBought = nil
+		x := o.less(p.SKU)
+		x.Gone += max(p.Quantity, 1)
+		if short {
+			x.Short += max(p.Quantity, 1)
 		}
 	}
+	o.settle()
+	changed = o.Cancelled == 0
 	if len(e.Products) == 0 {
-		o.Cancelled = e.At
+		o.Cancelled = earliest(o.Cancelled, e.At)
+		o.Short = o.Short || short
+		c.restoreRewards(m, o.ID)
 	}
+	var again []Product
 	for i := range left {
 		l := &o.Lines[i]
-		now := o.left(l)
-		if now == left[i] {
+		n := left[i] - o.left(l)
+		if n <= 0 {
 			continue
 		}
-		m.send(l.SKU, &Message{Type: UnsellItem, SKU: l.SKU, Customer: c.ID, Ref: e.OrderID, Line: int64(i), Quantity: left[i] - now, At: e.At})
-		if in := c.interest(l.SKU); in != nil && in.Bought == id && now == 0 {
-			in.Bought = 0
-			c.queueUp(m, in)
-		}
+		c.unbought(m, e.OrderID, o, l.SKU, int64(i), n, e.At)
+		again = append(again, Product{SKU: l.SKU, Quantity: n, Price: l.Price})
 	}
-	return true, true
+	if short && len(again) > 0 {
+		failed := Event{Kind: CheckoutFailed, Reason: reasonNoStock, At: e.At, Products: again}
+		c.showInterest(m, &failed)
+	}
+	return changed, changed
 }
 
 // purchases returns the units of an item bought since a time, in orders that
-// stand, and in orders that were cancelled.
+// stand, and in orders the customer cancelled.
 func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) {
 	h := Hash(sku)
 	if !c.everBought(h) {
@@ -266,12 +430,21 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 		if o.At < since {
 			continue
 		}
+		var gone int64
 		for j := range o.Lines {
 			if l := &o.Lines[j]; l.hash == h && l.SKU == sku {
 				n := o.left(l)
 				bought += n
-				cancelled += l.Quantity - n
+				gone += l.Quantity - n
 			}
+		}
+		for j := range o.Less {
+			if x := &o.Less[j]; x.hash == h && x.SKU == sku {
+				gone -= x.Short
+			}
+		}
+		if !o.Short {
+			cancelled += max(0, gone)
 		}
 	}
 	return bought, cancelled

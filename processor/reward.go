@@ -136,6 +136,21 @@ func (c *Customer) voidUses(w *Reward) {
 	}
 }
 
+// restoreRewards gives back what was used in an order that was cancelled.
+func (c *Customer) restoreRewards(m *Machine, order uint64) {
+	if c.After == nil {
+		return
+	}
+	for i := range c.After.Rewards {
+		w := &c.After.Rewards[i]
+		for j := range w.Uses {
+			if u := &w.Uses[j]; u.Order == order && !u.Void {
+				u.Void, w.Restored = true, m.shop.Now
+			}
+		}
+	}
+}
+
 // merge adds what n says of the same reward and reports whether anything was
 // new.
 func (w *Reward) merge(n *Reward) (changed bool) {

@@ -128,6 +128,7 @@ func (c *Customer) shipmentEvent(m *Machine, e *Event) (changed bool) {
 // merge adds what n says of the same parcel and reports whether what a
 // customer would be told has changed.
 func (s *Shipment) merge(n *Shipment) (changed bool) {
+	late := n.StatusSaid < s.StatusSaid
 	if n.Order != 0 {
 		s.Order = n.Order
 	}
@@ -148,7 +149,7 @@ func (s *Shipment) merge(n *Shipment) (changed bool) {
 	}
 	s.ShippedAt = earliest(s.ShippedAt, n.ShippedAt)
 	s.DeliveredAt = earliest(s.DeliveredAt, n.DeliveredAt)
-	return changed
+	return changed && !late
 }
 
 // linesBefore orders two lists of lines that were said at the same time.

@@ -39,8 +39,9 @@ type CustomerView struct {
 	Occurrences []OccurrenceView `json:"occurrences"`
 	Pending     []PendingView    `json:"pending"`
 	Contacts    []ContactView    `json:"contacts"`
-	Position    uint64           `json:"position"` // in the partition's log
-	AsOf        Instant          `json:"as_of"`    // log time
+	AfterOrderView
+	Position uint64  `json:"position"` // in the partition's log
+	AsOf     Instant `json:"as_of"`    // log time
 }
 
 // ConsentView is the latest word on one purpose on one channel.
@@ -64,6 +65,9 @@ type LineView struct {
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
 	Price    int64  `json:"price,omitempty"`
+
+	Cancelled int64 `json:"cancelled,omitempty"` // units, of an order
+	Returned  int64 `json:"returned,omitempty"`
 }
 
 // OrderView is one order that still matters.
@@ -211,11 +215,13 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		x := OrderView{At: Instant(o.At), CancelledAt: Instant(o.Cancelled), Lines: []LineView{}}
-		for _, l := range o.Lines {
-			x.Lines = append(x.Lines, LineView{SKU: l.SKU, Quantity: l.Quantity})
+		for j := range o.Lines {
+			l := &o.Lines[j]
+			x.Lines = append(x.Lines, LineView{SKU: l.SKU, Quantity: l.Quantity, Price: l.Price, Cancelled: l.gone, Returned: l.back})
 		}
 		v.Orders = append(v.Orders, x)
 	}
+	v.AfterOrderView = c.After.view(m.shop.Now)
 	for i := range c.Interests {
 		v.Interests = append(v.Interests, c.Interests[i].view(m))
 	}
@@ -249,7 +255,7 @@ func (c *Cart) view(now int64) CartView {
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		if n := l.quantity(now - cartMemoryMS); n > 0 {
-			v.Lines = append(v.Lines, LineView{l.SKU, n, l.Price})
+			v.Lines = append(v.Lines, LineView{SKU: l.SKU, Quantity: n, Price: l.Price})
 		}
 	}
 	return v
