@@ -91,8 +91,9 @@ func (c *Customer) forget(id string) {
 }
 
 // capped returns until when the policy's caps forbid one more message of a
-// class on a channel; 0 = they do not.
-func (c *Customer) capped(m *Machine, class, channel string) (until int64) {
+// class on a channel at a time, with what was sent so far and the contact
+// reserved (nil = none); 0 = they do not.
+func (c *Customer) capped(m *Machine, class, channel string, at int64, reserved *Contact) (until int64) {
 	for i := range m.rules.file.Policy.Caps {
 		cp := &m.rules.file.Policy.Caps[i]
 		if cp.Class != class || cp.Channel != "" && cp.Channel != channel {
@@ -100,11 +101,16 @@ func (c *Customer) capped(m *Machine, class, channel string) (until int64) {
 		}
 		every := cp.Every.Milliseconds()
 		var within []int64
-		for j := range c.Contacts {
-			k := &c.Contacts[j]
-			if k.Class == class && (cp.Channel == "" || k.Channel == channel) && m.shop.Now-k.At < every {
+		count := func(k *Contact) {
+			if k.Class == class && (cp.Channel == "" || k.Channel == channel) && at-k.At < every {
 				within = append(within, k.At)
 			}
+		}
+		for j := range c.Contacts {
+			count(&c.Contacts[j])
+		}
+		if reserved != nil {
+			count(reserved)
 		}
 		if len(within) >= cp.AtMost {
 			slices.Sort(within)
@@ -137,7 +143,7 @@ func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdi
 		Mode: moments.Live, Version: m.rules.file.Hash,
 		Evidence: Evidence{
 			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: m.rules.file.Hash,
-			Place: o.Place, Score: v.score, Factors: v.factors, Dropped: v.dropped,
+			Place: o.Place, Score: v.score, Factors: v.factors, LostTo: v.lostTo, Dropped: v.dropped,
 		},
 	}
 	if o.Cause == Custom {

@@ -94,14 +94,8 @@ type Evidence struct {
 	Place      int64  // place in the queue, from 1
 	Score      int64  // millionths
 	Factors    []Factor
-	LostTo     string // id of the decision that won
+	LostTo     string // id of the decision that won, or said it already; better_is_coming: it may yet not be sent
 	Dropped    []DroppedLine
-}
-
-// Factor is one factor of a score, in millionths.
-type Factor struct {
-	Name  string
-	Value int64
 }
 
 // DroppedLine is a line left out of the message, with the word that says why.

@@ -37,6 +37,7 @@ func (d *Decision) encode(w *writer) {
 	for _, f := range e.Factors {
 		w.str(f.Name)
 		w.int(f.Value)
+		w.str(f.Note)
 	}
 	w.str(e.LostTo)
 	w.uint(uint64(len(e.Dropped)))
@@ -73,10 +74,10 @@ func (d *Decision) decode(r *reader) {
 	}
 	e := &d.Evidence
 	*e = Evidence{Position: r.uint(), Step: r.uint(), StockAgeMS: r.int(), Facts: r.uint(), Rules: d.Version, Place: r.int(), Score: r.int()}
-	if n := r.count(2); n > 0 {
+	if n := r.count(3); n > 0 {
 		e.Factors = make([]Factor, n)
 		for i := range e.Factors {
-			e.Factors[i] = Factor{r.str(), r.int()}
+			e.Factors[i] = Factor{r.str(), r.int(), r.str()}
 		}
 	}
 	e.LostTo = r.str()

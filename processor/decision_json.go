@@ -2,6 +2,7 @@ package processor
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,11 +104,20 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 	if e.Place != 0 {
 		j.num("place", e.Place)
 	}
-	if len(e.Factors) > 0 {
+	if e.Score != 0 || len(e.Factors) > 0 {
 		j.micro("score", e.Score)
+	}
+	if len(e.Factors) > 0 {
 		j.open("factors")
 		for _, f := range e.Factors {
 			j.micro(f.Name, f.Value)
+		}
+		j.close()
+	}
+	if slices.ContainsFunc(e.Factors, func(f Factor) bool { return f.Note != "" }) {
+		j.open("factor_notes")
+		for _, f := range e.Factors {
+			j.opt(f.Name, f.Note)
 		}
 		j.close()
 	}

@@ -19,6 +19,8 @@ type verdict struct {
 	facts    uint64
 	score    int64
 	factors  []Factor
+	lostTo   string      // id of the decision that was better, or said it already
+	ahead    *Occurrence // the better one that is due as well; see arbitrate
 }
 
 // refuse makes v a refusal for a reason.
@@ -33,46 +35,46 @@ func (v verdict) refuse(o Outcome, r Reason) verdict {
 // says that the candidate was decided before and now asks to go.
 func (c *Customer) gate(m *Machine, mo *moments.Moment, o *Occurrence, release bool) verdict {
 	v := verdict{outcome: Sent, stockAge: -1}
-	c.gateLines(m, mo, o, &v)
+	channels := c.eligible(m, mo, o, &v)
 	if v.outcome != Sent {
 		return v
-	}
-	env := &env{m: m, c: c, o: o, v: &v}
-	if mo.If != nil {
-		// Without an answer the careful reading is no.
-		if ok, err := mo.If.Eval(env); err != nil || !ok {
-			return v.refuse(Suppressed, GuardFalse)
-		}
-	}
-	if mo.Stock != moments.StockIgnore && m.behind(StockLevelReported.String()) {
-		return v.refuse(Suppressed, StockStale)
-	}
-	channels, reason := c.permitted(m, mo, o)
-	if reason != "" {
-		if reason == Crisis {
-			v.until = m.shop.Now + retryMS
-		}
-		if reason == ConsentPending || reason == Crisis {
-			return v.refuse(Deferred, reason)
-		}
-		return v.refuse(Suppressed, reason)
 	}
 	if r := c.timely(m, mo, o, &v, channels, release); r.outcome != Sent {
 		return r
 	}
-	if mo.Class.Holdout && c.heldOut(m) {
-		return v.refuse(Suppressed, Holdout)
+	return c.best(m, mo, o, &v, release)
+}
+
+// eligible asks the first three questions, which do not depend on the hour. It
+// returns the channels on which the customer may be told, or makes v a refusal.
+func (c *Customer) eligible(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) []string {
+	c.gateLines(m, mo, o, v)
+	if v.outcome != Sent {
+		return nil
 	}
-	if mo.Mode == moments.Shadow {
-		return v.refuse(Suppressed, Shadow)
-	}
-	if mo.Do == moments.DoMessage && mo.Class.Name != "transactional" && !release {
-		if r := c.saidAlready(m, o, &v); r != "" {
-			return v.refuse(Suppressed, r)
+	if mo.If != nil {
+		// Without an answer the careful reading is no.
+		if ok, err := mo.If.Eval(&env{m: m, c: c, o: o, v: v}); err != nil || !ok {
+			*v = v.refuse(Suppressed, GuardFalse)
+			return nil
 		}
 	}
-	v.score, v.factors = score(mo, env)
-	return v
+	if mo.Stock != moments.StockIgnore && m.behind(StockLevelReported.String()) {
+		*v = v.refuse(Suppressed, StockStale)
+		return nil
+	}
+	channels, reason := c.permitted(m, mo, o)
+	if reason != "" {
+		outcome := Suppressed
+		if reason == Crisis {
+			v.until = m.shop.Now + retryMS
+		}
+		if reason == ConsentPending || reason == Crisis {
+			outcome = Deferred
+		}
+		*v = v.refuse(outcome, reason)
+	}
+	return channels
 }
 
 // gateLines works out which lines may be mentioned: what is wanted still, and
@@ -366,13 +368,20 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		var free []string
 		var until int64
 		for _, ch := range open {
-			if t := c.capped(m, mo.Class.Name, ch); t == 0 {
+			if t := c.capped(m, mo.Class.Name, ch, now, nil); t == 0 {
 				free = append(free, ch)
 			} else if until == 0 || t < until {
 				until = t
 			}
 		}
 		if len(free) == 0 {
+			if mo.Do == moments.DoMessage && mo.Class.Arbitration {
+				// Who comes too late for the slot loses it, and waits for no other.
+				if r := c.slotTaken(m, mo, o, v); r.outcome != Sent {
+					r.score, r.factors = score(mo, &env{m: m, c: c, o: o, v: v})
+					return r
+				}
+			}
 			if o.Expires != 0 && until > o.Expires {
 				return v.refuse(Suppressed, FrequencyCap)
 			}
@@ -412,55 +421,4 @@ const retryMS = 10 * 60_000
 // still on its way here.
 func dependsOnOrders(mo *moments.Moment) bool {
 	return slices.Contains(mo.Lines, moments.LineUnbought) || mo.Class.Name == "marketing"
-}
-
-// heldOut reports whether the customer is in the control group.
-func (c *Customer) heldOut(m *Machine) bool {
-	h := m.rules.file.Policy.Holdout
-	return h.Percent > 0 && Hash(h.Group+"/"+c.ID)%100 < uint64(h.Percent)
-}
-
-// saidAlready refuses to tell a customer about one item twice within the
-// policy's one_at_a_time, whatever the class.
-func (c *Customer) saidAlready(m *Machine, o *Occurrence, v *verdict) Reason {
-	span := m.rules.file.Policy.OneAtATime.Milliseconds()
-	for i := range c.Contacts {
-		k := &c.Contacts[i]
-		if m.shop.Now-k.At >= span || k.Class == "transactional" || k.own(o) {
-			continue
-		}
-		for j := range v.lines {
-			if slices.Contains(k.SKUs, Hash(v.lines[j].SKU)) {
-				return Combined
-			}
-		}
-	}
-	return ""
-}
-
-// score is the product of the moment's four factors, in millionths, and each
-// of them by its name.
-func score(mo *moments.Moment, env moments.Env) (int64, []Factor) {
-	var factors []Factor
-	total := moments.One
-	for _, f := range [...]struct {
-		name string
-		op   *moments.Operand
-	}{
-		{"propensity", &mo.Score.Propensity},
-		{"context", &mo.Score.Context},
-		{"value", &mo.Score.Value},
-		{"lever", &mo.Score.Lever},
-	} {
-		x, known := f.op.Eval(env)
-		if f.op.Name == "" && x == moments.One && known {
-			continue
-		}
-		factors = append(factors, Factor{f.name, int64(x)})
-		total = total.Times(x)
-	}
-	if len(factors) == 0 {
-		return 0, nil
-	}
-	return int64(total), factors
 }

@@ -42,6 +42,9 @@ type Machine struct {
 	event   Event     // scratch of Apply
 	inbox   []Message // for entities of this partition
 	values  []string  // scratch of occurrences
+	atOnce  []int64   // scratch of startOccurrences
+
+	arbitrating bool // a better candidate is being decided first
 
 	// Write-behind and memory; see entity.go.
 	writer   Writer

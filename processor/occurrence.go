@@ -81,6 +81,14 @@ func (o *Occurrence) before(p *Occurrence) bool {
 	return o.N < p.N
 }
 
+// is reports whether two are the same occurrence, at the same of its messages.
+func (o *Occurrence) is(p *Occurrence) bool { return o.N == p.N && o.Then == p.Then }
+
+// place returns where an occurrence is now, -1 when it is gone.
+func (c *Customer) place(o *Occurrence) int {
+	return slices.IndexFunc(c.Occurrences, func(p Occurrence) bool { return p.is(o) })
+}
+
 // values returns the values of `per` that an event carries.
 func values(m *Machine, per string, e *Event, into []string) []string {
 	add := func(v string) {
@@ -123,8 +131,10 @@ func values(m *Machine, per string, e *Event, into []string) []string {
 	return into
 }
 
-// startOccurrences begins, or begins again, the windows an event opens.
+// startOccurrences begins, or begins again, the windows an event opens. What
+// needs no window is decided when all of it has begun: it competes.
 func (c *Customer) startOccurrences(m *Machine, e *Event) {
+	m.atOnce = m.atOnce[:0]
 	for _, mo := range m.rules.starts(e) {
 		if mo.Mode == moments.Off || !matches(mo.Where, e) {
 			continue
@@ -132,6 +142,11 @@ func (c *Customer) startOccurrences(m *Machine, e *Event) {
 		m.values = values(m, mo.Per, e, m.values[:0])
 		for _, v := range m.values {
 			c.start(m, mo, v, e)
+		}
+	}
+	for _, n := range m.atOnce {
+		if i := c.place(&Occurrence{N: n}); i >= 0 && c.Occurrences[i].State == windowState {
+			c.occur(m, i)
 		}
 	}
 }
@@ -146,6 +161,9 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 	}
 	if i < 0 {
 		i = c.addOccurrence(m, mo.Name, value)
+		if mo.Per == "sku" && mo.Stock != moments.StockIgnore {
+			m.watch(value) // whether it can be had is asked when the window ends
+		}
 	}
 	o := &c.Occurrences[i]
 	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
@@ -164,8 +182,7 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 	o.Expires = 0
 	c.soon(o.Due)
 	if mo.Due.After == 0 && mo.Due.At.IsZero() {
-		o.Due = now
-		c.occur(m, i)
+		m.atOnce = append(m.atOnce, o.N)
 	}
 }
 
@@ -296,8 +313,11 @@ func (c *Customer) occur(m *Machine, i int) {
 	if o.Expires == 0 && mo.Expires.At.IsZero() {
 		o.Expires = o.Due + mo.Expires.After.Milliseconds()
 	}
-	v := c.gate(m, mo, o, false)
-	if v.outcome == Sent && mo.Stock == moments.StockOffer && o.Offer == 0 {
+	v, i := c.arbitrate(m, mo, i)
+	if i < 0 {
+		return
+	}
+	if o = &c.Occurrences[i]; v.outcome == Sent && mo.Stock == moments.StockOffer && o.Offer == 0 {
 		// May be told now, but needs a unit: back in line at the old rank.
 		o.State, o.Due = waitingState, 0
 		if in := c.interest(o.Value); in != nil && in.Parked {

@@ -29,7 +29,10 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 	o := &c.Occurrences[i]
 	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now
 	in.Offer, in.OfferUntil = msg.Offer, m.shop.Now+msg.Until
-	v := c.gate(m, mo, o, false)
+	v, i := c.arbitrate(m, mo, i)
+	if i < 0 {
+		return
+	}
 	if v.stockAge < 0 && msg.At != 0 {
 		v.stockAge = m.shop.Now - msg.At
 	}

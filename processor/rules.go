@@ -21,6 +21,7 @@ type rules struct {
 	audiences   []string                     // names of the moments that keep an audience
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
+	longestCap      int64 // ms: nothing sent longer ago fills a cap
 }
 
 // interestRule is one interest of the file; offered says that a moment brings
@@ -65,6 +66,9 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 
 func newRules(file *moments.File) *rules {
 	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, audiencesByItem: true}
+	for i := range file.Policy.Caps {
+		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
+	}
 	for i := range file.Moments {
 		mo := &file.Moments[i]
 		if unsupported(mo) != "" {

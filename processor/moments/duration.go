@@ -83,6 +83,10 @@ type Micro int64
 // One is 1.0.
 const One Micro = 1_000_000
 
+// MaxLever is the most a lever counts for: more would make one moment win
+// whatever the others are worth.
+const MaxLever = 10 * One
+
 const maxMicro = 1_000_000 * One
 
 // ParseMicro reads a decimal without sign or exponent, with at most six digits

@@ -63,7 +63,8 @@ type Code struct {
 	Units int64         // so many codes in all
 }
 
-// Factors are what a score is the product of.
+// Factors are what a score is the product of. Of a lever, which is what the
+// shop wants for reasons of its own, at most MaxLever counts.
 type Factors struct{ Propensity, Context, Value, Lever Operand }
 
 // Eval returns the product of the factors as far as they are known to env, and
@@ -273,8 +274,11 @@ func (r *reader) factors(n *yaml.Node, f *Factors) {
 	factor := func(name string, into *Operand) field {
 		return field{name, func(v *yaml.Node) { *into = r.operand(v, name) }}
 	}
-	r.fields(n, "score", factor("propensity", &f.Propensity), factor("context", &f.Context),
+	have := r.fields(n, "score", factor("propensity", &f.Propensity), factor("context", &f.Context),
 		factor("value", &f.Value), factor("lever", &f.Lever))
+	if f.Lever.Field == 0 && f.Lever.Const > MaxLever {
+		r.warn(have["lever"], "lever %s counts as %s", f.Lever.Const, MaxLever).do("more would win whatever the others are worth")
+	}
 }
 
 // operand reads a decimal or the name of a number.
