@@ -237,7 +237,7 @@ func (c *Customer) awake(m *Machine, mo *moments.Moment, channel string, at int6
 	if len(quiet) == 0 {
 		return true
 	}
-	loc := c.Profile.location()
+	loc := c.Profile.location(m.shop.Now)
 	if loc == nil {
 		return false
 	}

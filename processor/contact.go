@@ -90,6 +90,16 @@ func (c *Customer) forget(id string) {
 	c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return k.ID == id })
 }
 
+// contact returns the message of that id, nil when it is not remembered.
+func (c *Customer) contact(id string) *Contact {
+	for i := range c.Contacts {
+		if id != "" && c.Contacts[i].ID == id {
+			return &c.Contacts[i]
+		}
+	}
+	return nil
+}
+
 // capped returns until when the policy's caps forbid one more message of a
 // class on a channel at a time, with what was sent so far and the contact
 // reserved (nil = none); 0 = they do not.

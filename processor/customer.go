@@ -22,8 +22,9 @@ type Customer struct {
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
-	After       *AfterOrder // nil for most
+	After       *AfterOrder    // nil for most
 	Sales       []registration // latest word on each sale registered for
+	Standing    *Standing      // nil when there is nothing to say
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -57,7 +58,7 @@ func (c *Customer) bytes() int {
 		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
 	}
 	n += c.After.bytes()
-	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts)
+	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
 func (c *Customer) encode(w *writer) {
@@ -103,6 +104,7 @@ func (c *Customer) encode(w *writer) {
 	}
 	c.After.encode(w)
 	encodeRegistrations(w, c.Sales)
+	c.Standing.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -147,6 +149,7 @@ func (c *Customer) decode(r *reader) {
 	}
 	c.After = decodeAfterOrder(r)
 	c.Sales = decodeRegistrations(r)
+	c.Standing = decodeStanding(r)
 }
 
 // customer returns a customer, made when new, ready to be changed.
@@ -171,14 +174,15 @@ func (m *Machine) customerEvent(e *Event) {
 	}
 	c.Last = max(c.Last, e.Stamp)
 	c.Known = c.Known || e.UserID != ""
-	c.Profile.observe(e)
+	learned := c.Profile.observe(e, m.shop.Now)
 
 	// changed: something new. less: something may no longer be wanted or
 	// allowed. more: something may be allowed that was not.
-	changed, less, more := true, false, false
+	changed, less, more := true, false, learned
 	switch e.Kind {
 	case Identify:
-		c.Profile.identify(e)
+		c.Profile.identify(e, m.shop.Now)
+		c.owned(e)
 		less, more = true, true
 	case ConsentChanged:
 		c.Profile.consent(m, e)
@@ -215,8 +219,10 @@ func (m *Machine) customerEvent(e *Event) {
 	case MessageDelivered, MessageOpened, MessageClicked:
 		c.heard(m, e)
 	case MessageBounced, MessageComplained, MessageUnsubscribed:
-		c.Profile.block(e)
+		c.Profile.block(m, e, c.contact(e.ActionID))
 		less = true
+	case MessageReceived, MessageAnswered:
+		less, more = c.talk(m, e)
 	}
 	if changed {
 		c.showInterest(m, e)
@@ -225,7 +231,7 @@ func (m *Machine) customerEvent(e *Event) {
 	if changed {
 		c.startOccurrences(m, e)
 	}
-	if less {
+	if less || more {
 		c.recheck(m, e, more)
 	}
 	if more {

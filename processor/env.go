@@ -31,7 +31,7 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 	case moments.CustomerOrders:
 		return moments.Int(int64(len(x.c.OrderIDs) + x.c.Ordered.Len()))
 	case moments.CustomerHour, moments.CustomerWeekday:
-		loc := x.c.Profile.location()
+		loc := x.c.Profile.location(x.m.shop.Now)
 		if loc == nil {
 			return moments.Value{}
 		}

@@ -69,7 +69,7 @@ func (c *Customer) eligible(m *Machine, mo *moments.Moment, o *Occurrence, v *ve
 		if reason == Crisis {
 			v.until = m.shop.Now + retryMS
 		}
-		if reason == ConsentPending || reason == Crisis {
+		if reason == ConsentPending || reason == Crisis || reason == CaseOpen {
 			outcome = Deferred
 		}
 		*v = v.refuse(outcome, reason)
@@ -253,8 +253,8 @@ func (c *Customer) permitted(m *Machine, mo *moments.Moment, o *Occurrence) ([]s
 	if s.Stopped || slices.ContainsFunc(mo.Tags, func(t string) bool { return slices.Contains(s.Tags, t) }) {
 		return nil, Stopped
 	}
-	if mo.Class.Crisis && slices.ContainsFunc(s.Crises, func(t string) bool { return t == "" || slices.Contains(mo.Tags, t) }) {
-		return nil, Crisis
+	if c.elsewhere(mo.Class.Name) {
+		return nil, OwnedElsewhere
 	}
 	scope := o.Value
 	var ok []string
@@ -278,6 +278,10 @@ func (c *Customer) permitted(m *Machine, mo *moments.Moment, o *Occurrence) ([]s
 		ok = append(ok, ch)
 	}
 	switch {
+	case len(ok) > 0 && mo.Class.Crisis && slices.ContainsFunc(s.Crises, func(t string) bool { return t == "" || slices.Contains(mo.Tags, t) }):
+		return nil, Crisis
+	case len(ok) > 0 && mo.Class.Name == "marketing" && c.caseOpen(m):
+		return nil, CaseOpen
 	case len(ok) > 0:
 		return ok, ""
 	case address != "":
@@ -316,7 +320,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 			return v.refuse(Expired, OfferEnded)
 		}
 	}
-	loc := c.Profile.location()
+	loc := c.Profile.location(m.shop.Now)
 	var soonest int64
 	unknownZone := false
 	var open []string

@@ -20,7 +20,8 @@ func TestGoldenValues(t *testing.T) {
 		head: &head{kind: CustomerKind, due: 9}, ID: "ann", Known: true, Last: 2, Count: 3, recent: recent{1, []sent{{1, 41}}},
 		Profile: Profile{
 			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
-			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5}},
+			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5, "p"}},
+			Home:     "Asia/Tokyo", HomeAt: 40, DeviceAt: 41, IdentifiedAt: 42, Email: 43, EmailAt: 44, Phone: 45, PhoneAt: 46, BlockedAt: 47,
 		},
 		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders: []Order{{
@@ -38,7 +39,8 @@ func TestGoldenValues(t *testing.T) {
 			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, true}}}},
 			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
 		},
-		Sales:       []registration{{"s1", 42, true}},
+		Sales:    []registration{{"s1", 42, true}},
+		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}, Unpublished}
@@ -115,7 +117,7 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		switch {
-		case name == "head" || name == "loc" || name == "resolved" || name == "soonest" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
+		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
 		case f.Kind() == reflect.Struct:
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():

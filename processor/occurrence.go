@@ -497,7 +497,7 @@ func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
 			switch {
 			case o.State == audienceState && (permission || !o.Shut):
 				c.hold(m, i) // at most this one goes
-			case permission && o.State == deferredState && o.Said == ConsentPending.code():
+			case permission && o.State == deferredState && (o.Said == ConsentPending.code() || o.Said == CaseOpen.code()):
 				o.Due = m.shop.Now // what was missing may have arrived
 				c.soon(o.Due)
 			}

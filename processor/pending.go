@@ -236,6 +236,9 @@ func (c *Customer) release(m *Machine, i int) {
 		return
 	}
 	v := c.regate(m, p, &d)
+	if v.reason == CaseOpen {
+		v.until = m.shop.Now + retryMS // asked again, as nobody says that it was closed
+	}
 	switch {
 	case v.outcome == Sent:
 		p.Due, p.Waiting = 0, true

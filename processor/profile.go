@@ -3,12 +3,14 @@ package processor
 import (
 	"onhand/processor/zone"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Profile is how a customer may be reached: the channels there are addresses
 // for, what was permitted, and where on Earth the customer sleeps. Addresses
-// themselves are no business of the core.
+// themselves are no business of the core; of the mail address and the telephone
+// number it keeps a hash, to see that there is another one.
 type Profile struct {
 	Zone     string // IANA name the customer or the shop stated
 	Device   string // zone of the latest device
@@ -18,8 +20,18 @@ type Profile struct {
 	Prefers  string   // preferred channel
 	Consents []Consent
 
-	loc      *time.Location
-	resolved bool
+	Home         string // zone of the address
+	HomeAt       int64  // when that address was told
+	DeviceAt     int64  // when Device was seen last
+	IdentifiedAt int64  // time of the latest traits
+	Email        uint64 // hash of the mail address, 0 = not known
+	EmailAt      int64  // since when
+	Phone        uint64
+	PhoneAt      int64
+	BlockedAt    int64 // time of the latest bounce or complaint
+
+	loc  *time.Location
+	zone string // name of loc
 }
 
 // Consent is the latest word on one purpose on one channel.
@@ -31,10 +43,14 @@ type Consent struct {
 	Confirmed bool // on channels with double opt-in the grant counts only then
 	Before    bool // was granted once before it was withdrawn
 	At        int64
+	Proof     string // what the sender gave as proof, at most maxProof bytes
 }
 
+// maxProof bounds the proof kept of a consent; of a longer one the beginning.
+const maxProof = 200
+
 func (p *Profile) bytes() int {
-	return len(p.Zone) + len(p.Device) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 80*cap(p.Consents)
+	return len(p.Zone) + len(p.Device) + len(p.Home) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents)
 }
 
 func (p *Profile) encode(w *writer) {
@@ -54,16 +70,28 @@ func (p *Profile) encode(w *writer) {
 		w.bool(c.Confirmed)
 		w.bool(c.Before)
 		w.int(c.At)
+		w.str(c.Proof)
 	}
+	w.str(p.Home)
+	w.int(p.HomeAt)
+	w.int(p.DeviceAt)
+	w.int(p.IdentifiedAt)
+	w.uint(p.Email)
+	w.int(p.EmailAt)
+	w.uint(p.Phone)
+	w.int(p.PhoneAt)
+	w.int(p.BlockedAt)
 }
 
 func (p *Profile) decode(r *reader) {
 	p.Zone, p.Device, p.Tier = r.str(), r.str(), r.str()
 	p.Reach, p.Blocked, p.Prefers = readStrings(r), readStrings(r), r.str()
-	p.Consents = make([]Consent, r.count(7))
+	p.Consents = make([]Consent, r.count(8))
 	for i := range p.Consents {
-		p.Consents[i] = Consent{intern(r.view()), intern(r.view()), r.str(), r.bool(), r.bool(), r.bool(), r.int()}
+		p.Consents[i] = Consent{intern(r.view()), intern(r.view()), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
 	}
+	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = intern(r.view()), r.int(), r.int(), r.int()
+	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()
 	for i, s := range p.Reach {
 		p.Reach[i] = intern([]byte(s))
 	}
@@ -72,42 +100,79 @@ func (p *Profile) decode(r *reader) {
 	}
 }
 
-// location returns the customer's time zone, nil when it is not known.
-func (p *Profile) location() *time.Location {
-	if !p.resolved {
-		p.resolved = true
-		p.loc = nil
-		for _, name := range [...]string{p.Zone, p.Device} {
-			if name == "" {
-				continue
-			}
-			if loc, err := zone.Load(name); err == nil {
-				p.loc = loc
-				break
-			}
+// deviceZoneMS is how long the zone of a device that was not seen again goes
+// before that of the address.
+const deviceZoneMS = 30 * 24 * 3600_000
+
+// location returns the customer's time zone at a time, nil when it is not
+// known: the one stated, else that of a device seen lately, else that of the
+// address, else that of an older device.
+func (p *Profile) location(now int64) *time.Location {
+	for _, name := range [...]string{p.Zone, p.recentDevice(now), p.Home, p.Device} {
+		if name == "" {
+			continue
+		}
+		if p.loc != nil && p.zone == name {
+			return p.loc
+		}
+		if loc, err := zone.Load(name); err == nil {
+			p.loc, p.zone = loc, name
+			return loc
 		}
 	}
-	return p.loc
+	return nil
 }
 
-// observe learns from the context any event may carry: the device's zone and
-// whether it can be pushed to.
-func (p *Profile) observe(e *Event) {
+func (p *Profile) recentDevice(now int64) string {
+	if now-p.DeviceAt > deviceZoneMS {
+		return ""
+	}
+	return p.Device
+}
+
+// observe learns from what any event may carry: the device's zone, whether it
+// can be pushed to, where an order goes. It reports whether a zone was learned
+// of a customer who had none.
+func (p *Profile) observe(e *Event, now int64) (learned bool) {
 	if len(e.Properties) == 0 {
-		return
+		return false
 	}
 	properties(e.Properties).each(func(key string, v properties) {
 		switch key {
 		case "context.timezone":
-			if z := v.text(); z != "" && z != p.Device {
-				p.Device, p.resolved = clone(z), false
+			if z := v.text(); z != "" && e.At >= p.DeviceAt {
+				if z != p.Device {
+					learned = learned || p.location(now) == nil
+					p.Device = intern([]byte(z))
+				}
+				p.DeviceAt = e.At
 			}
 		case "context.device.token":
 			if v.text() != "" {
 				p.reach("push")
+				p.unblock("push", e.At)
 			}
+		case "shipping_address":
+			learned = p.lives(v, e.At, now) || learned
 		}
 	})
+	return learned && p.location(now) != nil
+}
+
+// lives learns the zone of an address: an object with country and state. It
+// reports whether the customer had none.
+func (p *Profile) lives(address properties, at, now int64) bool {
+	country := address.str("country")
+	if country == "" || at < p.HomeAt {
+		return false
+	}
+	region := address.str("state")
+	if region == "" {
+		region = address.str("region")
+	}
+	unknown := p.location(now) == nil
+	p.Home, p.HomeAt = zone.Of(country, region), at
+	return unknown && p.Home != ""
 }
 
 func (p *Profile) reach(channel string) {
@@ -116,27 +181,38 @@ func (p *Profile) reach(channel string) {
 	}
 }
 
-// identify learns from traits.
-func (p *Profile) identify(e *Event) {
+// identify learns from traits. Of two that arrive in the wrong order the older
+// one only tells what the newer did not.
+func (p *Profile) identify(e *Event, now int64) {
 	t := properties(e.Traits)
-	if z := t.str("timezone"); z != "" && z != p.Zone {
-		p.Zone, p.resolved = clone(z), false
+	older := e.At < p.IdentifiedAt
+	p.IdentifiedAt = max(p.IdentifiedAt, e.At)
+	set := func(field *string, trait string) {
+		if v := t.str(trait); v != "" && (!older || *field == "") {
+			*field = clone(v)
+		}
 	}
-	if tier := t.str("tier"); tier != "" {
-		p.Tier = clone(tier)
-	}
-	if c := t.str("preferred_channel"); c != "" {
-		p.Prefers = clone(c)
-	}
-	if t.str("email") != "" {
+	set(&p.Zone, "timezone")
+	set(&p.Tier, "tier")
+	set(&p.Prefers, "preferred_channel")
+	p.lives(t.object("address"), e.At, now)
+	if email := t.str("email"); email != "" {
 		p.reach("email")
+		if address(&p.Email, &p.EmailAt, strings.ToLower(strings.TrimSpace(email)), e.At) {
+			p.unblock("email", e.At)
+		}
 	}
-	if t.str("phone") != "" {
+	if phone := t.str("phone"); phone != "" {
 		p.reach("sms")
 		p.reach("whatsapp")
+		if address(&p.Phone, &p.PhoneAt, phone, e.At) {
+			p.unblock("sms", e.At)
+			p.unblock("whatsapp", e.At)
+		}
 	}
 	if t.str("push_token") != "" || t.str("device_token") != "" {
 		p.reach("push")
+		p.unblock("push", e.At)
 	}
 	// A consent in traits is what the shop has on record, confirmed by it.
 	t.object("consent").each(func(channel string, v properties) {
@@ -148,13 +224,32 @@ func (p *Profile) identify(e *Event) {
 	})
 }
 
+// address notes an address told at a time and reports whether it is another
+// one than the one known.
+func address(known *uint64, since *int64, text string, at int64) (other bool) {
+	h := Hash(text)
+	if h == *known || at < *since {
+		return false
+	}
+	other = *known != 0
+	*known, *since = h, at
+	return other
+}
+
 // consent applies Consent Changed.
 func (p *Profile) consent(m *Machine, e *Event) {
-	proof := len(e.Properties) > 0 && properties(e.Properties).has("proof")
+	proof := properties(e.Properties).str("proof")
+	if proof == "" && properties(e.Properties).has("proof") {
+		proof = string(properties(e.Properties).get("proof")) // an object of the sender's own
+	}
 	p.setConsent(Consent{
 		Channel: e.Channel, Purpose: e.Purpose, Granted: e.Granted,
-		Confirmed: e.Granted && (proof || !m.rules.doubleOptIn(e.Purpose, e.Channel)), At: e.At,
+		Confirmed: e.Granted && (proof != "" || !m.rules.doubleOptIn(e.Purpose, e.Channel)), At: e.At,
+		Proof: strings.ToValidUTF8(proof[:min(len(proof), maxProof)], ""),
 	})
+	if e.Granted && proof != "" {
+		p.unblock(e.Channel, e.At) // who confirms is reached
+	}
 }
 
 // setConsent keeps the newest word; at the same instant the restrictive one.
@@ -171,10 +266,13 @@ func (p *Profile) setConsent(n Consent) {
 		if c.Granted && c.Confirmed && n.Granted {
 			n.Confirmed = true // asked again, still confirmed
 		}
-		c.Granted, c.Confirmed, c.At = n.Granted, n.Confirmed, n.At
+		if n.Proof == "" && n.Granted && c.Granted {
+			n.Proof = c.Proof
+		}
+		c.Granted, c.Confirmed, c.At, c.Proof = n.Granted, n.Confirmed, n.At, clone(n.Proof)
 		return
 	}
-	n.Channel, n.Purpose, n.Scope = intern([]byte(n.Channel)), intern([]byte(n.Purpose)), clone(n.Scope)
+	n.Channel, n.Purpose, n.Scope, n.Proof = intern([]byte(n.Channel)), intern([]byte(n.Purpose)), clone(n.Scope), clone(n.Proof)
 	p.Consents = append(p.Consents, n)
 }
 
@@ -215,23 +313,73 @@ func (c *Consent) later(d *Consent) *Consent {
 	return d
 }
 
-// block marks a channel the customer cannot or does not want to be reached on.
-func (p *Profile) block(e *Event) {
+// transient are the reasons of a bounce that says nothing of the address.
+var transient = []string{"soft", "transient", "deferred", "mailbox_full", "greylisted"}
+
+// block applies a bounce, a complaint or an unsubscription: it marks a channel
+// the customer cannot or does not want to be reached on. contact is the message
+// that was answered so, nil when it is not known.
+func (p *Profile) block(m *Machine, e *Event, contact *Contact) {
 	channel := e.Channel
+	if channel == "" && contact != nil {
+		channel = contact.Channel
+	}
 	if channel == "" {
 		channel = "email"
 	}
 	if e.Kind == MessageUnsubscribed {
-		purpose := e.Purpose
-		if purpose == "" {
-			purpose = "marketing"
-		}
-		p.setConsent(Consent{Channel: channel, Purpose: purpose, At: e.At})
+		p.unsubscribe(m, e, channel, contact)
 		return
 	}
+	if e.Kind == MessageBounced && slices.Contains(transient, e.Reason) || e.At < p.addressAt(channel) {
+		return
+	}
+	p.BlockedAt = max(p.BlockedAt, e.At)
 	if i, ok := slices.BinarySearch(p.Blocked, channel); !ok {
 		p.Blocked = slices.Insert(p.Blocked, i, clone(channel))
 	}
+}
+
+// unblock lifts the block of a channel: there is another address, or the old
+// one was confirmed since.
+func (p *Profile) unblock(channel string, at int64) {
+	if i, ok := slices.BinarySearch(p.Blocked, channel); ok && at > p.BlockedAt {
+		p.Blocked = slices.Delete(p.Blocked, i, i+1)
+	}
+}
+
+// addressAt returns since when the address on a channel is the one known.
+func (p *Profile) addressAt(channel string) int64 {
+	switch channel {
+	case "email":
+		return p.EmailAt
+	case "sms", "whatsapp":
+		return p.PhoneAt
+	}
+	return 0
+}
+
+// unsubscribe withdraws what the event names, else what the message was sent
+// under, else marketing.
+func (p *Profile) unsubscribe(m *Machine, e *Event, channel string, contact *Contact) {
+	withdraw := func(purpose string) {
+		if purpose != "" && purpose != "none" {
+			p.setConsent(Consent{Channel: channel, Purpose: purpose, At: e.At})
+		}
+	}
+	if e.Purpose != "" {
+		withdraw(e.Purpose)
+		return
+	}
+	if contact != nil {
+		if mo := m.rules.file.Moment(contact.Moment); mo != nil && mo.Consent != "" {
+			withdraw(mo.Consent)
+			if mo.Class.Name != "marketing" {
+				return
+			}
+		}
+	}
+	withdraw("marketing")
 }
 
 // reachable asks for an address on a channel. Channels that need none are

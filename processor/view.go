@@ -40,8 +40,10 @@ type CustomerView struct {
 	Pending     []PendingView    `json:"pending"`
 	Contacts    []ContactView    `json:"contacts"`
 	AfterOrderView
-	Position uint64  `json:"position"` // in the partition's log
-	AsOf     Instant `json:"as_of"`    // log time
+	Position  uint64     `json:"position"`            // in the partition's log
+	AsOf      Instant    `json:"as_of"`               // log time
+	Cases     []CaseView `json:"cases,omitempty"`     // conversations that are open
+	Elsewhere []string   `json:"elsewhere,omitempty"` // classes another system sends
 }
 
 // ConsentView is the latest word on one purpose on one channel.
@@ -51,6 +53,13 @@ type ConsentView struct {
 	SKU     string  `json:"sku,omitempty"` // only for this item
 	State   string  `json:"state"`         // granted, pending, withdrawn
 	Since   Instant `json:"since"`
+	Proof   string  `json:"proof,omitempty"`
+}
+
+// CaseView is a conversation that holds marketing.
+type CaseView struct {
+	ConversationID string  `json:"conversation_id"`
+	Since          Instant `json:"since"`
 }
 
 // CartView is one cart. Lines that were taken out are not there.
@@ -203,12 +212,13 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	if v.Channels == nil {
 		v.Channels = []string{}
 	}
-	if loc := p.location(); loc != nil {
+	if loc := p.location(m.shop.Now); loc != nil {
 		v.Timezone = loc.String()
 	}
 	for i := range p.Consents {
 		v.Consents = append(v.Consents, p.Consents[i].view())
 	}
+	c.Standing.view(m.shop.Now, &v)
 	for i := range c.Carts {
 		v.Carts = append(v.Carts, c.Carts[i].view(m.shop.Now))
 	}
@@ -240,7 +250,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 }
 
 func (c *Consent) view() ConsentView {
-	v := ConsentView{c.Channel, c.Purpose, c.Scope, "withdrawn", Instant(c.At)}
+	v := ConsentView{c.Channel, c.Purpose, c.Scope, "withdrawn", Instant(c.At), c.Proof}
 	switch {
 	case c.Granted && c.Confirmed:
 		v.State = "granted"

@@ -225,6 +225,6 @@ var specs = [...]spec{
 var (
 	catalogue = skuWords | set(fCategory, fBrand, fFamily, fPrice, fCurrency, fAccessoryOf, fSubstitutes, fLasts, fPublished, fLow)
 	reward    = place | set(fRewardID, fAmount, fExpiresAt, fOrderID, fStore, fCurrency)
-	outcome   = set(fActionID, fChannel, fReason)
+	outcome   = set(fActionID, fChannel, fReason, fPurpose)
 	nearby    = []fieldSet{place | set(fLatitude)}
 )

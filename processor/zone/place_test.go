@@ -1,0 +1,20 @@
+package zone
+
+import "testing"
+
+func TestOf(t *testing.T) {
+	for code, name := range places() {
+		if _, err := Load(name); err != nil {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	for _, x := range []struct{ country, region, want string }{
+		{"FR", "", "Europe/Paris"}, {" de ", "BY", "Europe/Berlin"}, {"uk", "", "Europe/London"}, {"IN", "", "Asia/Kolkata"},
+		{"US", "", ""}, {"US", "CA", "America/Los_Angeles"}, {"US", "US-NY", "America/New_York"}, {"US", "TX", ""},
+		{"ES", "", ""}, {"", "", ""}, {"", "FR", ""}, {"XX", "", ""},
+	} {
+		if got := Of(x.country, x.region); got != x.want {
+			t.Errorf("%q %q: %q, want %q", x.country, x.region, got, x.want)
+		}
+	}
+}
