@@ -68,7 +68,7 @@ func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) 
 	if r.server, err = jetstream.StartServer(so); err != nil {
 		return nil, err
 	}
-	r.log, err = jetstream.Open(ctx, jetstream.Options{Server: r.server, Partitions: partitions, Lease: time.Second, Clock: r.now, MaxBytesIn: 3 << 30})
+	r.log, err = jetstream.Open(ctx, jetstream.Options{Server: r.server, Partitions: partitions, Lease: time.Second, Clock: r.now})
 	if err != nil {
 		return nil, err
 	}

@@ -204,7 +204,7 @@ func (r *rig) decided(ctx context.Context) float64 {
 // core is Machine.Apply alone: one partition with everybody in memory, records
 // of 100 events.
 func (h *harness) core(ctx context.Context) error {
-	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: 1 << 40}, nothing{})
+	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: 512 << 20}, nothing{})
 	if err != nil {
 		return err
 	}
@@ -254,6 +254,7 @@ type turns struct {
 func (t *turns) apply(record []byte) {
 	t.seq++
 	t.m.Apply(t.seq, t.now, record, &t.out)
+	t.m.Evict()
 	if len(t.out.Buf) > 1<<18 {
 		t.out.Reset()
 	}

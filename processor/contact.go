@@ -39,8 +39,8 @@ func (k *Contact) encode(w *writer) {
 
 func (k *Contact) decode(r *reader) {
 	*k = Contact{
-		ID: r.str(), At: r.int(), Moment: intern(r.view()), Value: intern(r.view()),
-		Class: intern(r.view()), Channel: intern(r.view()),
+		ID: r.str(), At: r.int(), Moment: r.word(), Value: r.word(),
+		Class: r.word(), Channel: r.word(),
 	}
 	if n := r.count(8); n > 0 {
 		k.SKUs = make([]uint64, n)

@@ -39,9 +39,10 @@
 //
 // # State
 //
-// Entities live decoded in memory. What changed is written behind in slices,
-// with a copy of the old state made before a change that comes in between
-// (entity.go). Long ordered lists, queues above all, are kept in chunks
+// Entities in use are decoded; those used before are kept as they are written,
+// without a pointer to any of them (entity.go, memory.go, arena.go). What
+// changed is written behind in slices, with a copy of the old state made
+// before a change that comes in between (flush.go). Long ordered lists, queues above all, are kept in chunks
 // (list.go). Timers, waves and fan-outs are one backlog ordered by due time
 // (timer.go); each record runs a bounded part of it, so that a million timers
 // never block their neighbours.

@@ -49,13 +49,10 @@ type entity interface {
 	bytes() int
 }
 
-// head is an entity's place in memory, and the bookkeeping that goes with it.
-// The entity is live, decoded and ready to change, or frozen, as it would be
-// written; a frozen one takes a fraction of the memory and is decoded when it
-// is next asked for.
+// head is a live entity's place in memory, and the bookkeeping that goes with
+// it.
 type head struct {
-	live   entity
-	frozen []byte
+	live entity
 
 	hash  uint64 // Hash of the id, moved on by one for each id already there
 	due   int64  // earliest time this entity has something to do; 0 = none
@@ -66,7 +63,7 @@ type head struct {
 	flush   uint32
 	size    int32
 	kind    EntityKind
-	pending bool // listed for the running write-behind, not encoded yet
+	written bool // into the write-behind of that number
 	used    bool // touched since the clock hand passed
 	listed  bool // a customer the store lists as having pending actions
 	gone    bool // a chunk no list names any more
@@ -74,9 +71,11 @@ type head struct {
 
 func (h *head) base() *head { return h }
 
-// headBytes is what a head takes besides what it holds: itself and its places
-// in the table and the ring.
-const headBytes = 168
+// waits reports whether the entity is a customer with pending actions.
+func (h *head) waits() bool {
+	c, ok := h.live.(*Customer)
+	return ok && len(c.Pending) > 0
+}
 
 // probes bounds how many ids of one hash are told apart.
 const probes = 16
@@ -104,35 +103,41 @@ func (m *Machine) find(kind EntityKind, id string, hash uint64) (entity, uint64)
 // load returns the entity at a hash, from memory or from the store.
 func (m *Machine) load(kind EntityKind, hash uint64) entity {
 	// An event asks for the same few entities again and again, and a look-up
-	// among a million is a cache miss.
+	// among thousands is a cache miss.
 	if h := m.latest[kind]; h != nil && h.hash == hash && h.live != nil {
 		return h.live
 	}
-	if h, ok := m.tables[kind][hash]; ok {
+	if h, ok := m.memory.live[kind][hash]; ok {
 		h.used = true
 		m.latest[kind] = h
-		if h.live == nil {
-			m.thaw(h)
-		}
 		return h.live
 	}
-	value, ok, err := m.store.Get(uint8(kind), hash, m.scratch[:0])
-	if err != nil {
-		panic(&StoreError{err})
+	h, value := m.memory.thaw(kind, hash)
+	if h == nil {
+		if m.memory.whole[kind] {
+			return nil
+		}
+		var ok bool
+		var err error
+		if value, ok, err = m.store.Get(uint8(kind), hash, m.scratch[:0]); err != nil {
+			panic(&StoreError{err})
+		}
+		m.scratch = value
+		if !ok {
+			return nil
+		}
+		m.misses++
+		h = &head{kind: kind, hash: hash}
+		h.live = newEntity(h)
+		h.read(value)
+		h.saved = h.due
+		h.listed = h.waits()
+	} else {
+		h.live = newEntity(h)
+		h.read(value)
 	}
-	m.scratch = value
-	if !ok {
-		return nil
-	}
-	m.misses++
-	h := &head{kind: kind, hash: hash}
-	h.live = newEntity(h)
-	h.read(value)
-	h.saved = h.due
-	if c, ok := h.live.(*Customer); ok {
-		h.listed = len(c.Pending) > 0
-	}
-	m.keep(h)
+	m.memory.hold(h)
+	m.latest[kind] = h
 	return h.live
 }
 
@@ -141,7 +146,8 @@ const entityVersion = 1
 
 // read decodes a value into the live entity.
 func (h *head) read(value []byte) {
-	r := &reader{b: value}
+	// One copy of the value holds all of the entity's strings.
+	r := &reader{b: value, s: string(value)}
 	if v := r.u8(); v != entityVersion {
 		panic(&StoreError{fmt.Errorf("%s %016x has version %d, this program reads %d", h.kind, h.hash, v, entityVersion)})
 	}
@@ -179,43 +185,9 @@ func newEntity(h *head) entity {
 func (m *Machine) create(kind EntityKind, hash uint64) entity {
 	h := &head{kind: kind, hash: hash}
 	h.live = newEntity(h)
-	m.keep(h)
+	m.memory.hold(h)
 	m.touch(h.live)
 	return h.live
-}
-
-func (m *Machine) keep(h *head) {
-	h.used = true
-	m.weigh(h)
-	m.tables[h.kind][h.hash] = h
-	m.ring = append(m.ring, h)
-}
-
-// weigh works out anew what an entity takes.
-func (m *Machine) weigh(h *head) {
-	was := h.size
-	if h.live != nil {
-		h.size = int32(headBytes + h.live.bytes())
-	} else {
-		h.size = int32(headBytes + len(h.frozen))
-	}
-	m.memory += int64(h.size - was)
-}
-
-func (m *Machine) thaw(h *head) {
-	h.live = newEntity(h)
-	h.read(h.frozen)
-	h.frozen = nil
-	m.weigh(h)
-}
-
-func (m *Machine) freeze(h *head) {
-	w := writer{b: m.saveBuf[:0]}
-	h.write(&w)
-	m.saveBuf = w.b
-	h.frozen = append(make([]byte, 0, len(w.b)), w.b...)
-	h.live = nil
-	m.weigh(h)
 }
 
 // touch must be called before an entity changes: it writes the old state to a
@@ -223,13 +195,13 @@ func (m *Machine) freeze(h *head) {
 // the next one.
 func (m *Machine) touch(e entity) {
 	h := e.base()
-	if h.pending {
+	if m.unwritten(h.flush, h.written) {
 		m.save(h)
 	}
 	m.last = h
 	if h.flush != m.flush {
-		h.flush = m.flush
-		m.dirty = append(m.dirty, h)
+		h.flush, h.written = m.flush, false
+		m.dirty = append(m.dirty, key{hash: h.hash, kind: h.kind})
 	}
 }
 
@@ -254,118 +226,3 @@ type StoreError struct{ Err error }
 
 func (e *StoreError) Error() string { return "state: " + e.Err.Error() }
 func (e *StoreError) Unwrap() error { return e.Err }
-
-// BeginFlush starts a write-behind of everything that changed, as of now, into
-// w. It returns the mark to commit with it. FlushSome encodes the entities;
-// steps may run in between. Only one write-behind runs at a time: the caller
-// waits for FlushDone before the next.
-func (m *Machine) BeginFlush(w Writer) (mark []byte) {
-	m.writer = w
-	m.flushing, m.dirty = m.dirty, m.flushing[:0]
-	m.flush++
-	for _, h := range m.flushing {
-		h.pending = true
-	}
-	m.seen.flush(w, hourOf(m.shop.Now))
-	fired := m.shop.Now
-	if first, ok := m.timers.peek(); ok {
-		fired = min(fired, first.due)
-	}
-	w.FiredUpTo(fired)
-	out := writer{b: make([]byte, 0, 4096)}
-	m.shop.encode(&out)
-	return out.b
-}
-
-// FlushSome encodes up to n entities and reports whether it was the last.
-func (m *Machine) FlushSome(n int) (done bool) {
-	for ; n > 0 && len(m.flushing) > 0; n-- {
-		last := len(m.flushing) - 1
-		h := m.flushing[last]
-		m.flushing[last] = nil
-		m.flushing = m.flushing[:last]
-		if h.pending {
-			m.save(h)
-		}
-	}
-	return len(m.flushing) == 0
-}
-
-// FlushDone says that the write-behind is committed to the store.
-func (m *Machine) FlushDone() {
-	m.writer = nil
-	m.flushed = m.flush - 1
-	m.seen.flushed()
-}
-
-// save puts an entity into the running write-behind.
-func (m *Machine) save(h *head) {
-	h.pending = false
-	if h.gone {
-		m.writer.Delete(uint8(h.kind), h.hash)
-		return
-	}
-	value := h.frozen
-	if h.live != nil {
-		w := writer{b: m.saveBuf[:0]}
-		h.write(&w)
-		m.saveBuf = w.b
-		value = w.b
-		m.weigh(h) // it has grown since it was last looked at
-	}
-	m.writer.Set(uint8(h.kind), h.hash, value)
-	if h.saved != h.due {
-		if h.saved != 0 {
-			m.writer.DeleteTimer(h.saved, uint8(h.kind), h.hash)
-		}
-		if h.due != 0 {
-			m.writer.SetTimer(h.due, uint8(h.kind), h.hash)
-		}
-		h.saved = h.due
-	}
-	if c, ok := h.live.(*Customer); ok && h.listed != (len(c.Pending) > 0) {
-		if h.listed = !h.listed; h.listed {
-			m.writer.Set(uint8(OutboxKind), h.hash, nil)
-		} else {
-			m.writer.Delete(uint8(OutboxKind), h.hash)
-		}
-	}
-}
-
-// Evict makes room until what is held fits the limit: what was not used
-// lately is frozen first, then forgotten, if it is durable. It is called
-// between records.
-func (m *Machine) Evict() {
-	clear(m.latest[:])
-	for tries := 3 * len(m.ring); m.memory > m.limit && tries > 0; tries-- {
-		if m.hand >= len(m.ring) {
-			m.hand = 0
-		}
-		h := m.ring[m.hand]
-		m.weigh(h)
-		switch {
-		case h.used:
-			h.used = false
-			m.hand++
-		case h.live != nil && h.freezable():
-			m.freeze(h)
-			m.hand++
-		case h.pending || h.flush > m.flushed:
-			m.hand++
-		default:
-			m.memory -= int64(h.size)
-			delete(m.tables[h.kind], h.hash)
-			last := len(m.ring) - 1
-			m.ring[m.hand] = m.ring[last]
-			m.ring[last] = nil
-			m.ring = m.ring[:last]
-		}
-	}
-}
-
-// freezable reports whether the entity can be kept encoded. A customer whose
-// row in the outbox list must change has to be looked at when it is saved.
-func (h *head) freezable() bool {
-	c, ok := h.live.(*Customer)
-	return !h.gone && (!ok || h.listed == (len(c.Pending) > 0))
-}

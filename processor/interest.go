@@ -97,7 +97,7 @@ func (in *Interest) decode(r *reader) {
 	in.Wants = make([]Want, r.count(4))
 	for i := range in.Wants {
 		x := &in.Wants[i]
-		x.Name = intern(r.view())
+		x.Name = r.word()
 		x.Strength = r.u8()
 		x.Since = r.int()
 		x.Until = r.int()

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Partition  int
 	Partitions int    // fixed when the deployment was created, at most Slots
-	Memory     int64  // bytes of decoded entities to keep; at least what one write-behind changes is kept
+	Memory     int64  // bytes of entities to keep; at least what one write-behind changes is kept
 	Skips      []Skip // steps that failed before, from the commit records
 }
 
@@ -26,7 +26,7 @@ type Machine struct {
 	store                 Store
 	shop                  Shop
 	rules                 *rules
-	tables                [entityKinds]map[uint64]*head
+	memory                memory
 	latest                [entityKinds]*head // of each kind, the one asked for last
 	timers                timers
 	seen                  seen
@@ -46,16 +46,12 @@ type Machine struct {
 
 	arbitrating bool // a better candidate is being decided first
 
-	// Write-behind and memory; see entity.go.
+	// Write-behind; see flush.go.
 	writer   Writer
-	dirty    []*head
-	flushing []*head
+	dirty    []key
+	flushing []key
 	flush    uint32 // number of the write-behind that takes changes made now
 	flushed  uint32 // last one committed to the store
-	ring     []*head
-	hand     int
-	memory   int64
-	limit    int64
 	misses   uint64
 	scratch  []byte
 	saveBuf  []byte
@@ -84,18 +80,16 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 	}
 	m := &Machine{
 		partition: c.Partition, partitions: c.Partitions, store: store,
-		limit: c.Memory, flush: 1, skips: make(map[Skip]bool, len(c.Skips)),
+		flush: 1, skips: make(map[Skip]bool, len(c.Skips)),
 	}
 	for _, s := range c.Skips {
 		m.skips[s] = true
-	}
-	for k := CustomerKind; k < entityKinds; k++ {
-		m.tables[k] = make(map[uint64]*head)
 	}
 	mark, err := store.Mark()
 	if err != nil {
 		return nil, err
 	}
+	m.memory = newMemory(c.Memory, mark == nil)
 	if mark != nil {
 		r := reader{b: mark}
 		m.shop.decode(&r)

@@ -6,21 +6,21 @@ type MessageType uint8
 
 // The messages between entities. The comment names sender -> receiver.
 const (
-	WatchItem   MessageType = iota + 1 // watch -> item: this partition has customers with an interest
-	Facts                              // item -> watch: what is true of the item now
-	JoinQueue                          // customer -> item: a place in the queue
-	LeaveQueue                         // customer -> item: no longer wanted
-	RejoinQueue                        // customer -> item: a parked customer can be told now
-	OfferUnit                          // item -> customer: a unit is yours if you can be told
-	AcceptOffer                        // customer -> item: told; the hold runs until Until
-	ReturnOffer                        // customer -> item: not now (parked) or not any more
-	EndOffer                           // item -> customer: the hold has ended
-	SellItem                           // customer -> item: an order took units
-	UnsellItem                         // customer -> item: the order was cancelled
-	ShopControl                        // partition 0 -> all: an activation, a stop, a source's word
-	AnnounceSale                       // item -> sale at home: scheduled, moved or cancelled
-	WatchSale                          // sale -> sale at home: this partition has registered customers
-	TellSale                           // sale at home -> sale: what is true of it now
+	WatchItem    MessageType = iota + 1 // watch -> item: this partition has customers with an interest
+	Facts                               // item -> watch: what is true of the item now
+	JoinQueue                           // customer -> item: a place in the queue
+	LeaveQueue                          // customer -> item: no longer wanted
+	RejoinQueue                         // customer -> item: a parked customer can be told now
+	OfferUnit                           // item -> customer: a unit is yours if you can be told
+	AcceptOffer                         // customer -> item: told; the hold runs until Until
+	ReturnOffer                         // customer -> item: not now (parked) or not any more
+	EndOffer                            // item -> customer: the hold has ended
+	SellItem                            // customer -> item: an order took units
+	UnsellItem                          // customer -> item: the order was cancelled
+	ShopControl                         // partition 0 -> all: an activation, a stop, a source's word
+	AnnounceSale                        // item -> sale at home: scheduled, moved or cancelled
+	WatchSale                           // sale -> sale at home: this partition has registered customers
+	TellSale                            // sale at home -> sale: what is true of it now
 )
 
 // Message is what one entity tells another through the log. Which fields are

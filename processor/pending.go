@@ -41,7 +41,7 @@ func (p *Pending) encode(w *writer) {
 
 func (p *Pending) decode(r *reader) {
 	*p = Pending{
-		ID: r.str(), Moment: intern(r.view()), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
+		ID: r.str(), Moment: r.word(), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
 		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(),
 	}
 }
@@ -83,8 +83,13 @@ func (c *Customer) pending(id string) int {
 // a restart its owner asks for release again.
 func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
 	var hashes []uint64
-	for hash, h := range m.tables[CustomerKind] {
-		if c, ok := h.live.(*Customer); ok && len(c.Pending) > 0 || h.listed {
+	for hash, h := range m.memory.live[CustomerKind] {
+		if h.waits() {
+			hashes = append(hashes, hash)
+		}
+	}
+	for hash, f := range m.memory.frozen[CustomerKind] {
+		if f.flags&waitsFlag != 0 {
 			hashes = append(hashes, hash)
 		}
 	}

@@ -88,16 +88,10 @@ func (p *Profile) decode(r *reader) {
 	p.Reach, p.Blocked, p.Prefers = readStrings(r), readStrings(r), r.str()
 	p.Consents = make([]Consent, r.count(8))
 	for i := range p.Consents {
-		p.Consents[i] = Consent{intern(r.view()), intern(r.view()), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
+		p.Consents[i] = Consent{r.word(), r.word(), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
 	}
-	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = intern(r.view()), r.int(), r.int(), r.int()
+	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = r.word(), r.int(), r.int(), r.int()
 	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()
-	for i, s := range p.Reach {
-		p.Reach[i] = intern([]byte(s))
-	}
-	for i, s := range p.Blocked {
-		p.Blocked[i] = intern([]byte(s))
-	}
 }
 
 // deviceZoneMS is how long the zone of a device that was not seen again goes

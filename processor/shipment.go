@@ -61,7 +61,7 @@ func (s *Shipment) encode(w *writer) {
 }
 
 func (s *Shipment) decode(r *reader) {
-	*s = Shipment{ID: r.str(), Order: r.u64(), Status: intern(r.view()), Tracking: r.str()}
+	*s = Shipment{ID: r.str(), Order: r.u64(), Status: r.word(), Tracking: r.str()}
 	for _, n := range [...]*int64{&s.PromisedAt, &s.ShippedAt, &s.DeliveredAt, &s.StatusSaid, &s.TrackingSaid, &s.PromisedSaid, &s.LinesSaid} {
 		*n = r.int()
 	}

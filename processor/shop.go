@@ -121,7 +121,7 @@ func readStrings(r *reader) []string {
 	}
 	list := make([]string, n)
 	for i := range list {
-		list[i] = r.str()
+		list[i] = r.word()
 	}
 	return list
 }

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -166,9 +165,9 @@ func (wa *Watch) tell(m *Machine) {
 // that holds for the whole shop. It reads every watch of the partition, which
 // an activation or the kill switch is rare enough for.
 func (m *Machine) retell() {
-	hashes := slices.Collect(maps.Keys(m.tables[WatchKind]))
+	hashes := m.memory.hashes(WatchKind)
 	if err := m.store.Scan(uint8(WatchKind), func(hash uint64, _ []byte) error {
-		if m.tables[WatchKind][hash] == nil {
+		if !m.memory.has(WatchKind, hash) {
 			hashes = append(hashes, hash)
 		}
 		return nil

@@ -39,6 +39,7 @@ func (w *writer) bool(v bool) {
 // returns zero, so that a decoder checks once, at the end.
 type reader struct {
 	b   []byte
+	s   string // all of it again, when its strings may be parts of one copy
 	err error
 }
 
@@ -103,7 +104,24 @@ func (r *reader) view() []byte {
 	return v
 }
 
-func (r *reader) str() string { return string(r.view()) }
+func (r *reader) str() string {
+	if r.s == "" {
+		return string(r.view())
+	}
+	n := len(r.view())
+	end := len(r.s) - len(r.b)
+	return r.s[end-n : end]
+}
+
+// word reads a string that is a common one as a rule.
+func (r *reader) word() string {
+	was := *r
+	if s, ok := words[string(r.view())]; ok {
+		return s
+	}
+	*r = was
+	return r.str()
+}
 
 func (r *reader) bytes() []byte {
 	v := r.view()

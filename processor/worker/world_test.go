@@ -99,8 +99,15 @@ func (w *world) commit(part int, data []byte, expect uint64) (uint64, bool) {
 	return expect + 1, true
 }
 
-// open takes a partition over.
+// open takes a partition over. A store that holds nothing is given the state
+// before the first record, so that a machine cannot take for granted that what
+// it does not hold is nowhere, and asks the store.
 func (w *world) open(part int, store *memStore) *owner {
+	if store.now.mark == nil {
+		m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: len(w.logs)}, store)
+		require.NoError(w, err)
+		store.now.mark = m.BeginFlush(store.NewBatch())
+	}
 	var last []byte
 	if n := len(w.outs[part]); n > 0 {
 		last = w.outs[part][n-1]

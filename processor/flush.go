@@ -1,0 +1,140 @@
+package processor
+
+// BeginFlush starts a write-behind of everything that changed, as of now, into
+// w. It returns the mark to commit with it. FlushSome encodes the entities;
+// steps may run in between. Only one write-behind runs at a time: the caller
+// waits for FlushDone before the next.
+func (m *Machine) BeginFlush(w Writer) (mark []byte) {
+	m.writer = w
+	m.flushing, m.dirty = m.dirty, m.flushing[:0]
+	m.flush++
+	m.seen.flush(w, hourOf(m.shop.Now))
+	fired := m.shop.Now
+	if first, ok := m.timers.peek(); ok {
+		fired = min(fired, first.due)
+	}
+	w.FiredUpTo(fired)
+	out := writer{b: make([]byte, 0, 4096)}
+	m.shop.encode(&out)
+	return out.b
+}
+
+// FlushSome encodes up to n entities and reports whether it was the last.
+func (m *Machine) FlushSome(n int) (done bool) {
+	for ; n > 0 && len(m.flushing) > 0; n-- {
+		last := len(m.flushing) - 1
+		k := m.flushing[last]
+		m.flushing = m.flushing[:last]
+		if h, ok := m.memory.live[k.kind][k.hash]; ok {
+			if m.unwritten(h.flush, h.written) {
+				m.save(h)
+			}
+		} else if f, ok := m.memory.frozen[k.kind][k.hash]; ok && m.unwritten(f.flush, f.flags&writtenFlag != 0) {
+			m.saveFrozen(k, f)
+		}
+	}
+	return len(m.flushing) == 0
+}
+
+// unwritten reports whether the running write-behind has yet to come to an
+// entity.
+func (m *Machine) unwritten(flush uint32, written bool) bool {
+	return m.writer != nil && flush == m.flush-1 && !written
+}
+
+// FlushDone says that the write-behind is committed to the store.
+func (m *Machine) FlushDone() {
+	m.writer = nil
+	m.flushed = m.flush - 1
+	m.seen.flushed()
+}
+
+// save puts a live entity into the running write-behind.
+func (m *Machine) save(h *head) {
+	h.written = true
+	if h.gone {
+		m.writer.Delete(uint8(h.kind), h.hash)
+		return
+	}
+	m.memory.weigh(h) // it has grown since it was last looked at
+	h.listed = m.put(h.kind, h.hash, m.encoded(h), h.saved, h.due, h.listed, h.waits())
+	h.saved = h.due
+}
+
+// saveFrozen does the same for a frozen one.
+func (m *Machine) saveFrozen(k key, f frozen) {
+	value := m.memory.bytes.get(f.place, int(f.size))
+	r := reader{b: value[1:]} // behind the version
+	due := r.int()
+	f.flags |= writtenFlag
+	if m.put(k.kind, k.hash, value, f.saved, due, f.flags&listedFlag != 0, f.flags&waitsFlag != 0) {
+		f.flags |= listedFlag
+	} else {
+		f.flags &^= listedFlag
+	}
+	f.saved = due
+	m.memory.frozen[k.kind][k.hash] = f
+}
+
+// put writes an entity's value, moves its timer and its row in the list of
+// customers with pending actions, and returns whether it has one now.
+func (m *Machine) put(kind EntityKind, hash uint64, value []byte, saved, due int64, listed, waits bool) bool {
+	m.writer.Set(uint8(kind), hash, value)
+	if saved != due {
+		if saved != 0 {
+			m.writer.DeleteTimer(saved, uint8(kind), hash)
+		}
+		if due != 0 {
+			m.writer.SetTimer(due, uint8(kind), hash)
+		}
+	}
+	if listed != waits {
+		if waits {
+			m.writer.Set(uint8(OutboxKind), hash, nil)
+		} else {
+			m.writer.Delete(uint8(OutboxKind), hash)
+		}
+	}
+	return waits
+}
+
+// encoded returns a live entity as it is stored; valid until the next call.
+func (m *Machine) encoded(h *head) []byte {
+	w := writer{b: m.saveBuf[:0]}
+	h.write(&w)
+	m.saveBuf = w.b
+	return w.b
+}
+
+// Evict makes room: what was not used lately is frozen, and what was frozen
+// long ago is forgotten, if it is durable. It is called between records.
+func (m *Machine) Evict() {
+	mem := &m.memory
+	if mem.liveBytes <= mem.liveLimit && mem.liveBytes+mem.frozenBytes <= mem.limit {
+		return
+	}
+	clear(m.latest[:])
+	for tries := 3 * len(mem.ring); mem.liveBytes > mem.liveLimit && tries > 0; tries-- {
+		if mem.hand >= len(mem.ring) {
+			mem.hand = 0
+		}
+		h := mem.ring[mem.hand]
+		switch {
+		case h.used:
+			h.used = false
+			mem.weigh(h)
+			mem.hand++
+		case !h.gone:
+			mem.freeze(mem.hand, m.encoded(h))
+		case m.durable(h.flush):
+			mem.forgetLive(mem.hand)
+		default:
+			mem.hand++
+		}
+	}
+	mem.forgetOldest(m.durable)
+}
+
+// durable reports whether a change that went into a write-behind is in the
+// store.
+func (m *Machine) durable(flush uint32) bool { return flush <= m.flushed }
