@@ -192,9 +192,21 @@ func (d *Dispatcher) Cancel(actionID string) bool {
 func (d *Dispatcher) Drain(partition int) int {
 	n := 0
 	for _, l := range d.lanes {
-		n += l.drop(func(j *job) bool { return j.Partition == partition })
+		n += len(l.take(func(j *job) bool { return j.Partition == partition }))
 	}
 	return n
+}
+
+// Withdraw takes out the queued jobs of a partition that is about to move to
+// another process and returns them: no attempt was made of any. Attempts under
+// way go on and are reported.
+func (d *Dispatcher) Withdraw(partition int) (jobs []Job) {
+	for _, l := range d.lanes {
+		for _, j := range l.take(func(j *job) bool { return j.Partition == partition }) {
+			jobs = append(jobs, j.Job)
+		}
+	}
+	return jobs
 }
 
 // SetRate changes the rate of a channel, for providers whose limit is shared

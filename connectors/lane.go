@@ -260,13 +260,13 @@ func (l *lane) close(now time.Time) []Report {
 	return reports
 }
 
-// drop takes out the jobs for which the condition holds and reports nothing.
-func (l *lane) drop(condition func(*job) bool) int {
+// take takes out the jobs for which the condition holds and reports nothing.
+func (l *lane) take(condition func(*job) bool) []*job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := len(l.queue.takeAll(condition))
-	l.stats.Dropped += uint64(n)
-	return n
+	jobs := l.queue.takeAll(condition)
+	l.stats.Dropped += uint64(len(jobs))
+	return jobs
 }
 
 func (l *lane) cancel(action string) bool {

@@ -160,7 +160,7 @@ func (m *laneModel) cancel(t *rapid.T) {
 }
 
 func (m *laneModel) drain(*rapid.T) {
-	m.dropped += m.lane.drop(func(j *job) bool { return j.Partition == 1 })
+	m.dropped += len(m.lane.take(func(j *job) bool { return j.Partition == 1 }))
 	for id, j := range m.waiting {
 		if j.Partition == 1 {
 			delete(m.waiting, id)

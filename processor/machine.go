@@ -115,6 +115,10 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 // next Apply.
 func (m *Machine) Shop() *Shop { return &m.shop }
 
+// PassOver adds a step to those that are passed over. It is called before the
+// step is applied.
+func (m *Machine) PassOver(s Skip) { m.skips[s] = true }
+
 // At names the step being applied: where a panic came from.
 func (m *Machine) At() Skip { return Skip{m.shop.Position, m.index} }
 

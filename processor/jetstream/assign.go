@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -33,6 +34,22 @@ func Assign(kind string, workers []string, n int) []Place {
 		}
 	}
 	return places
+}
+
+// Rank orders workers by how much thing i of a kind wants each of them: the
+// first two are those of Assign.
+func Rank(kind string, workers []string, i int) []string {
+	ranked := slices.Clone(workers)
+	slices.SortFunc(ranked, func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case before(rank(kind, a, i), a, rank(kind, b, i), b):
+			return -1
+		}
+		return 1
+	})
+	return ranked
 }
 
 // rank is how much a thing wants a worker.

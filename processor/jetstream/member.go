@@ -47,8 +47,11 @@ type sighting struct {
 	at   time.Duration // log.now()
 }
 
-// beatsPerLease is how often a member is heard per lease.
-const beatsPerLease = 4
+// A member is heard and looks for who has fallen silent so often per lease.
+const (
+	beatsPerLease = 4
+	looksPerLease = 16
+)
 
 // Join makes this process a worker. id is a token (letters, digits, - and _)
 // no other process has; info is what the others should know, up to a few KB.
@@ -125,7 +128,10 @@ func (m *Member) Alive() bool {
 
 func (m *Member) alive() bool { return m.log.now()-m.acked <= m.lease }
 
-// Update tells the others something else.
+// Lease returns how long a silent member counts as alive.
+func (m *Member) Lease() time.Duration { return m.lease }
+
+// Update tells the others something else, at once.
 func (m *Member) Update(info []byte) {
 	m.mu.Lock()
 	m.info = bytes.Clone(info)
@@ -152,17 +158,21 @@ func (m *Member) run(sub *nats.Subscription) {
 	defer close(m.done)
 	defer m.log.release(m)
 	defer func() { _ = sub.Unsubscribe() }()
-	tick := time.NewTicker(m.lease / beatsPerLease)
+	tick := time.NewTicker(m.lease / looksPerLease)
 	defer tick.Stop()
-	for {
+	for said := m.log.now(); ; {
 		changed := false
 		select {
 		case msg := <-m.heard:
 			changed = m.hear(msg)
 		case <-tick.C:
-			m.say()
+			if m.log.now()-said >= m.lease/beatsPerLease {
+				said = m.log.now()
+				m.say()
+			}
 			changed = m.expire()
 		case <-m.beat:
+			said = m.log.now()
 			m.say()
 		case <-m.stop:
 			return

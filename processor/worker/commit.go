@@ -27,6 +27,7 @@ type commits struct {
 	expect    uint64   // sequence of the last commit record
 	confirmed frontier // what it stands for
 	at        int64    // when it was confirmed
+	hasty     bool     // positions are committed at once
 
 	flight struct {
 		data   []byte // the record
@@ -116,7 +117,7 @@ func (p *Partition) positionWanted(now int64) bool {
 	if at == c.confirmed.position && len(p.skips) == p.namedSkips {
 		return false
 	}
-	return p.flush.state == flushWaiting && p.flush.to > c.confirmed.position || now-c.at >= p.cfg.CommitEvery
+	return c.hasty || p.flush.state == flushWaiting && p.flush.to > c.confirmed.position || now-c.at >= p.cfg.CommitEvery
 }
 
 // slice returns how many bytes and outputs of what is to be cut fit a record.
@@ -184,7 +185,7 @@ func (p *Partition) CommitDone(seq uint64, now int64) ([]Effect, error) {
 	f.busy = false
 	c.expect, c.confirmed, c.at = seq, f.frontier, now
 	if n := len(p.points); n == 0 || p.points[n-1].position < f.position {
-		p.points, p.point = append(p.points[:0], point{f.position, f.hash}), 1
+		p.points, p.point = append(p.points[:0], point{f.position, f.step, f.hash}), 1
 	}
 	clear(c.effects)
 	c.effects = c.effects[:0]

@@ -16,8 +16,8 @@ type History struct {
 	skips  []processor.Skip
 }
 
-// point is where a commit record ends, and the hash there.
-type point struct{ position, hash uint64 }
+// point is where a commit record ends, and the step and hash there.
+type point struct{ position, step, hash uint64 }
 
 // Add takes the next commit record and its sequence in the log. Records of the
 // time before the state's position may be left out; the last may not.
@@ -31,7 +31,7 @@ func (h *History) Add(seq uint64, data []byte) error {
 			seq, c.Epoch, c.Position, h.seq, h.last.Epoch, h.last.Position)
 	}
 	if n := len(h.points); c.Position > 0 && (n == 0 || h.points[n-1].position < c.Position) {
-		h.points = append(h.points, point{c.Position, c.Hash})
+		h.points = append(h.points, point{c.Position, c.Step, c.Hash})
 	}
 	h.skips = append(h.skips, c.Skips...)
 	c.First, c.Count, c.Outputs = c.First+uint64(c.Count), 0, nil

@@ -18,10 +18,11 @@ import (
 	"onhand/state"
 )
 
-// loop runs one partition: it does what the Partition asks for, in turn, and
-// tells it what came of that. Nothing in it decides anything.
+// loop runs one partition, as its owner or its standby: it does what the
+// Partition asks for, in turn, and tells it what came of that. Nothing in it
+// decides anything.
 //
-//	mailbox -> read and apply -> commits, transfers, entries -> write-behind -> wait
+//	mailbox -> follow -> read and apply -> commits, transfers, entries -> write-behind -> wait
 type loop struct {
 	mailbox
 	w    *Worker
@@ -34,6 +35,9 @@ type loop struct {
 	timer  *time.Timer
 	jobs   sync.WaitGroup // reads and writes beside the loop
 
+	shadow         // of a standby
+	move   handing // to another worker
+
 	caughtUp bool // the reader had nothing when last asked
 	reopen   bool // after a poisoned step
 	draining bool // nothing is read any more
@@ -42,14 +46,14 @@ type loop struct {
 	evicted  time.Time
 	err      error // ends the loop
 
-	phase   atomic.Pointer[string]
-	records atomic.Uint64
-	steps   atomic.Uint64
-	lag     atomic.Int64 // ms, of the last record applied
-	stop    context.CancelFunc
-	moving  sync.Once
-	done    chan struct{}
-	ended   error // valid when done is closed
+	phase    atomic.Pointer[string]
+	underway atomic.Int64 // attempts given to the dispatcher and not reported
+	records  atomic.Uint64
+	steps    atomic.Uint64
+	lag      atomic.Int64 // ms, of the last record applied
+	stop     context.CancelFunc
+	done     chan struct{}
+	ended    error // valid when done is closed
 }
 
 // What one turn of a loop does at most, so that the next thing does not wait.
@@ -63,8 +67,9 @@ const (
 	evictEvery  = 100 * time.Millisecond
 )
 
-func newLoop(w *Worker, part int) *loop {
+func newLoop(w *Worker, part int, standby bool) *loop {
 	l := &loop{w: w, part: part, log: w.cfg.Logger.With("partition", part), done: make(chan struct{})}
+	l.standby.Store(standby)
 	l.wake = make(chan struct{}, 1)
 	l.enter("opening")
 	return l
@@ -72,7 +77,8 @@ func newLoop(w *Worker, part int) *loop {
 
 func (l *loop) enter(phase string) { l.phase.Store(&phase) }
 
-// run owns the partition until ctx ends, drain is done, or it fails.
+// run owns the partition, or stands by, until ctx ends, drain is done, or it
+// fails.
 func (l *loop) run(ctx context.Context) {
 	defer close(l.done)
 	defer func() {
@@ -89,9 +95,12 @@ func (l *loop) run(ctx context.Context) {
 	defer l.timer.Stop()
 	for ctx.Err() == nil && l.err == nil && (!l.draining || !l.p.Saved()) {
 		busy := l.mailbox.run()
+		busy = l.follow() || busy
 		busy = l.read() || busy
 		l.send()
 		busy = l.writeBehind() || busy
+		l.advance()
+		l.report()
 		if !busy && l.err == nil {
 			l.wait(ctx)
 		}
@@ -128,15 +137,19 @@ func (l *loop) tryOpen(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	h, err := claim(ctx, l.w.log, l.part, diskStore{l.store})
-	if err != nil {
-		return err
-	}
 	cfg := PartitionConfig{
 		Partition: l.part, Partitions: l.w.log.Partitions(), Memory: l.w.share(), Idempotent: l.w.idempotent,
 		FlushEvery: l.w.cfg.FlushEvery.Milliseconds(),
 	}
-	p, err := OpenPartition(cfg, diskStore{l.store}, h, l.now())
+	store := diskStore{l.store}
+	if l.standby.Load() {
+		return l.openStandby(ctx, cfg, store)
+	}
+	h, err := claim(ctx, l.w.log, l.part, store)
+	if err != nil {
+		return err
+	}
+	p, err := OpenPartition(cfg, store, h, l.now())
 	if err != nil {
 		return err
 	}
@@ -155,6 +168,9 @@ func (l *loop) close() {
 	l.mailbox.close()
 	if l.reader != nil {
 		l.reader.Stop()
+	}
+	if l.commits != nil {
+		l.commits.Stop()
 	}
 	l.jobs.Wait()
 	if l.w.dispatcher != nil {
@@ -188,7 +204,7 @@ func (l *loop) drain() {
 
 // read applies what has arrived, a burst at most.
 func (l *loop) read() (busy bool) {
-	if l.reopen && !l.reread() || l.draining || !l.healthy() || !l.p.Room() {
+	if l.reopen && !l.reread() || l.draining || l.move.quiet || !l.healthy() || !l.p.Room() {
 		return false
 	}
 	start := time.Now()
@@ -279,7 +295,7 @@ func (l *loop) healthy() bool {
 
 // send publishes what may be published.
 func (l *loop) send() {
-	if l.err != nil || l.p.Machine() == nil {
+	if l.err != nil || l.p.Machine() == nil || l.p.Following() {
 		return
 	}
 	now := l.now()
@@ -308,7 +324,7 @@ func (l *loop) send() {
 			done(err)
 		}
 	}
-	if record, ok := l.p.NextOwn(now, l.caughtUp && !l.draining); ok {
+	if record, ok := l.p.NextOwn(now, l.caughtUp && !l.draining && !l.move.quiet); ok {
 		done := func(seq uint64, err error) {
 			if err != nil {
 				l.retry("entry of the partition's own", err, func() { l.p.OwnDone(0) })
@@ -374,6 +390,7 @@ func (l *loop) effects(effects []Effect, err error) {
 		case Cancel:
 			if l.w.dispatcher != nil && l.w.dispatcher.Cancel(e.ActionID) {
 				l.w.underway.Add(-1)
+				l.underway.Add(-1)
 			}
 		case Letter:
 			l.w.letters.put(stepLetter(l.part, &e.Dead, l.now()))
@@ -385,11 +402,17 @@ func (l *loop) attempt(e *Effect) {
 	if l.w.dispatcher == nil {
 		return
 	}
+	if l.move.to != "" {
+		l.p.NotAttempted(*e, "moving", l.w.cfg.Clock())
+		return
+	}
 	l.w.submitted.Add(1)
 	l.w.underway.Add(1)
+	l.underway.Add(1)
 	err := l.w.dispatcher.Submit(connectors.Job{Partition: l.part, Decision: e.Decision, Attempt: e.Number})
 	if err != nil {
 		l.w.underway.Add(-1)
+		l.underway.Add(-1)
 	}
 	switch {
 	case errors.Is(err, connectors.ErrFull):
@@ -439,13 +462,19 @@ func (l *loop) wait(ctx context.Context) {
 	if at := l.p.NextWake(); at != 0 {
 		sleep = max(0, time.Duration(at-l.now())*time.Millisecond)
 	}
-	ready := l.reader.Ready()
-	if l.paused != nil || !l.p.Room() || l.draining || l.reopen {
-		ready, sleep = nil, healthEvery/10
+	ready, commits := l.reader.Ready(), l.followable()
+	switch {
+	case l.paused != nil || l.draining || l.move.to != "" || l.reopen:
+		ready, sleep = nil, min(sleep, healthEvery/10)
+	case l.p.Following() && l.p.Level():
+		ready = nil // until more is committed
+	case !l.p.Room():
+		ready, sleep = nil, min(sleep, healthEvery/10)
 	}
 	l.timer.Reset(max(sleep, 100*time.Microsecond))
 	select {
 	case <-ready:
+	case <-commits:
 	case <-l.wake:
 	case <-l.timer.C:
 	case <-ctx.Done():

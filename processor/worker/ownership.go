@@ -2,26 +2,34 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
+	"onhand/processor"
 	"onhand/processor/jetstream"
 )
 
 const (
-	handOver   = 10 * time.Second // for a partition that moves to say and save what it has
 	fencedWait = time.Second      // before a partition is taken back from who has fenced us
+	leaveWait  = 10 * time.Second // for the heirs of a worker that leaves
+	maxMoves   = 2                // partitions that move to another worker at once, for balance
+	maxLeaving = 8                // and from a worker that leaves
 )
 
-// govern keeps this worker running what falls to it: the members of the
-// deployment are placed by the same rule everywhere. Who is a member is a hint;
-// the commit records say who owns.
+// govern keeps this worker running what falls to it. Who is a member, and what
+// the members say of their partitions, is a hint; the commit records say who
+// owns.
 func (w *Worker) govern() {
+	tick := time.NewTicker(w.member.Lease() / 4)
+	defer tick.Stop()
 	for {
 		w.settle()
 		select {
 		case <-w.member.Changes():
 		case <-w.again:
+		case <-tick.C:
 		case <-w.ctx.Done():
 			return
 		case <-w.quit:
@@ -30,30 +38,45 @@ func (w *Worker) govern() {
 	}
 }
 
-// settle starts and stops partitions and shards as they are placed.
+// settle says how the partitions stand here, and starts, stops and moves
+// partitions and shards as they are placed.
 func (w *Worker) settle() {
-	var workers []string
-	for _, x := range w.member.Workers() {
-		workers = append(workers, x.ID)
-	}
+	peers := peersOf(w.member.Workers())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
 		return
 	}
-	w.owners = jetstream.Assign("partition", workers, w.log.Partitions())
-	for part, place := range w.owners {
-		l, mine := w.loops[part], place.Owner == w.cfg.ID
-		switch {
-		case mine && l == nil && w.failed[part] == nil:
-			w.start(part)
-		case !mine && l != nil:
-			l.moveAway()
-		case !mine:
-			delete(w.failed, part)
+	mine := w.bulletin()
+	w.tell(mine)
+	known := false
+	for i := range peers {
+		if peers[i].id == w.cfg.ID {
+			peers[i].bulletin, known = mine, true
 		}
 	}
-	for i, place := range jetstream.Assign("shard", workers, w.log.Shards()) {
+	if !known {
+		peers = append(peers, peer{w.cfg.ID, mine})
+	}
+	w.seats = seats(peers, w.log.Partitions())
+	moving := 0
+	for _, l := range w.loops {
+		if l.move.begun.Load() {
+			moving++
+		}
+	}
+	for part := range w.seats {
+		if w.place(part, moving) {
+			moving++
+		}
+	}
+	var staying []string
+	for i := range peers {
+		if !peers[i].Leaving {
+			staying = append(staying, peers[i].id)
+		}
+	}
+	for i, place := range jetstream.Assign("shard", staying, w.log.Shards()) {
 		s, mine := w.shards[i], place.Owner == w.cfg.ID
 		switch {
 		case mine && s == nil:
@@ -64,9 +87,87 @@ func (w *Worker) settle() {
 	}
 }
 
-// start runs a partition. mu is held.
-func (w *Worker) start(part int) {
-	l := newLoop(w, part)
+// place makes this worker what it should be to a partition. It reports whether
+// the partition begins to move away; moving is how many do already. mu is held.
+func (w *Worker) place(part, moving int) bool {
+	s, l, me := &w.seats[part], w.loops[part], w.cfg.ID
+	limit := maxMoves
+	if w.leaving {
+		limit = maxLeaving
+	}
+	switch {
+	case l == nil:
+		if w.failed[part] == nil && !w.leaving && (s.Owner == me || s.Standby == me) {
+			w.start(part, s.Owner != me)
+		}
+	case l.standby.Load():
+		switch {
+		case s.Owner == me:
+			l.post(l.takeOver)
+		case s.Standby != me && (s.ready || s.Standby == ""):
+			l.stop() // there is another one
+		}
+	case s.holder != me:
+		if heir := l.move.heir.Load(); heir != nil && *heir == s.holder {
+			l.stop() // it has moved
+		} else {
+			l.post(func() { l.fail(ErrFenced) })
+		}
+	case s.Owner == me && s.Wanted != me && s.Wanted == s.Standby && s.ready && moving < limit && !l.move.begun.Load():
+		l.move.begun.Store(true)
+		to := s.Wanted
+		return l.post(func() { l.handOver(to) })
+	}
+	return false
+}
+
+// bulletin returns how the partitions stand here. mu is held.
+func (w *Worker) bulletin() bulletin {
+	b := bulletin{Code: processor.CodeVersion, Leaving: w.leaving}
+	for part := range w.log.Partitions() {
+		if l := w.loops[part]; l != nil {
+			b.Stands = append(b.Stands, l.stand())
+		} else if err := w.failed[part]; err != nil && !errors.Is(err, ErrFenced) {
+			b.Stands = append(b.Stands, stand{Partition: part, Role: fails})
+		}
+	}
+	return b
+}
+
+// stand returns how the partition stands here.
+func (l *loop) stand() stand {
+	s := stand{Partition: l.part, Role: owns, Position: l.position.Load(), Saved: l.flushed.Load(), Level: l.level.Load()}
+	if l.standby.Load() {
+		s.Role = follows
+		return s
+	}
+	s.Epoch = l.epoch.Load()
+	if heir := l.move.heir.Load(); heir != nil {
+		s.Heir = *heir
+	}
+	return s
+}
+
+// tell tells the others how the partitions stand here: at once when something
+// but a position is new, else with every heartbeat. mu is held.
+func (w *Worker) tell(b bulletin) {
+	now := time.Now()
+	plain := bulletin{b.Code, b.Leaving, slices.Clone(b.Stands)}
+	for i := range plain.Stands {
+		plain.Stands[i].Position, plain.Stands[i].Saved = 0, 0
+	}
+	if now.Sub(w.toldAt) < w.member.Lease()/5 && plain.Leaving == w.told.Leaving && slices.Equal(plain.Stands, w.told.Stands) {
+		return
+	}
+	w.toldAt, w.told = now, plain
+	if data, err := json.Marshal(b); err == nil {
+		w.member.Update(data)
+	}
+}
+
+// start runs a partition, as its owner or as a standby. mu is held.
+func (w *Worker) start(part int, standby bool) {
+	l := newLoop(w, part, standby)
 	ctx, cancel := context.WithCancel(w.ctx)
 	l.stop = cancel
 	w.loops[part] = l
@@ -75,15 +176,41 @@ func (w *Worker) start(part int) {
 		cancel()
 		w.endedLoop(l)
 	})
+	w.lookAgain() // the others hear of it
 }
 
-// moveAway ends a loop whose partition falls to another worker.
-func (l *loop) moveAway() {
-	l.moving.Do(func() {
-		l.log.Info("partition moves away")
-		l.post(l.drain)
-		time.AfterFunc(handOver, l.stop)
-	})
+// leave hands over what can be handed over.
+func (w *Worker) leave(ctx context.Context) {
+	w.mu.Lock()
+	w.leaving = true
+	w.mu.Unlock()
+	w.lookAgain()
+	limit := time.NewTimer(leaveWait)
+	defer limit.Stop()
+	for w.heirs() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// heirs reports whether a partition that is owned here can still be handed
+// over.
+func (w *Worker) heirs() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for part, l := range w.loops {
+		if !l.standby.Load() && part < len(w.seats) && w.seats[part].Standby != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // endedLoop takes note of the end of a loop.

@@ -82,6 +82,7 @@ type Partition struct {
 	inherited uint64 // outputs below are the earlier owner's
 	reviewed  uint64 // outputs below were looked at when they were inherited
 	live      bool   // the earlier owner's position was reached
+	following bool   // a standby: see Follow
 
 	// Steps passed over: all, and how many of them are in commit records.
 	skips      []processor.Skip
@@ -103,13 +104,16 @@ const maxOwed = 8 << 20
 // caller's own fence (see Fence) being the last record. Next says where to read
 // the log from.
 func OpenPartition(cfg PartitionConfig, store Store, h *History, now int64) (*Partition, error) {
+	return openPartition(cfg, store, h, now, false)
+}
+
+func openPartition(cfg PartitionConfig, store Store, h *History, now int64, following bool) (*Partition, error) {
 	cfg = cfg.withDefaults()
 	if h.last.Code > processor.CodeVersion {
-		return nil, fmt.Errorf("worker: partition %d was committed by a newer program (decisions of version %d, this one makes %d): run that one",
-			cfg.Partition, h.last.Code, processor.CodeVersion)
+		return nil, newerCode(cfg.Partition, h.last.Code)
 	}
 	p := &Partition{
-		cfg: cfg, store: store,
+		cfg: cfg, store: store, following: following,
 		points: h.points, high: h.last.Position, skips: slices.Clone(h.skips), namedSkips: len(h.skips),
 		boxes: make([]outbox, cfg.Partitions),
 	}
@@ -126,6 +130,11 @@ func OpenPartition(cfg PartitionConfig, store Store, h *History, now int64) (*Pa
 		return nil, err
 	}
 	return p, nil
+}
+
+func newerCode(part int, code uint64) error {
+	return fmt.Errorf("worker: partition %d was committed by a newer program (decisions of version %d, this one makes %d): run that one",
+		part, code, processor.CodeVersion)
 }
 
 // open makes a machine on the last write-behind.
@@ -178,8 +187,11 @@ func (p *Partition) Live() bool { return p.live && p.m != nil && p.m.Shop().Posi
 func (p *Partition) Epoch() uint64 { return p.commit.epoch }
 
 // Room reports whether Apply may go on. It may not while too much waits to be
-// committed or published.
+// committed or published; in a standby, beyond the last commit record.
 func (p *Partition) Room() bool {
+	if p.following && p.Next() > p.high {
+		return false
+	}
 	return len(p.out.Buf) < 4*p.cfg.CommitBytes && p.owed < maxOwed
 }
 
@@ -237,6 +249,10 @@ func (p *Partition) failed(cause any) error {
 			return p.stop(fmt.Errorf("worker: partition %d, record %d: %w", p.cfg.Partition, at.Position, err))
 		}
 	}
+	if p.following {
+		return p.stop(fmt.Errorf("worker: partition %d: the standby fails at step %d of record %d, which the owner has applied: %v\n%s",
+			p.cfg.Partition, at.Index, at.Position, cause, debug.Stack()))
+	}
 	if slices.Contains(p.skips, at) {
 		return p.stop(&PoisonError{p.cfg.Partition, at, cause})
 	}
@@ -265,7 +281,7 @@ func (p *Partition) compare() error {
 	s := p.m.Shop()
 	for ; p.point < len(p.points) && p.points[p.point].position <= s.Position; p.point++ {
 		x := p.points[p.point]
-		if x.position == s.Position && x.hash != s.Hash {
+		if x.position == s.Position && (x.step != s.Step || x.hash != s.Hash) {
 			return p.stop(&DivergedError{p.cfg.Partition, s.Position, x.hash, s.Hash})
 		}
 	}
@@ -323,7 +339,7 @@ func (p *Partition) recall(o processor.Output, n uint64) error {
 // goLive asks once, when all that was committed is replayed, for the release
 // of every action that has no outcome.
 func (p *Partition) goLive() error {
-	if p.live || p.m.Shop().Position < p.high {
+	if p.live || p.following || p.m.Shop().Position < p.high {
 		return nil
 	}
 	p.live = true

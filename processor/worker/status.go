@@ -12,7 +12,7 @@ type PartitionStatus struct {
 	Partition int    `json:"partition"`
 	Owner     string `json:"owner"`
 	Standby   string `json:"standby,omitempty"`
-	Phase     string `json:"phase"`            // elsewhere, opening, replaying, live, paused, stopped
+	Phase     string `json:"phase"`            // elsewhere, opening, replaying, live, paused, stopped; here as a standby: following, standby
 	Reason    string `json:"reason,omitempty"` // of paused or stopped
 
 	Epoch     uint64 `json:"epoch,omitempty"`
@@ -37,11 +37,14 @@ func (w *Worker) Status(ctx context.Context) []PartitionStatus {
 	w.mu.Lock()
 	for i := range all {
 		all[i] = PartitionStatus{Partition: i, Phase: "elsewhere"}
-		if i < len(w.owners) {
-			all[i].Owner, all[i].Standby = w.owners[i].Owner, w.owners[i].Standby
+		if i < len(w.seats) {
+			all[i].Owner, all[i].Standby = w.seats[i].Owner, w.seats[i].Standby
 		}
 		if err := w.failed[i]; err != nil {
-			all[i].Phase, all[i].Reason = "stopped", err.Error()
+			all[i].Reason = err.Error()
+			if all[i].Owner == "" || all[i].Owner == w.cfg.ID {
+				all[i].Phase = "stopped"
+			}
 		}
 	}
 	w.mu.Unlock()
@@ -110,7 +113,7 @@ func (w *Worker) WaitIdle(ctx context.Context) error {
 // idle asks all partitions and then the ends of their logs. A message that
 // one of them sent before it was asked is in the log of the other by then.
 func (w *Worker) idle(ctx context.Context) (bool, error) {
-	loops := w.running()
+	loops := w.owned()
 	submitted := w.submitted.Load()
 	if len(loops) == 0 || w.underway.Load() > 0 {
 		return false, ctx.Err()
@@ -140,7 +143,7 @@ func (w *Worker) idle(ctx context.Context) (bool, error) {
 // partition has a timer due or asks for a release; 0 when there is none.
 func (w *Worker) NextWake(ctx context.Context) (int64, error) {
 	earliest := int64(0)
-	for _, l := range w.running() {
+	for _, l := range w.owned() {
 		err := l.ask(ctx, func(p *Partition) {
 			if p.Machine() == nil {
 				return
@@ -205,7 +208,7 @@ type Metrics struct {
 	Poisoned      uint64 // steps passed over
 	Fenced        uint64 // partitions lost to another owner's commit
 
-	Partitions map[int]PartitionMetrics // those that run here
+	Partitions map[int]PartitionMetrics // those that run here, standbys among them
 }
 
 // PartitionMetrics are the figures of a partition since it was opened here.

@@ -11,34 +11,63 @@ import (
 
 // claim takes a partition over: it puts a fence behind the last commit record,
 // so that no commit of an earlier owner can follow, and reads what was
-// committed since the position of the state. Only an acknowledgement of a fence
-// of its own makes this process the owner: the bytes of another's may be equal.
+// committed since the position of the state.
 func claim(ctx context.Context, log *jetstream.Log, part int, store Store) (*History, error) {
 	state, err := positionOf(store, part, log.Partitions())
 	if err != nil {
 		return nil, err
 	}
-	var fence uint64
-	for fence == 0 {
-		seq, last, err := log.LastCommit(ctx, part)
-		if err != nil {
-			return nil, err
-		}
-		record, err := Fence(last)
-		if err != nil {
-			return nil, err
-		}
-		fence, err = log.Commit(ctx, part, record, seq)
-		var fenced *jetstream.FencedError
-		if err != nil && !errors.As(err, &fenced) && !errors.Is(err, jetstream.ErrUnknown) || ctx.Err() != nil {
-			return nil, errors.Join(err, ctx.Err())
-		}
-	}
-	from, err := firstAfter(ctx, log, part, fence, state)
+	seq, err := fence(ctx, log, part)
 	if err != nil {
 		return nil, err
 	}
-	return readHistory(ctx, log, part, from, fence)
+	return historySince(ctx, log, part, state, seq)
+}
+
+// fence puts a fence behind the last commit record and returns its sequence.
+// Only an acknowledgement of a fence of its own makes this process the owner:
+// the bytes of another's may be equal.
+func fence(ctx context.Context, log *jetstream.Log, part int) (uint64, error) {
+	for {
+		last, data, err := log.LastCommit(ctx, part)
+		if err != nil {
+			return 0, err
+		}
+		record, err := Fence(data)
+		if err != nil {
+			return 0, err
+		}
+		seq, err := log.Commit(ctx, part, record, last)
+		var fenced *jetstream.FencedError
+		if err != nil && !errors.As(err, &fenced) && !errors.Is(err, jetstream.ErrUnknown) || ctx.Err() != nil {
+			return 0, errors.Join(err, ctx.Err())
+		}
+		if err == nil {
+			return seq, nil
+		}
+	}
+}
+
+// soFar reads what was committed since the position of the state, without
+// taking the partition over.
+func soFar(ctx context.Context, log *jetstream.Log, part int, store Store) (*History, error) {
+	state, err := positionOf(store, part, log.Partitions())
+	if err != nil {
+		return nil, err
+	}
+	last, _, err := log.LastCommit(ctx, part)
+	if err != nil || last == 0 {
+		return &History{}, err
+	}
+	return historySince(ctx, log, part, state, last)
+}
+
+func historySince(ctx context.Context, log *jetstream.Log, part int, state, last uint64) (*History, error) {
+	from, err := firstAfter(ctx, log, part, last, state)
+	if err != nil {
+		return nil, err
+	}
+	return readHistory(ctx, log, part, from, last)
 }
 
 // markOnly is a store without its timers, to look at the mark cheaply.

@@ -76,7 +76,7 @@ func (p *Partition) list(q int) {
 // NextTransfer returns a record to publish in the log of another partition. It
 // is valid until TransferDone is called for that partition.
 func (p *Partition) NextTransfer(now int64) (receiver int, record []byte, ok bool) {
-	if len(p.ready) == 0 || p.stopped != nil {
+	if len(p.ready) == 0 || p.stopped != nil || p.following {
 		return 0, nil, false
 	}
 	q := p.ready[0]
@@ -86,6 +86,21 @@ func (p *Partition) NextTransfer(now int64) (receiver int, record []byte, ok boo
 	record = b.parcels[0].record
 	processor.AppendRecordHeader(record[:0], now)
 	return q, record, true
+}
+
+// told takes the word of a commit record that the messages up to number are in
+// the receiver's log: the owner whose partition is followed has put them there.
+func (p *Partition) told(receiver int, number uint64) {
+	b := &p.boxes[receiver]
+	b.acked, b.queued = max(b.acked, number), max(b.queued, number)
+	n := 0
+	for ; n < len(b.parcels) && b.parcels[n].last <= number; n++ {
+		p.owed -= len(b.parcels[n].record) - processor.RecordHeaderBytes
+	}
+	if b.parcels = slices.Delete(b.parcels, 0, n); len(b.parcels) == 0 && b.listed {
+		b.listed = false
+		p.ready = slices.DeleteFunc(p.ready, func(q int) bool { return q == receiver })
+	}
 }
 
 // TransferDone says whether the record in flight to a partition is in its log.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type Config struct {
 }
 
 // Worker is a process of the deployment: it owns some of the partitions and
-// ingest shards, and runs them. Its methods may be called from any goroutine.
+// ingest shards, and runs them, and stands by for others. Its methods may be called from any goroutine.
 type Worker struct {
 	cfg        Config
 	log        *jetstream.Log
@@ -55,12 +56,15 @@ type Worker struct {
 
 	mu     sync.Mutex
 	loops  map[int]*loop
-	failed map[int]error // partitions that stopped; not started again while assigned here
-	owners []jetstream.Place
+	failed map[int]error // partitions that stopped; not started again here
+	seats  []seat
 	shards map[int]*shard
+	told   bulletin // last one, without positions
+	toldAt time.Time
 	again  chan struct{} // look at the assignment again
 	quit   chan struct{} // govern ends
-	ended  bool
+
+	leaving, ended bool
 }
 
 // New prepares a worker. Start starts it.
@@ -126,18 +130,23 @@ func (w *Worker) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the worker in order: intake from shards, deliveries, partitions
-// with what they have still to say and to save, membership. What is not done
+// Close stops the worker in order: partitions move to their standbys, and then
+// what is left ends: intake from shards, deliveries, partitions with what they
+// have still to say and to save, membership. What is not done
 // when ctx ends is left to the next owner. Calling it again does nothing.
 func (w *Worker) Close(ctx context.Context) error {
 	w.mu.Lock()
-	ended := w.ended
-	w.ended = true
+	closing := w.leaving
+	w.leaving = true
 	w.mu.Unlock()
-	if ended || w.cancel == nil {
+	if closing || w.cancel == nil {
 		return nil
 	}
 	defer w.shared.Close()
+	w.leave(ctx)
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
 	close(w.quit)
 	abandon := context.AfterFunc(ctx, w.cancel)
 	defer abandon()
@@ -152,6 +161,9 @@ func (w *Worker) Close(ctx context.Context) error {
 		err = w.dispatcher.Close(ctx)
 	}
 	for _, l := range loops {
+		if l.standby.Load() {
+			l.stop()
+		}
 		l.post(l.drain)
 	}
 	for _, s := range shards {
@@ -172,19 +184,26 @@ func (w *Worker) Close(ctx context.Context) error {
 // share returns how much memory a partition may have.
 func (w *Worker) share() int64 {
 	n := max(1, len(w.member.Workers()))
-	owned := (w.log.Partitions() + n - 1) / n
-	return w.cfg.Memory / int64(owned)
+	here := (w.log.Partitions()*min(n, 2) + n - 1) / n // owned, or stood by for
+	return w.cfg.Memory / int64(here)
 }
 
 // report gives the outcome of an attempt to its partition. When the partition
-// has moved on, its new owner asks about the action itself.
+// has moved on, what became of the attempt is put into its log all the same;
+// about a retry the new owner thinks itself.
 func (w *Worker) report(r connectors.Report) {
 	defer w.underway.Add(-1)
 	w.mu.Lock()
 	l := w.loops[r.Partition]
 	w.mu.Unlock()
-	if l != nil {
+	switch {
+	case l != nil && !l.standby.Load():
+		l.underway.Add(-1)
 		l.post(func() { l.p.Report(r) })
+	case r.Delivery != processor.Retry:
+		record := processor.AppendRecordHeader(nil, w.cfg.Clock().UnixMilli())
+		record = processor.AppendRecordEntry(record, processor.AppendOutcome(nil, r.Customer, r.ActionID, r.Attempt, r.Delivery, r.Code))
+		_ = w.log.AppendAsync(r.Partition, record, func(uint64, error) {})
 	}
 }
 
@@ -195,6 +214,7 @@ func (w *Worker) Nudge() {
 	}
 }
 
+// running returns the loops of this worker, those of standbys among them.
 func (w *Worker) running() []*loop {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,6 +225,11 @@ func (w *Worker) running() []*loop {
 		}
 	}
 	return all
+}
+
+// owned returns the loops of the partitions that this worker owns.
+func (w *Worker) owned() []*loop {
+	return slices.DeleteFunc(w.running(), func(l *loop) bool { return l.standby.Load() })
 }
 
 // Ask runs f on a partition's state between two steps, and waits for it. f must
@@ -228,7 +253,7 @@ func (w *Worker) ask(ctx context.Context, partition int, f func(*Partition)) err
 	w.mu.Lock()
 	l, why := w.loops[partition], w.failed[partition]
 	w.mu.Unlock()
-	if l == nil {
+	if l == nil || l.standby.Load() {
 		return errors.Join(fmt.Errorf("%w (partition %d)", ErrNotOwned, partition), why)
 	}
 	return l.ask(ctx, f)

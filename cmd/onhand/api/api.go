@@ -159,10 +159,25 @@ func Live(p worker.PartitionStatus) bool {
 	return p.Phase == "live" || p.Phase == "replaying" && p.Epoch > 0 && p.Position >= p.Committed
 }
 
-// Ready reports why a worker cannot serve yet, nil when it can: the log is
+// Ready reports why a worker is not what it should be yet, nil when it is: it
+// serves, and what it stands by for is level with its owners. A restart of many
+// workers waits for that before it goes on to the next one.
+func Ready(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
+	if err := Serves(ctx, log, w); err != nil {
+		return err
+	}
+	for _, p := range w.Status(ctx) {
+		if p.Phase == "following" {
+			return fmt.Errorf("the standby of partition %d is catching up", p.Partition)
+		}
+	}
+	return nil
+}
+
+// Serves reports why a worker cannot serve yet, nil when it can: the log is
 // connected, the partitions that fall to it are live, and rules are in force in
 // each of them.
-func Ready(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
+func Serves(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
 	if !log.Connected() {
 		return errors.New("the log cannot be reached")
 	}
@@ -170,7 +185,7 @@ func Ready(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
 		switch {
 		case p.Owner == "":
 			return errors.New("partitions have not been shared out yet")
-		case p.Phase == "elsewhere":
+		case p.Phase == "elsewhere" || p.Phase == "standby" || p.Phase == "following":
 			continue
 		case !Live(p):
 			return errors.New(strings.TrimSpace(fmt.Sprintf("partition %d is %s %s", p.Partition, p.Phase, p.Reason)))

@@ -36,7 +36,7 @@ type Partition struct {
 	Partition int     `json:"partition"`
 	Owner     string  `json:"owner"` // address of the worker
 	Standby   string  `json:"standby,omitempty"`
-	Phase     string  `json:"phase"` // opening, replaying, live, paused, stopped, elsewhere
+	Phase     string  `json:"phase"` // opening, replaying, live, paused, stopped, following, standby, elsewhere
 	Reason    string  `json:"reason,omitempty"`
 	Epoch     uint64  `json:"epoch"`
 	Position  uint64  `json:"position"` // last record applied
@@ -110,7 +110,7 @@ func (a *API) complete(r *http.Request, all []Partition) {
 	defer cancel()
 	owners := map[string][]int{}
 	for i, p := range all {
-		if p.Phase == "elsewhere" {
+		if p.Phase == "elsewhere" || p.Phase == "standby" || p.Phase == "following" {
 			owners[p.Owner] = append(owners[p.Owner], i)
 		}
 	}
@@ -122,8 +122,11 @@ func (a *API) complete(r *http.Request, all []Partition) {
 				return
 			}
 			for _, i := range mine {
-				if s.Partitions[i].Phase != "elsewhere" {
-					all[i] = s.Partitions[i]
+				if p := s.Partitions[i]; p.Phase != "elsewhere" && p.Phase != "standby" && p.Phase != "following" {
+					if p.Reason == "" { // why this one does not stand by
+						p.Reason = all[i].Reason
+					}
+					all[i] = p
 				}
 			}
 		})

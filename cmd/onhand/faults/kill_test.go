@@ -184,7 +184,7 @@ func testKillPool(t *testing.T) {
 	shared := func() {
 		t.Helper()
 		waitFor(t, 20*time.Second, "the services to share the partitions", func() string {
-			if n, m := len(services[0].live()), len(services[1].live()); n+m != partitions {
+			if n, m := len(services[0].live()), len(services[1].live()); n+m != partitions || n == 0 || m == 0 {
 				return fmt.Sprintf("%d and %d are live", n, m)
 			}
 			return ""

@@ -147,7 +147,7 @@ func (s *Service) serve(o Options, id string) {
 	inlet := collector.New(collector.Config{
 		Keys: c.Keys.Write, Currency: s.Rules.Currency, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
-	}, &appender{intake: intake, ready: func(ctx context.Context) error { return api.Ready(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
+	}, &appender{intake: intake, ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),

@@ -1,0 +1,237 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pulse has a customer in every partition leave a cart every few milliseconds
+// and watches the commit records: how long the longest time is without a
+// decision. Decisions come a second after the carts.
+type pulse struct {
+	log  *jetstream.Log
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu   sync.Mutex
+	last []time.Time
+	gaps []time.Duration
+}
+
+func startPulse(t testing.TB, log *jetstream.Log) *pulse {
+	ctx, stop := context.WithCancel(context.Background())
+	n := log.Partitions()
+	p := &pulse{log: log, stop: stop, last: make([]time.Time, n), gaps: make([]time.Duration, n)}
+	const each = 64 // customers of a partition
+	ids := make([][]string, n)
+	for i, left := 0, n*each; left > 0; i++ {
+		id := fmt.Sprint("pulse-", i)
+		if part := processor.PartitionOf(processor.Hash(id), n); len(ids[part]) < each {
+			ids[part] = append(ids[part], id)
+			left--
+		}
+	}
+	in := NewIntake(log)
+	p.done.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			var events []processor.Event
+			for _, list := range ids {
+				e := added(list[i%each], "phone")
+				e.MessageID, e.CartID = fmt.Sprint("m", i, e.UserID), fmt.Sprint("c", i)
+				events = append(events, e)
+			}
+			for in.Append(ctx, events) != nil && ctx.Err() == nil {
+				time.Sleep(5 * time.Millisecond)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	for part := range n {
+		last, _, err := log.LastCommit(soon(t), part)
+		require.NoError(t, err)
+		r, err := log.ReadCommits(part, last+1)
+		require.NoError(t, err)
+		p.done.Go(func() {
+			defer r.Stop()
+			for {
+				m, err := r.Next(ctx)
+				if err != nil {
+					return
+				}
+				c, err := processor.ParseCommit(m.Data)
+				if err != nil {
+					panic(err)
+				}
+				decided := false
+				for rest := c.Outputs; len(rest) > 0 && !decided; {
+					var o processor.Output
+					if o, rest, err = processor.NextOutput(rest); err != nil {
+						panic(err)
+					}
+					decided = o.Type == processor.DecisionOutput
+				}
+				if !decided {
+					continue
+				}
+				now := time.Now()
+				p.mu.Lock()
+				if !p.last[part].IsZero() {
+					p.gaps[part] = max(p.gaps[part], now.Sub(p.last[part]))
+				}
+				p.last[part] = now
+				p.mu.Unlock()
+			}
+		})
+	}
+	t.Cleanup(p.end)
+	return p
+}
+
+// longest returns the longest gap of each partition.
+func (p *pulse) longest() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]time.Duration(nil), p.gaps...)
+}
+
+func (p *pulse) end() {
+	p.stop()
+	p.done.Wait()
+}
+
+// beating waits until every partition decides.
+func (p *pulse) beating(t testing.TB) {
+	t.Helper()
+	waitFor(t, "decisions", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, at := range p.last {
+			if time.Since(at) > 100*time.Millisecond {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// forget forgets the gaps so far.
+func (p *pulse) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.gaps)
+}
+
+// once fails when an action was decided twice, or the commit records are not
+// what an undisturbed replay gives.
+func once(t testing.TB, log *jetstream.Log) {
+	t.Helper()
+	for id, n := range sent(t, log) {
+		require.Equal(t, 1, n, id)
+	}
+	for part := range log.Partitions() {
+		same(t, log, part)
+	}
+}
+
+// same compares the commit records of a partition with an undisturbed replay.
+func same(t testing.TB, log *jetstream.Log, part int) {
+	t.Helper()
+	seq, _, err := log.LastCommit(soon(t), part)
+	require.NoError(t, err)
+	h := &History{}
+	var got []byte
+	for s := uint64(1); s <= seq; s++ {
+		data, err := log.CommitAt(soon(t), part, s)
+		require.NoError(t, err)
+		require.NoError(t, h.Add(s, data))
+		c, err := processor.ParseCommit(data)
+		require.NoError(t, err)
+		got = append(got, c.Outputs...)
+	}
+	m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: log.Partitions(), Memory: 1 << 30, Skips: h.skips}, newMemStore())
+	require.NoError(t, err)
+	r, err := log.Read(part, 1)
+	require.NoError(t, err)
+	defer r.Stop()
+	var want processor.Outputs
+	for m.Shop().Position < h.Position() {
+		x, err := r.Next(soon(t))
+		require.NoError(t, err)
+		m.Apply(x.Seq, x.Stamp, x.Data, &want)
+	}
+	require.Equal(t, m.Shop().Hash, h.last.Hash, "partition %d", part)
+	require.True(t, bytes.Equal(want.Buf, got), "partition %d: a replay gives %d bytes of outputs, %d were committed", part, len(want.Buf), len(got))
+}
+
+// A worker dies; its standby decides within three seconds.
+func TestTheStandbyGoesOn(t *testing.T) {
+	server := startServer(t)
+	logA, logB := openLogLease(t, server, 8, 2*time.Second), openLog(t, server, 8)
+	channel := newPost()
+	ctx, kill := context.WithCancel(context.Background())
+	a := startWorker(ctx, t, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, a)
+	b := startWorker(context.Background(), t, Config{ID: "b", Log: logB, DataDir: t.TempDir(), Channels: email(channel)})
+	shared(t, a, b)
+	p := startPulse(t, logB)
+	p.beating(t)
+	p.forget()
+	time.Sleep(300 * time.Millisecond)
+	t.Logf("calm: longest without a decision %v", p.longest())
+	logA.Close()
+	kill()
+	live(t, b)
+	time.Sleep(300 * time.Millisecond)
+	for part, gap := range p.longest() {
+		require.Less(t, gap, 3*time.Second, "partition %d", part)
+	}
+	t.Logf("killed: longest without a decision %v", p.longest())
+	p.end()
+	require.NoError(t, b.WaitIdle(soon(t)))
+	once(t, logB)
+}
+
+// A worker stops in order, comes back, and the other one does the same: the
+// partitions move without a gap, and nothing is lost or done twice.
+func TestARollingRestart(t *testing.T) {
+	server := startServer(t)
+	logs := []*jetstream.Log{openLog(t, server, 8), openLog(t, server, 8)}
+	dirs := []string{t.TempDir(), t.TempDir()}
+	channel := newPost()
+	start := func(i int) *Worker {
+		return startWorker(context.Background(), t, Config{ID: string(rune('a' + i)), Log: logs[i], DataDir: dirs[i], Channels: email(channel)})
+	}
+	workers := []*Worker{start(0), nil}
+	activate(t, workers[0])
+	workers[1] = start(1)
+	shared(t, workers[0], workers[1])
+	p := startPulse(t, openLog(t, server, 8))
+	p.beating(t)
+	p.forget()
+	for i := range workers {
+		closeWorker(t, workers[i])
+		p.beating(t)
+		t.Logf("%s has stopped: longest without a decision %v", workers[i].cfg.ID, p.longest())
+		workers[i] = start(i)
+		shared(t, workers[0], workers[1])
+	}
+	for part, gap := range p.longest() {
+		require.Less(t, gap, time.Second, "partition %d", part)
+	}
+	t.Logf("moved: longest without a decision %v", p.longest())
+	p.end()
+	for _, w := range workers {
+		require.NoError(t, w.WaitIdle(soon(t)))
+		require.Zero(t, w.Metrics().Fenced)
+	}
+	once(t, logs[0])
+}
