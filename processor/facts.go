@@ -21,6 +21,22 @@ type ItemFacts struct {
 	// Open is Why while the item is on sale: a sale opens at its second
 	// everywhere, before the item's own word of it can arrive.
 	Open Reason
+	// Low says that what is available has sunk to the item's low level, and
+	// not risen since.
+	Low bool
+	// Ahead says that the shop takes orders though there is none: a preorder or
+	// a backorder.
+	Ahead bool
+}
+
+// at returns what may be promised at a place that is not the web shop.
+func (f *ItemFacts) at(location string) int64 {
+	for i := range f.Places {
+		if f.Places[i].Location == location {
+			return f.Places[i].Available
+		}
+	}
+	return 0
 }
 
 // why returns why the item cannot be bought at a time; "" = it can.
@@ -70,6 +86,8 @@ func (f *ItemFacts) encode(w *writer) {
 		w.int(p.Available)
 	}
 	w.str(string(f.Open))
+	w.bool(f.Low)
+	w.bool(f.Ahead)
 }
 
 func (f *ItemFacts) decode(r *reader) {
@@ -85,6 +103,7 @@ func (f *ItemFacts) decode(r *reader) {
 		}
 	}
 	f.Open = Reason(r.str())
+	f.Low, f.Ahead = r.bool(), r.bool()
 }
 
 func (p *ProductFacts) encode(w *writer) {
@@ -103,7 +122,7 @@ func (p *ProductFacts) decode(r *reader) {
 
 // same reports whether nothing changed that anybody would act on.
 func (f *ItemFacts) same(g *ItemFacts) bool {
-	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Available != g.Available || f.Price != g.Price ||
+	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Low != g.Low || f.Ahead != g.Ahead || f.Available != g.Available || f.Price != g.Price ||
 		f.OpensAt != g.OpensAt || f.ClosesAt != g.ClosesAt || f.Product != g.Product || len(f.Places) != len(g.Places) ||
 		(f.LevelAt == 0) != (g.LevelAt == 0) {
 		return false

@@ -219,31 +219,67 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 
 // available asks whether this customer can have the item now.
 func (c *Customer) available(m *Machine, f *ItemFacts, in *Interest, mo *moments.Moment) Reason {
-	if why := f.why(m.shop.Now); why != "" {
-		// Not in the web shop, but perhaps in a place this customer accepts.
-		if in != nil && len(in.Locations) > 0 && why == OutOfStock {
-			for _, p := range f.Places {
-				if p.Available > 0 && slices.Contains(in.Locations, p.Location) {
-					return ""
-				}
-			}
-			for _, p := range f.Places {
-				if p.Available > 0 {
-					return NotOfferedHere
-				}
-			}
+	if why := in.cannotHave(m, f); why != "" {
+		// What can be ordered ahead can be bought, but it is not back.
+		if ahead := why == OutOfStock && f.Ahead && mo.Fact != moments.Sellable; !ahead {
+			return why
 		}
-		return why
 	}
-	if in != nil && mo.Per == "sku" {
-		if in.Quantity > 1 && f.Available < in.Quantity && f.Available < availableCap {
-			return TooFew
-		}
-		if in.MaxPrice != 0 && f.Price > in.MaxPrice {
-			return PriceAboveLimit
-		}
+	if in == nil || mo.Per != "sku" {
+		return ""
+	}
+	if in.Quantity > 1 && f.Sellable && f.Available < in.Quantity && f.Available < availableCap {
+		return TooFew
+	}
+	if in.MaxPrice != 0 && f.Price > in.MaxPrice {
+		return PriceAboveLimit
+	}
+	if mo.Fact == moments.PriceDown && in.PriceSeen != 0 && f.Price >= in.PriceSeen {
+		return PriceRose
 	}
 	return ""
+}
+
+// accepts reports whether a customer with this interest, nil for none, takes
+// the item from a place, "" = the web shop. Who named places accepts these.
+func (in *Interest) accepts(m *Machine, place string) bool {
+	if in == nil || len(in.Locations) == 0 {
+		return place == ""
+	}
+	if place == "" {
+		return slices.ContainsFunc(in.Locations, m.rules.online)
+	}
+	return slices.Contains(in.Locations, place)
+}
+
+// cannotHave returns why a customer with this interest, nil for none, cannot
+// have the item now from any place they accept; "" = they can.
+func (in *Interest) cannotHave(m *Machine, f *ItemFacts) Reason {
+	why := f.why(m.shop.Now)
+	web := in.accepts(m, "")
+	if web && why == "" {
+		return ""
+	}
+	if in == nil || len(in.Locations) == 0 || why == Unpublished || why == NotYetOnSale || why == SaleOver {
+		return why
+	}
+	elsewhere := why == ""
+	for _, p := range f.Places {
+		if p.Available <= 0 {
+			continue
+		}
+		if in.accepts(m, p.Location) {
+			return ""
+		}
+		elsewhere = true
+	}
+	switch {
+	case elsewhere:
+		return NotOfferedHere
+	case why == "":
+		return OutOfStock
+	}
+	return why
 }
 
 // permitted returns the channels of a moment on which the customer may be told

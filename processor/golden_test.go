@@ -43,13 +43,15 @@ func TestGoldenValues(t *testing.T) {
 		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}, Unpublished}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9}, []Place{{"lyon", 10}}, Unpublished, true, true}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
-		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}}}, Sold: []Sold{{10, 11, 12}}, Extra: Sold{13, 14, 15},
-		SaleID: "s", OpensAt: 16, ClosesAt: 17, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
+		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s"}}, Extra: Sold{13, 14, 15, "s"},
+		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21},
 	}
-	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n"}
+	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n",
+		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
+	}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
 	sale := &Sale{
 		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}},

@@ -220,7 +220,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	x := &in.Wants[i]
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
-	if price != 0 && in.PriceSeen == 0 {
+	if price != 0 && (in.PriceSeen == 0 || e.Stamp >= c.Last) {
 		in.PriceSeen = price
 	} else if in.PriceSeen == 0 {
 		in.PriceSeen = m.facts(sku).Price
@@ -245,6 +245,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		c.Profile.setConsent(Consent{Channel: e.Channel, Purpose: p, Scope: sku, Granted: true, Confirmed: true, At: e.At})
 	}
 	wa := m.watch(sku)
+	if e.Kind == BackInStockRequested && m.rules.facts&factSellable != 0 && wa.Facts.At != 0 && in.cannotHave(m, &wa.Facts) == "" {
+		c.startSellable(m, in) // asked from a page that was a second old
+	}
 	if d.offered && (e.Kind == BackInStockRequested || !wa.Facts.Sellable && wa.Facts.Why != StockStale) {
 		c.queueUp(m, in)
 	}

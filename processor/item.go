@@ -17,61 +17,17 @@ type Item struct {
 	Price     int64
 	Priced    edition
 	Levels    []Level
-	Sold      []Sold // not covered by a level yet, oldest first
-	Extra     Sold   // those that did not fit, summed; At of the latest
-	SaleID    string
-	OpensAt   int64 // sale window; 0 = always on sale
-	ClosesAt  int64
+	Sold      []Sold   // not covered by a level yet, oldest first
+	Extra     Sold     // those that did not fit, summed; At of the latest
+	Windows   []window // when it is on sale; none = always
+	Low       int64    // level at which it is running low; 0 = not told
+	Units     int64    // what may be promised, as of the last step; 0 while it cannot be bought
 
 	SettleAt int64 // log time from which the level has held long enough; 0 = there is none to hold
 	Facts    ItemFacts
 	Watchers []uint32 // partitions told of facts, ascending
 	Queue    Queue
 }
-
-// Level is the last stock level of one location. Version or time orders the
-// reports of a source: older ones are dropped.
-type Level struct {
-	Location  string
-	Available int64
-	Known     bool // false: reported without a number
-	Sellable  Flag
-	Safety    int64 // -1 = the policy's
-	edition
-}
-
-// edition orders the reports of one thing: by the source's version when both
-// have one, else by time.
-type edition struct {
-	Version int64
-	At      int64 // of the state reported, Unix ms
-}
-
-func editionOf(e *Event) edition {
-	at := e.At
-	if e.UpdatedAt != 0 {
-		at = e.UpdatedAt
-	}
-	return edition{e.Version, at}
-}
-
-// older reports whether e is of an earlier state than f.
-func (e edition) older(f edition) bool {
-	if e.Version != 0 && f.Version != 0 {
-		return e.Version < f.Version
-	}
-	return e.At < f.At
-}
-
-// Sold is a line of an order that the last level does not contain yet.
-type Sold struct {
-	Order    uint64 // hash of order id and line
-	Quantity int64
-	At       int64
-}
-
-// maxSold bounds the lines kept one by one between two levels of an item.
-const maxSold = 256
 
 func (it *Item) id() string { return it.SKU }
 
@@ -90,23 +46,16 @@ func (it *Item) encode(w *writer) {
 	w.int(it.Priced.At)
 	w.uint(uint64(len(it.Levels)))
 	for i := range it.Levels {
-		l := &it.Levels[i]
-		w.str(l.Location)
-		w.int(l.Available)
-		w.bool(l.Known)
-		w.u8(uint8(l.Sellable))
-		w.int(l.Safety)
-		w.int(l.Version)
-		w.int(l.At)
+		it.Levels[i].encode(w)
 	}
 	w.uint(uint64(len(it.Sold)))
 	for _, s := range it.Sold {
 		s.encode(w)
 	}
 	it.Extra.encode(w)
-	w.str(it.SaleID)
-	w.int(it.OpensAt)
-	w.int(it.ClosesAt)
+	encodeWindows(w, it.Windows)
+	w.int(it.Low)
+	w.int(it.Units)
 	w.int(it.SettleAt)
 	it.Facts.encode(w)
 	w.uint(uint64(len(it.Watchers)))
@@ -116,12 +65,6 @@ func (it *Item) encode(w *writer) {
 	it.Queue.encode(w)
 }
 
-func (s *Sold) encode(w *writer) {
-	w.u64(s.Order)
-	w.int(s.Quantity)
-	w.int(s.At)
-}
-
 func (it *Item) decode(r *reader) {
 	it.SKU = r.str()
 	it.Product.decode(r)
@@ -129,18 +72,17 @@ func (it *Item) decode(r *reader) {
 	it.Published = Flag(r.u8())
 	it.Price = r.int()
 	it.Priced = edition{r.int(), r.int()}
-	it.Levels = make([]Level, r.count(7))
+	it.Levels = make([]Level, r.count(8))
 	for i := range it.Levels {
-		it.Levels[i] = Level{r.str(), r.int(), r.bool(), Flag(r.u8()), r.int(), edition{r.int(), r.int()}}
+		it.Levels[i].decode(r)
 	}
-	it.Sold = make([]Sold, r.count(10))
+	it.Sold = make([]Sold, r.count(11))
 	for i := range it.Sold {
-		it.Sold[i] = Sold{r.u64(), r.int(), r.int()}
+		it.Sold[i].decode(r)
 	}
-	it.Extra = Sold{r.u64(), r.int(), r.int()}
-	it.SaleID = r.str()
-	it.OpensAt = r.int()
-	it.ClosesAt = r.int()
+	it.Extra.decode(r)
+	it.Windows = decodeWindows(r)
+	it.Low, it.Units = r.int(), r.int()
 	it.SettleAt = r.int()
 	it.Facts.decode(r)
 	it.Watchers = make([]uint32, r.count(1))
@@ -179,21 +121,11 @@ func (m *Machine) itemEvent(e *Event) {
 		if e.At >= it.ProductAt {
 			it.ProductAt, it.Published = e.At, No
 		}
-	case SaleScheduled:
-		announceSale(m, e)
-		it.SaleID, it.OpensAt, it.ClosesAt = clone(e.SaleID), e.OpensAt, e.ClosesAt
-	case SaleCancelled:
-		announceSale(m, e)
-		if it.SaleID == e.SaleID {
-			// Cancelled before it opened: the item stays off sale.
-			it.ClosesAt = m.shop.Now
-			if it.OpensAt > m.shop.Now {
-				it.OpensAt = m.shop.Now
-			}
-		}
+	case SaleScheduled, SaleCancelled:
+		it.sale(m, e)
 	case ItemSold:
 		if !it.duplicate(m, e) {
-			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At)
+			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.store(e.Location))
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
@@ -213,32 +145,6 @@ func quantity(e *Event) int64 {
 func saleKey(orderID string, line int64) uint64 {
 	return mix(Hash(orderID) + uint64(line)*0x9e3779b97f4a7c15)
 }
-
-// level applies a stock level, unless a newer one is known.
-func (it *Item) level(e *Event) {
-	i := slices.IndexFunc(it.Levels, func(l Level) bool { return l.Location == e.Location })
-	if i < 0 {
-		if len(it.Levels) >= maxLocations {
-			return
-		}
-		it.Levels = append(it.Levels, Level{Location: clone(e.Location)})
-		i = len(it.Levels) - 1
-	}
-	l := &it.Levels[i]
-	ed := editionOf(e)
-	if ed.older(l.edition) {
-		return
-	}
-	l.edition = ed
-	l.Available, l.Known, l.Sellable, l.Safety = e.Available, e.HasLevel, e.Sellable, -1
-	if e.HasSafety {
-		l.Safety = e.Safety
-	}
-}
-
-// maxLocations bounds the locations of one item; levels of further ones are
-// not applied.
-const maxLocations = 1024
 
 func (it *Item) update(e *Event) {
 	if e.At < it.ProductAt {
@@ -262,6 +168,9 @@ func (it *Item) update(e *Event) {
 	if e.Lasts != 0 {
 		p.Lasts = e.Lasts
 	}
+	if e.Low != 0 {
+		it.Low = e.Low
+	}
 	if e.Published != Unset {
 		it.Published = e.Published
 	}
@@ -270,100 +179,19 @@ func (it *Item) update(e *Event) {
 	}
 }
 
-// sell counts a sale that the levels may not contain yet, once.
-func (it *Item) sell(key uint64, n, at int64) {
-	for _, s := range it.Sold {
-		if s.Order == key {
-			return
-		}
-	}
-	if len(it.Sold) >= maxSold {
-		it.Extra.Quantity += it.Sold[0].Quantity
-		it.Extra.At = max(it.Extra.At, it.Sold[0].At)
-		it.Sold = slices.Delete(it.Sold, 0, 1)
-	}
-	it.Sold = append(it.Sold, Sold{key, n, at})
-}
-
-// unsell takes back units of a sale; n = 0 takes all.
-func (it *Item) unsell(key uint64, n int64) {
-	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool { return s.Order == key && (n == 0 || n >= s.Quantity) })
-	for i := range it.Sold {
-		if it.Sold[i].Order == key {
-			it.Sold[i].Quantity -= n
-		}
-	}
-}
-
-// expected returns the units that should be there now: the last levels of the
-// web shop's locations less the sales they cannot contain, less safety.
-// levelAt is the time of the oldest level used, 0 when none is known.
-func (it *Item) expected(m *Machine) (units, levelAt int64) {
-	stock := m.rules.stock(it)
-	var newest int64
-	safety := stock.Safety
-	sellable := true
-	for i := range it.Levels {
-		l := &it.Levels[i]
-		if !m.rules.online(l.Location) || !l.Known && l.Sellable == Unset {
-			continue
-		}
-		units += l.Available
-		if l.Sellable == No {
-			sellable = false
-		}
-		if l.Sellable == Yes && !l.Known {
-			units = max(units, safety+1) // sold without a count, or ahead of it
-		}
-		if l.Safety >= 0 {
-			safety = l.Safety
-		}
-		if levelAt == 0 || l.At < levelAt {
-			levelAt = l.At
-		}
-		newest = max(newest, l.At)
-	}
-	if levelAt == 0 {
-		return 0, 0
-	}
-	since := newest - stock.Settle.Milliseconds()
-	kept := it.Sold[:0]
-	for _, s := range it.Sold {
-		if s.At > since {
-			kept = append(kept, s)
-			units -= s.Quantity
-		}
-	}
-	it.Sold = kept
-	if it.Extra.At > since {
-		units -= it.Extra.Quantity
-	} else {
-		it.Extra = Sold{}
-	}
-	if !sellable {
-		return 0, levelAt
-	}
-	return units - safety, levelAt
-}
-
 // settle works out what is true of the item now, tells those who watch it, and
 // offers what is free. The way down is immediate; the way up waits until the
 // level has held for the policy's settle time.
 func (it *Item) settle(m *Machine) {
 	now := m.shop.Now
 	units, levelAt := it.expected(m)
-	switch {
-	case levelAt == 0 || units <= 0:
-		it.SettleAt = 0
-	case it.SettleAt == 0:
-		it.SettleAt = now + m.rules.stock(it).Settle.Milliseconds()
-	}
+	it.SettleAt = it.settling(m, it.SettleAt, units)
 	var open Reason // why it cannot be had though it is on sale
 	switch {
-	case levelAt == 0:
-		open = StockStale
 	case it.Published == No:
 		open = Unpublished
+	case levelAt == 0:
+		open = StockStale
 	case units <= 0:
 		open = OutOfStock
 	case it.SettleAt > now && it.Facts.Open == StockStale:
@@ -373,15 +201,13 @@ func (it *Item) settle(m *Machine) {
 	}
 	f := ItemFacts{
 		At: now, LevelAt: levelAt, Open: open, Available: min(max(units, 0), availableCap),
-		Price: it.Price, PriceAt: it.Priced.At, OpensAt: it.OpensAt, ClosesAt: it.ClosesAt, Product: it.Product,
+		Price: it.Price, PriceAt: it.Priced.At, Product: it.Product, Ahead: open == OutOfStock && it.ahead(m),
 	}
-	for i := range it.Levels {
-		if l := &it.Levels[i]; l.Known && !m.rules.online(l.Location) {
-			f.Places = append(f.Places, Place{l.Location, min(max(l.Available, 0), availableCap)})
-		}
-	}
+	f.OpensAt, f.ClosesAt = it.window(now)
+	f.Places = it.places(m)
 	f.Why = f.why(now)
 	f.Sellable = f.Why == ""
+	f.Low = it.sink(&f, units)
 	if !f.same(&it.Facts) {
 		f.Version = m.shop.Position
 		it.Facts = f
@@ -409,10 +235,16 @@ func (it *Item) announce(m *Machine) {
 func (it *Item) rearm(m *Machine) {
 	now := m.shop.Now
 	due := it.Queue.due(m, it)
-	for _, t := range [...]int64{it.SettleAt, it.OpensAt, it.ClosesAt} {
+	at := func(t int64) {
 		if t > now && (due == 0 || t < due) {
 			due = t
 		}
+	}
+	at(it.SettleAt)
+	at(it.Facts.OpensAt)
+	at(it.Facts.ClosesAt)
+	for i := range it.Levels {
+		at(it.Levels[i].SettleAt)
 	}
 	m.arm(it, due)
 }
@@ -452,7 +284,7 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
 		it.Queue.sold(m, msg)
-		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At)
+		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.store(string(msg.Body)))
 	case UnsellItem:
 		it.unsell(saleKey(msg.Ref, msg.Line), msg.Quantity)
 	}

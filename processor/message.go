@@ -41,7 +41,7 @@ type Message struct {
 	MaxPrice int64
 	Park     bool   // ReturnOffer: keep the place
 	From     int64  // partition that watches
-	Body     []byte // Facts: encoded facts; ShopControl: the control
+	Body     []byte // Facts: encoded facts; SellItem: the location; ShopControl: the control
 }
 
 // to returns the kind and id of the entity the message is for.

@@ -144,6 +144,12 @@ func (c *Customer) startOccurrences(m *Machine, e *Event) {
 			c.start(m, mo, v, e)
 		}
 	}
+	c.decideAtOnce(m)
+}
+
+// decideAtOnce decides what began since m.atOnce was emptied and needs no
+// window.
+func (c *Customer) decideAtOnce(m *Machine) {
 	for _, n := range m.atOnce {
 		if i := c.place(&Occurrence{N: n}); i >= 0 && c.Occurrences[i].State == windowState {
 			c.occur(m, i)
@@ -169,6 +175,9 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
 	if e.Kind == Custom {
 		o.Name = clone(e.Name)
+	}
+	if len(mo.UntilFacts) > 0 && (mo.Per == "sku" || mo.Per == "customer") && e.SKU != "" {
+		m.watch(e.SKU).interested(m, c.ID, true)
 	}
 	if mo.Do == moments.DoAudience {
 		o.State = audienceState

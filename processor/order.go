@@ -214,7 +214,7 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	changed = len(o.Lines) == 0 && o.Cancelled == 0
 	for i := range o.Lines {
 		if n := o.left(&o.Lines[i]); n > 0 {
-			c.bought(m, e.OrderID, o, i, int64(i), n)
+			c.bought(m, e, o, i, int64(i), n)
 			changed = true
 		}
 	}
@@ -255,7 +255,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 			continue
 		}
 		if n := o.units(sku) - was.units(sku); n > 0 {
-			c.bought(m, e.OrderID, o, i, int64(i)+next, n)
+			c.bought(m, e, o, i, int64(i)+next, n)
 			changed = true
 		}
 	}
@@ -340,9 +340,12 @@ func (o *Order) index(items map[uint64]struct{}) {
 
 // bought ends the interest in the item of a line and tells the item of the
 // sale of n units, under a number of its own.
-func (c *Customer) bought(m *Machine, orderID string, o *Order, line int, number, n int64) {
+func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n int64) {
 	sku := o.Lines[line].SKU
-	msg := Message{Type: SellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: o.At}
+	msg := Message{Type: SellItem, SKU: sku, Customer: c.ID, Ref: e.OrderID, Line: number, Quantity: n, At: o.At}
+	if e.Location != "" {
+		msg.Body = []byte(e.Location) // it is the store's stock that sinks
+	}
 	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.Since-clockGraceMS {
 		in.Bought = o.ID
 		if in.Queued {

@@ -19,6 +19,9 @@ type rules struct {
 	then        map[string][]*moments.Moment // by name, what follows its message
 	offers      []*moments.Moment            // when: sellable with stock: offer
 	audiences   []string                     // names of the moments that keep an audience
+	facts       factSet                      // that any moment asks for
+	factStarts  []*moments.Moment            // started by a fact, but for those that bring offers
+	factEnds    []*moments.Moment            // ended by a fact
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
 	longestCap      int64 // ms: nothing sent longer ago fills a cap
@@ -80,6 +83,7 @@ func newRules(file *moments.File) *rules {
 		if mo.Fact == moments.Sellable && mo.Stock == moments.StockOffer && mo.Mode != moments.Off {
 			r.offers = append(r.offers, mo)
 		}
+		r.asksFacts(mo)
 		if mo.Do == moments.DoAudience {
 			r.audiences = append(r.audiences, mo.Name)
 			r.audiencesByItem = r.audiencesByItem && mo.Per == "sku" && mo.If == nil
@@ -144,6 +148,14 @@ func (r *rules) stock(it *Item) *moments.Stock {
 func (r *rules) online(location string) bool {
 	list := r.file.Policy.Stock.Online
 	return location == "" || len(list) == 0 || slices.Contains(list, location)
+}
+
+// store returns the location when it is a store, "" when it is the web shop's.
+func (r *rules) store(location string) string {
+	if r.online(location) {
+		return ""
+	}
+	return location
 }
 
 func (r *rules) doubleOptIn(purpose, channel string) bool {

@@ -165,7 +165,6 @@ func (m *Machine) saleMessage(msg *Message) {
 		m.sendTo(int(p), &Message{Type: TellSale, Ref: s.ID, Body: saleBody(kind, &f)})
 	}
 	if s.Registered.Len() > 0 {
-		m.watch(f.SKU) // whether it can be had is asked when it opens
 		s.Fan, s.Next = true, ""
 		if kind != 0 {
 			s.Told = kind
@@ -195,6 +194,7 @@ func (s *Sale) tell(m *Machine) {
 	for _, id := range told {
 		if c, ok := m.get(CustomerKind, id).(*Customer); ok {
 			m.touch(c)
+			m.watch(s.Facts.SKU).interested(m, id, true) // and whether it can be had
 			c.saleChanged(m, s.ID)
 			if s.Told != 0 {
 				e := Event{Kind: s.Told, SaleID: s.ID, SKU: s.Facts.SKU, At: s.Facts.At}
@@ -275,7 +275,7 @@ func (c *Customer) register(m *Machine, e *Event) (changed, less bool) {
 	s := m.saleHere(g.ID)
 	s.Registered.put(m, s.head, c.ID, "")
 	if s.Facts.SKU != "" {
-		m.watch(s.Facts.SKU)
+		m.watch(s.Facts.SKU).interested(m, c.ID, true)
 	}
 	if p := m.rules.grantedBy(e.Kind); p != "" {
 		c.Profile.setConsent(Consent{Channel: e.Channel, Purpose: p, Scope: g.ID, Granted: true, Confirmed: true, At: e.At})

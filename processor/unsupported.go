@@ -38,14 +38,8 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
 	switch {
-	case mo.Fact != "" && mo.Fact != moments.Sellable:
-		return "when: " + string(mo.Fact)
-	case mo.Fact == moments.Sellable && mo.Stock != moments.StockOffer:
-		return "when: sellable without stock: offer"
 	case !mo.Due.At.IsZero() && !datable(mo.Due.At):
 		return "at: " + mo.Due.At.String()
-	case len(mo.UntilFacts) > 0:
-		return "until: " + string(mo.UntilFacts[0])
 	case !mo.Expires.At.IsZero() && !datable(mo.Expires.At):
 		return "expires: " + mo.Expires.At.String()
 	case mo.Code.Valid != 0:

@@ -140,28 +140,30 @@ type ContactView struct {
 
 // ItemView is all that is known of one SKU.
 type ItemView struct {
-	SKU        string      `json:"sku"`
-	Sellable   bool        `json:"sellable"`
-	Why        Reason      `json:"why,omitempty"` // when not sellable
-	SettlesAt  Instant     `json:"settles_at,omitzero"`
-	Expected   int64       `json:"expected"`        // units that may be promised: levels less later sales less safety
-	LevelAt    Instant     `json:"level_at"`        // of the oldest level used
-	Levels     []LevelView `json:"levels"`          // as reported
-	Price      int64       `json:"price,omitempty"` // minor units
-	OpensAt    Instant     `json:"opens_at,omitzero"`
-	ClosesAt   Instant     `json:"closes_at,omitzero"`
-	Published  *bool       `json:"published,omitempty"`
-	Title      string      `json:"title,omitempty"`
-	Category   string      `json:"category,omitempty"`
-	Brand      string      `json:"brand,omitempty"`
-	Family     string      `json:"family,omitempty"`
-	OpenOffers int64       `json:"open_offers"` // units in offers, answered or not
-	Waiting    int         `json:"waiting"`
-	Parked     int         `json:"parked"`
-	Offers     []OfferView `json:"offers"` // the first ones
-	Queue      []PlaceView `json:"queue"`  // the head
-	Position   uint64      `json:"position"`
-	AsOf       Instant     `json:"as_of"`
+	SKU        string       `json:"sku"`
+	Sellable   bool         `json:"sellable"`
+	Why        Reason       `json:"why,omitempty"`   // when not sellable
+	Ahead      bool         `json:"ahead,omitempty"` // orders are taken though there is none
+	SettlesAt  Instant      `json:"settles_at,omitzero"`
+	Expected   int64        `json:"expected"`         // units that may be promised: levels less later sales less safety
+	LevelAt    Instant      `json:"level_at"`         // of the oldest level used
+	Levels     []LevelView  `json:"levels"`           // as reported
+	Places     []PlaceUnits `json:"places,omitempty"` // of the stores, what may be promised there
+	Price      int64        `json:"price,omitempty"`  // minor units
+	OpensAt    Instant      `json:"opens_at,omitzero"`
+	ClosesAt   Instant      `json:"closes_at,omitzero"`
+	Published  *bool        `json:"published,omitempty"`
+	Title      string       `json:"title,omitempty"`
+	Category   string       `json:"category,omitempty"`
+	Brand      string       `json:"brand,omitempty"`
+	Family     string       `json:"family,omitempty"`
+	OpenOffers int64        `json:"open_offers"` // units in offers, answered or not
+	Waiting    int          `json:"waiting"`
+	Parked     int          `json:"parked"`
+	Offers     []OfferView  `json:"offers"` // the first ones
+	Queue      []PlaceView  `json:"queue"`  // the head
+	Position   uint64       `json:"position"`
+	AsOf       Instant      `json:"as_of"`
 }
 
 // LevelView is the last stock level of one location.
@@ -173,6 +175,12 @@ type LevelView struct {
 	Version   int64   `json:"version,omitempty"`
 	At        Instant `json:"at"`
 	Online    bool    `json:"online"` // serves the web shop
+}
+
+// PlaceUnits is what may be promised in one store.
+type PlaceUnits struct {
+	Location  string `json:"location"`
+	Available int64  `json:"available"`
 }
 
 // OfferView is a unit held for one customer.
@@ -327,14 +335,17 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	units, levelAt := it.expected(m)
 	f := &it.Facts
 	v := ItemView{
-		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, Expected: units, LevelAt: Instant(levelAt),
-		Levels: []LevelView{}, Price: it.Price, OpensAt: Instant(it.OpensAt), ClosesAt: Instant(it.ClosesAt), Published: it.Published.view(),
+		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, Ahead: f.Ahead, Expected: units, LevelAt: Instant(levelAt),
+		Levels: []LevelView{}, Price: it.Price, OpensAt: Instant(f.OpensAt), ClosesAt: Instant(f.ClosesAt), Published: it.Published.view(),
 		Title: it.Product.Title, Category: it.Product.Category, Brand: it.Product.Brand, Family: it.Product.Family,
 		OpenOffers: it.Queue.Open, Waiting: it.Queue.Waiting.Len(), Parked: it.Queue.Parked.Len(),
 		Offers: []OfferView{}, Queue: []PlaceView{}, Position: m.shop.Position, AsOf: Instant(m.shop.Now),
 	}
 	if it.SettleAt > m.shop.Now {
 		v.SettlesAt = Instant(it.SettleAt)
+	}
+	for _, p := range f.Places {
+		v.Places = append(v.Places, PlaceUnits(p))
 	}
 	for i := range it.Levels {
 		v.Levels = append(v.Levels, it.Levels[i].view(m))

@@ -24,6 +24,8 @@ type Watch struct {
 	// Fan says that a change is being told, to the customers from Next on.
 	Fan  bool
 	Next string
+	// Waves is what became true and is being told to everybody interested.
+	Waves []wave
 }
 
 // customersPerStep bounds the customers told of a change by one step.
@@ -32,7 +34,7 @@ const customersPerStep = 128
 func (wa *Watch) id() string { return wa.SKU }
 
 func (wa *Watch) bytes() int {
-	return 420 + 2*len(wa.SKU) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir))
+	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir))
 }
 
 func (wa *Watch) encode(w *writer) {
@@ -43,6 +45,10 @@ func (wa *Watch) encode(w *writer) {
 	w.bool(wa.Main)
 	w.bool(wa.Fan)
 	w.str(wa.Next)
+	w.uint(uint64(len(wa.Waves)))
+	for i := range wa.Waves {
+		wa.Waves[i].encode(w)
+	}
 }
 
 func (wa *Watch) decode(r *reader) {
@@ -53,6 +59,12 @@ func (wa *Watch) decode(r *reader) {
 	wa.Main = r.bool()
 	wa.Fan = r.bool()
 	wa.Next = r.str()
+	if n := r.count(8); n > 0 {
+		wa.Waves = make([]wave, n)
+		for i := range wa.Waves {
+			wa.Waves[i].decode(r)
+		}
+	}
 }
 
 // watch returns the partition's view of an item. The first to ask makes the
@@ -120,16 +132,23 @@ func (m *Machine) watchMessage(msg *Message) {
 		}
 	}
 	m.touch(wa)
-	was := &wa.Facts
-	changed := was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price
+	was := wa.Facts
+	changed := was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
+		!slices.Equal(f.Places, was.Places)
 	wa.Facts = f
+	if m.rules.facts != 0 || was.At == 0 {
+		wa.spread(m, waveOf(&was, &f))
+	}
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""
 		wa.tell(m)
 	}
 }
 
-func (wa *Watch) fire(m *Machine) { wa.tell(m) }
+func (wa *Watch) fire(m *Machine) {
+	wa.roll(m)
+	wa.tell(m)
+}
 
 // tell tells the next customers of the change. A change that comes meanwhile
 // starts again from the first: each is told of the latest facts.

@@ -168,7 +168,7 @@ var specs = [...]spec{
 	processor.CheckoutStarted:            {own: order},
 	processor.CheckoutFailed:             {own: cart | set(fReason), required: set(fCartID, fReason), oneOf: []fieldSet{hasLines}},
 	processor.PaymentInfoEntered:         {},
-	processor.OrderCompleted:             {own: order, oneOf: hasOrder, public: true},
+	processor.OrderCompleted:             {own: order | place, oneOf: hasOrder, public: true},
 	processor.OrderUpdated:               {own: order, oneOf: hasOrder},
 	processor.OrderCancelled:             {own: order, oneOf: hasOrder, public: true},
 	processor.OrderRefunded:              {own: order, oneOf: hasOrder, public: true},

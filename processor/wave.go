@@ -1,0 +1,300 @@
+package processor
+
+import (
+	"onhand/processor/moments"
+	"slices"
+)
+
+// factSet is the facts of an item that became true together.
+type factSet uint8
+
+const (
+	factSellable factSet = 1 << iota
+	factSoldOut
+	factPrice // it changed; whether down or up each customer's own price says
+	factLowStock
+)
+
+// factOf returns the set a fact of the moments file belongs to.
+func factOf(f moments.Fact) factSet {
+	switch f {
+	case moments.Sellable:
+		return factSellable
+	case moments.SoldOut:
+		return factSoldOut
+	case moments.PriceDown, moments.PriceUp:
+		return factPrice
+	case moments.LowStock:
+		return factLowStock
+	}
+	return 0
+}
+
+// wave is a change of an item's facts on its way through the partition's
+// customers who want the item: it starts and ends moments. It says what became
+// true, whatever becomes true meanwhile, so that who is reached late is told
+// the same. Waves of an item follow each other.
+type wave struct {
+	Facts factSet
+	First bool     // the item's first word here: no news but to who asked to be told
+	Was   int64    // price before
+	Price int64    // price now
+	Up    []string // places that have it now and had not, "" = the web shop; with factSellable
+	Down  []string // places that had it and have not any more; with factSoldOut
+	Pre   bool     // it can be ordered ahead now, and could not
+	Next  string   // customer to go on with
+}
+
+// maxWaves bounds the waves of one item that wait; a further change joins the
+// last one.
+const maxWaves = 16
+
+func (v *wave) encode(w *writer) {
+	w.u8(uint8(v.Facts))
+	w.bool(v.First)
+	w.int(v.Was)
+	w.int(v.Price)
+	writeStrings(w, v.Up)
+	writeStrings(w, v.Down)
+	w.bool(v.Pre)
+	w.str(v.Next)
+}
+
+func (v *wave) decode(r *reader) {
+	*v = wave{factSet(r.u8()), r.bool(), r.int(), r.int(), readStrings(r), readStrings(r), r.bool(), r.str()}
+}
+
+// waveOf returns what became true of an item between two words of it.
+func waveOf(was, f *ItemFacts) wave {
+	v := wave{First: was.At == 0, Was: was.Price, Price: f.Price}
+	places := func(f, g *ItemFacts) (list []string) { // that have it by f and not by g
+		if f.Sellable && !g.Sellable {
+			list = append(list, "")
+		}
+		for _, p := range f.Places {
+			if p.Available > 0 && g.at(p.Location) <= 0 {
+				list = append(list, p.Location)
+			}
+		}
+		return list
+	}
+	v.Up, v.Down = places(f, was), places(was, f)
+	v.Pre = f.Ahead && !was.Ahead && !was.Sellable
+	if len(v.Up) > 0 || v.Pre {
+		v.Facts |= factSellable
+	}
+	if len(v.Down) > 0 {
+		v.Facts |= factSoldOut
+	}
+	if was.Price != 0 && f.Price != 0 && was.Price != f.Price {
+		v.Facts |= factPrice
+	}
+	if f.Low && !was.Low && was.Sellable {
+		v.Facts |= factLowStock
+	}
+	return v
+}
+
+// spread begins to tell what became true to everybody here who wants the item,
+// as far as a moment asks for it.
+func (wa *Watch) spread(m *Machine, v wave) {
+	v.Facts &= m.rules.facts
+	if v.Facts == 0 && (!v.First || v.Price == 0) || wa.Interested.Len() == 0 {
+		return
+	}
+	if n := len(wa.Waves); n == maxWaves {
+		last := &wa.Waves[n-1]
+		last.Facts |= v.Facts
+		last.Price, last.Up, last.Down, last.Next = v.Price, v.Up, v.Down, ""
+		return
+	}
+	wa.Waves = append(wa.Waves, v)
+	if len(wa.Waves) == 1 {
+		wa.roll(m)
+	}
+}
+
+// roll tells the next customers of the oldest wave.
+func (wa *Watch) roll(m *Machine) {
+	if len(wa.Waves) == 0 {
+		return
+	}
+	v := wa.Waves[0]
+	ids := make([]string, 0, customersPerStep)
+	more := false
+	wa.Interested.ascend(m, v.Next, func(customer, _ string) bool {
+		if len(ids) == customersPerStep {
+			wa.Waves[0].Next, more = customer, true
+			return false
+		}
+		ids = append(ids, customer)
+		return true
+	})
+	for _, id := range ids {
+		if c, ok := m.get(CustomerKind, id).(*Customer); ok {
+			m.touch(c)
+			c.reached(m, wa, &v)
+			c.ready(m)
+		}
+	}
+	if !more {
+		wa.Waves = slices.Delete(wa.Waves, 0, 1)
+	}
+	if len(wa.Waves) > 0 {
+		m.arm(wa, m.shop.Now+1)
+	}
+}
+
+// reached starts and ends what depends on facts of an item that changed.
+func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
+	in := c.interest(wa.SKU)
+	if v.First && in != nil && in.PriceSeen == 0 {
+		in.PriceSeen = v.Price // what it cost when it was first wanted here
+	}
+	e := Event{Kind: StockLevelReported, SKU: wa.SKU, Family: wa.Facts.Product.Family, At: m.shop.Now}
+	if v.Facts&factPrice != 0 {
+		e.Kind = PriceChanged
+	}
+	for _, mo := range m.rules.factEnds {
+		for _, f := range mo.UntilFacts {
+			if v.holds(m, f, wa, in, nil) {
+				c.endByFact(m, mo, f, &e)
+				break
+			}
+		}
+	}
+	if in == nil {
+		return
+	}
+	m.atOnce = m.atOnce[:0]
+	for _, mo := range m.rules.factStarts {
+		if in.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) && (!v.First || in.Asked) {
+			m.values = values(m, mo.Per, &e, m.values[:0])
+			for _, value := range c.salesOf(m, mo, wa.SKU, m.values) {
+				c.start(m, mo, value, &e)
+			}
+		}
+	}
+	c.decideAtOnce(m)
+}
+
+// wantedBy reports whether an interest is alive under one of the names a
+// moment asks for.
+func (in *Interest) wantedBy(mo *moments.Moment, now int64) bool {
+	if len(mo.Interests) == 0 {
+		name, _ := in.strongest(now)
+		return name != ""
+	}
+	return slices.ContainsFunc(mo.Interests, func(name string) bool { return in.has(name, now) })
+}
+
+// holds reports whether a fact became true for a customer with this interest,
+// nil for none: the price is compared with the one this customer saw, and a
+// place counts when this customer accepts it. starts is the moment it would
+// start, nil when it ends one: a price that is back where it was ends what a
+// lower one started and is no news by itself, and that an item can be ordered
+// ahead is news to moments that do not ask for stock.
+func (v *wave) holds(m *Machine, f moments.Fact, wa *Watch, in *Interest, starts *moments.Moment) bool {
+	if v.Facts&factOf(f) == 0 {
+		return false
+	}
+	accepts := func(place string) bool { return in.accepts(m, place) }
+	seen := v.Was
+	if in != nil && in.PriceSeen != 0 {
+		seen = in.PriceSeen
+	}
+	switch f {
+	case moments.PriceDown:
+		return v.Price < v.Was && v.Price < seen
+	case moments.PriceUp:
+		return v.Price > v.Was && (v.Price > seen || starts == nil && v.Price == seen)
+	case moments.Sellable:
+		return slices.ContainsFunc(v.Up, accepts) || v.Pre && starts != nil && starts.Stock == moments.StockIgnore && accepts("")
+	case moments.SoldOut:
+		return slices.ContainsFunc(v.Down, accepts) && (in == nil || len(in.Locations) == 0 || in.cannotHave(m, &wa.Facts) != "")
+	}
+	return true
+}
+
+// salesOf returns the values a fact of an item carries: with per: sale_id the
+// sales of the item that the customer is registered for.
+func (c *Customer) salesOf(m *Machine, mo *moments.Moment, sku string, carried []string) []string {
+	if mo.Per != "sale_id" {
+		return carried
+	}
+	var ids []string
+	for _, g := range c.Sales {
+		if f := m.sale(g.ID); !g.Gone && f != nil && f.SKU == sku {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids
+}
+
+// endByFact ends what an `until` fact ends: what has not been decided, and
+// what was decided and has not gone.
+func (c *Customer) endByFact(m *Machine, mo *moments.Moment, f moments.Fact, e *Event) {
+	why := Ended
+	switch f {
+	case moments.PriceUp:
+		why = PriceRose
+	case moments.SoldOut:
+		why = OutOfStock
+	}
+	m.values = values(m, mo.Per, e, m.values[:0])
+	carried := c.salesOf(m, mo, e.SKU, m.values)
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		o := &c.Occurrences[i]
+		if o.Moment != mo.Name || !slices.Contains(carried, o.Value) {
+			continue
+		}
+		switch o.State {
+		case windowState:
+			c.removeOccurrence(i) // no candidate has formed, so there is nothing to decide
+		case audienceState:
+			c.leaveAudience(m, i, why)
+		default:
+			c.conclude(m, i, verdict{outcome: Suppressed, reason: why, stockAge: -1})
+		}
+	}
+	for i := len(c.Pending) - 1; i >= 0; i-- {
+		if p := &c.Pending[i]; p.Moment == mo.Name && slices.Contains(carried, p.Value) && !p.Waiting {
+			if d, err := ParseDecision(p.Decision); err == nil {
+				c.retract(m, i, &d, why)
+			}
+		}
+	}
+}
+
+// asksFacts notes which facts a moment asks for.
+func (r *rules) asksFacts(mo *moments.Moment) {
+	if mo.Mode == moments.Off {
+		return
+	}
+	if mo.Fact != "" && mo.Stock != moments.StockOffer {
+		r.factStarts = append(r.factStarts, mo)
+		r.facts |= factOf(mo.Fact)
+	}
+	if len(mo.UntilFacts) > 0 {
+		r.factEnds = append(r.factEnds, mo)
+		for _, f := range mo.UntilFacts {
+			r.facts |= factOf(f)
+		}
+	}
+}
+
+// startSellable starts the moments of an item that can be had, for a customer
+// who asks for it while it can.
+func (c *Customer) startSellable(m *Machine, in *Interest) {
+	e := Event{Kind: StockLevelReported, SKU: in.SKU, Family: m.facts(in.SKU).Product.Family, At: m.shop.Now}
+	m.atOnce = m.atOnce[:0]
+	for _, mo := range m.rules.factStarts {
+		if mo.Fact == moments.Sellable && in.wantedBy(mo, m.shop.Now) {
+			m.values = values(m, mo.Per, &e, m.values[:0])
+			for _, value := range c.salesOf(m, mo, in.SKU, m.values) {
+				c.start(m, mo, value, &e)
+			}
+		}
+	}
+	c.decideAtOnce(m)
+}
