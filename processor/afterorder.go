@@ -150,6 +150,11 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 			*v = v.refuse(Suppressed, Redeemed)
 		case RewardPast:
 			*v = v.refuse(Expired, ExpiredReason)
+		case RewardValid:
+			if rested := c.reward(o.Value).Restored + rewardRestMS; rested > m.shop.Now && rested > rewardRestMS {
+				*v = v.refuse(Deferred, TooSoon)
+				v.until = rested
+			}
 		}
 	}
 }

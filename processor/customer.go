@@ -248,6 +248,8 @@ func (m *Machine) customerMessage(msg *Message) {
 		c.offered(m, msg)
 	case EndOffer:
 		c.offerEnded(m, msg)
+	case RewardTold:
+		c.rewardTold(m, msg)
 	}
 	c.ready(m)
 }

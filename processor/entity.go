@@ -177,6 +177,8 @@ func newEntity(h *head) entity {
 		return &Chunk{head: h}
 	case SaleKind:
 		return &Sale{head: h}
+	case RewardKind:
+		return &Ledger{head: h}
 	}
 	panic("processor: no such kind of entity")
 }

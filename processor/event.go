@@ -191,6 +191,12 @@ func (k Kind) OfItem() bool {
 	return false
 }
 
+// OfReward reports whether events of this kind are about a reward, and may do
+// without its customer: a till knows the certificate only.
+func (k Kind) OfReward() bool {
+	return k == RewardIssued || k == RewardRedeemed || k == RewardExpired
+}
+
 // OfShop reports whether events of this kind are about the whole shop. They
 // enter at partition 0, which transfers them to all others.
 func (k Kind) OfShop() bool {
@@ -323,6 +329,8 @@ func (e *Event) Target() (EntityKind, string) {
 		return ItemKind, e.SKU
 	case e.Kind.OfShop():
 		return ShopKind, ""
+	case e.Kind.OfReward() && e.Customer() == "" && e.RewardID != "":
+		return RewardKind, e.RewardID
 	}
 	return CustomerKind, e.Customer()
 }

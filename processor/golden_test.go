@@ -52,12 +52,13 @@ func TestGoldenValues(t *testing.T) {
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n",
 		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
 	}
+	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
 	sale := &Sale{
 		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}},
 		Watchers: []uint32{7}, Registered: list, Fan: true, Told: SaleCancelled, Next: "n",
 	}
-	for _, e := range []entity{customer, item, watch, chunk, sale} {
+	for _, e := range []entity{customer, item, watch, ledger, chunk, sale} {
 		h := e.base()
 		h.live = e
 		requireAllSet(t, reflect.ValueOf(e).Elem(), h.kind.String())

@@ -15,6 +15,7 @@ const (
 	ChunkKind                          // a part of a long ordered list (queue, watchers)
 	OutboxKind                         // on disk only: a customer with pending actions
 	SaleKind                           // one announced sale, by sale id, as a partition sees it
+	RewardKind                         // one reward, by reward id, where a till asks for it
 
 	entityKinds // the number of kinds, with 0
 )
@@ -33,6 +34,8 @@ func (k EntityKind) String() string {
 		return "chunk"
 	case SaleKind:
 		return "sale"
+	case RewardKind:
+		return "reward"
 	}
 	return "unknown"
 }

@@ -314,6 +314,8 @@ func (m *Machine) applyEvent(body, entry []byte) {
 			return
 		}
 		m.itemEvent(e)
+	case RewardKind:
+		m.ledgerEvent(e)
 	default:
 		if id == "" {
 			m.dead("malformed", e.Kind.String()+": neither userId nor anonymousId", entry)
@@ -383,6 +385,8 @@ func (m *Machine) deliver(msg *Message) {
 		m.customerMessage(msg)
 	case SaleKind:
 		m.saleMessage(msg)
+	case RewardKind:
+		m.ledgerMessage(msg)
 	case ShopKind:
 		var c Control
 		r := reader{b: msg.Body}

@@ -21,6 +21,8 @@ const (
 	AnnounceSale                        // item -> sale at home: scheduled, moved or cancelled
 	WatchSale                           // sale -> sale at home: this partition has registered customers
 	TellSale                            // sale at home -> sale: what is true of it now
+	RewardSaid                          // customer -> ledger: what was said of a reward
+	RewardTold                          // ledger -> customer: what a till said of it
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -29,7 +31,7 @@ type Message struct {
 	Type     MessageType
 	SKU      string
 	Customer string
-	Ref      string // order id, sale id
+	Ref      string // order id, sale id, reward id
 	Offer    int64  // number of the offer at its item
 	Quantity int64
 	Line     int64
@@ -49,12 +51,14 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer:
+	case OfferUnit, EndOffer, RewardTold:
 		return CustomerKind
 	case ShopControl:
 		return ShopKind
 	case AnnounceSale, WatchSale, TellSale:
 		return SaleKind
+	case RewardSaid:
+		return RewardKind
 	}
 	return ItemKind
 }

@@ -102,7 +102,11 @@ func (c *Customer) reward(id string) *Reward {
 func (c *Customer) rewardEvent(m *Machine, e *Event) (changed bool) {
 	n := rewardOf(e)
 	c.voidUses(&n)
-	return c.afterOrder().reward(e.RewardID).merge(&n)
+	changed = c.afterOrder().reward(e.RewardID).merge(&n)
+	if changed {
+		c.saySo(m, e.RewardID, &n)
+	}
+	return changed
 }
 
 // rewardOf returns what one event says of a reward.
@@ -136,17 +140,27 @@ func (c *Customer) voidUses(w *Reward) {
 	}
 }
 
-// restoreRewards gives back what was used in an order that was cancelled.
+// rewardRestMS is how long nobody is reminded of a reward that a cancelled
+// order gave back.
+const rewardRestMS = 7 * 24 * 3600_000
+
+// restoreRewards gives back what was used in an order that was cancelled. What
+// reminds of a reward may begin again, after a rest.
 func (c *Customer) restoreRewards(m *Machine, order uint64) {
 	if c.After == nil {
 		return
 	}
 	for i := range c.After.Rewards {
 		w := &c.After.Rewards[i]
-		for j := range w.Uses {
-			if u := &w.Uses[j]; u.Order == order && !u.Void {
-				u.Void, w.Restored = true, m.shop.Now
-			}
+		j := slices.IndexFunc(w.Uses, func(u RewardUse) bool { return u.Order == order && !u.Void })
+		if order == 0 || j < 0 {
+			continue
+		}
+		w.Uses[j].Void, w.Restored = true, m.shop.Now
+		c.saySo(m, w.ID, w)
+		if w.State(m.shop.Now) == RewardValid {
+			e := Event{Kind: RewardIssued, RewardID: w.ID, At: m.shop.Now, Total: w.Amount, ExpiresAt: w.ExpiresAt}
+			c.startOccurrences(m, &e)
 		}
 	}
 }

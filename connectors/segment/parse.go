@@ -385,7 +385,7 @@ func (p *Parser) identity(e *processor.Event) {
 		if e.PreviousID == "" {
 			p.fault(Missing, "previousId", "required")
 		}
-	case e.Kind.OfItem(), e.Kind.OfShop(), e.Customer() != "":
+	case e.Kind.OfItem(), e.Kind.OfShop(), e.Customer() != "", e.Kind.OfReward():
 	case sp.public:
 		if len(e.Products) == 0 && p.faults == nil {
 			p.fault(Missing, "properties.products", "required for an order without userId and anonymousId")

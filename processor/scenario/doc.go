@@ -56,6 +56,6 @@
 //     element by element, in any order; a time may be an offset. What acts on a
 //     customer (sent, retracted) must be listed, the rest only when the scenario
 //     cares. Outcomes of attempts may be listed as {delivery: failed, code: X}.
-//   - check: {customer: {id: ann, ...}} and {item: {sku: phone, ...}}, or a list
-//     of them, compare fields with the answer of the API.
+//   - check: {customer: {id: ann, ...}} and {item: {sku: phone, ...}} and {reward:
+//     {reward_id: r1, ...}}, or a list of them, compare fields with the answer of the API.
 package scenario

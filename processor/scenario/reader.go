@@ -334,7 +334,7 @@ func (r *reader) check(n *yaml.Node) (list []check) {
 				list = append(list, c)
 			}}
 		}
-		r.fields(v, "check", one("customer", "id"), one("item", "sku"))
+		r.fields(v, "check", one("customer", "id"), one("item", "sku"), one("reward", "reward_id"))
 	})
 	return list
 }

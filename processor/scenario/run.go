@@ -234,13 +234,17 @@ func object(text []byte) map[string]any {
 	return m
 }
 
-// check compares fields with the read model of a customer or an item.
+// check compares fields with the read model of a customer, an item or a
+// reward.
 func (r *runner) check(st Step, c check) {
 	var view any
 	var ok bool
-	if c.kind == "customer" {
+	switch c.kind {
+	case "customer":
 		view, ok = r.cluster.owner(c.id).CustomerView(c.id)
-	} else {
+	case "reward":
+		view, ok = r.cluster.owner(c.id).RewardView(c.id), true
+	default:
 		view, ok = r.cluster.owner(c.id).ItemView(c.id)
 	}
 	if !ok {

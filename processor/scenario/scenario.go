@@ -61,10 +61,10 @@ type expected struct {
 	fields any
 }
 
-// check compares the answer about a customer or an item.
+// check compares the answer about a customer, an item or a reward.
 type check struct {
 	line   int
-	kind   string // customer or item
+	kind   string // customer, item or reward
 	id     string
 	fields any
 }

@@ -63,6 +63,8 @@ var routes = []route{
 	{"GET", "/api/v1/status", reader, (*API).status},
 	{"GET", "/api/v1/customers/{id}", reader, (*API).customer},
 	{"GET", "/api/v1/items/{sku}", reader, (*API).item},
+	{"GET", "/api/v1/rewards/{id}", reader, (*API).reward},
+	{"POST", "/api/v1/rewards/{id}/redeem", operator, (*API).redeem},
 	{"GET", "/api/v1/decisions", reader, (*API).decisions},
 	{"GET", "/api/v1/moments", reader, (*API).moments},
 	{"PUT", "/api/v1/moments", operator, (*API).activate},

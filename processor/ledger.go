@@ -1,0 +1,154 @@
+package processor
+
+import "strings"
+
+// Ledger is a reward at the place its id hashes to, where a till can ask for it
+// without knowing whose it is. It and the reward of its customer are told the
+// same facts, so they say the same:
+//
+//	an event or an order of the customer -> Reward --RewardSaid--> Ledger
+//	a certificate used at a till -> Ledger --RewardTold--> Reward
+//
+// What is heard here before anybody knows whose the reward is, waits here.
+type Ledger struct {
+	*head
+	Reward
+	Customer string // "" = not known yet
+}
+
+func (l *Ledger) id() string    { return l.ID }
+func (l *Ledger) fire(*Machine) {}
+func (l *Ledger) bytes() int    { return 180 + len(l.ID) + len(l.Customer) + 56*cap(l.Uses) }
+
+func (l *Ledger) encode(w *writer) {
+	l.Reward.encode(w)
+	w.str(l.Customer)
+}
+
+func (l *Ledger) decode(r *reader) {
+	l.Reward.decode(r)
+	l.Customer = r.str()
+}
+
+// ledger returns the ledger of a reward, made when it is new, ready to be
+// changed.
+func (m *Machine) ledger(id string) *Ledger {
+	e, at := m.find(RewardKind, id, Hash(id))
+	if e != nil {
+		m.touch(e)
+		return e.(*Ledger)
+	}
+	l := m.create(RewardKind, at).(*Ledger)
+	l.ID = strings.Clone(id)
+	return l
+}
+
+// StatusIfValid is the status of a Reward Redeemed that asks first: it is
+// applied only to a reward that can be used, and has that much left.
+const StatusIfValid = "if_valid"
+
+// ledgerEvent applies an event that names a reward and no customer.
+func (m *Machine) ledgerEvent(e *Event) {
+	l := m.ledger(e.RewardID)
+	if e.Kind == RewardRedeemed && e.Status == StatusIfValid {
+		if left, _ := l.left(); l.State(m.shop.Now) != RewardValid || l.Amount > 0 && e.Total > left {
+			return
+		}
+	}
+	n := rewardOf(e)
+	if l.merge(&n) && l.Customer != "" {
+		n.ID = l.ID
+		m.send(l.Customer, &Message{Type: RewardTold, Customer: l.Customer, Ref: l.ID, Body: n.body()})
+	}
+}
+
+// ledgerMessage takes what a customer's side says of a reward. Who is first
+// heard to have it is told what was heard here before.
+func (m *Machine) ledgerMessage(msg *Message) {
+	n, err := parseReward(msg.Body)
+	if err != nil {
+		m.dead("malformed", "reward "+msg.Ref, m.current)
+		return
+	}
+	l := m.ledger(msg.Ref)
+	before := l.Reward
+	l.merge(&n)
+	if l.Customer == "" && (before.ExpiredAt != 0 || len(before.Uses) > 0) {
+		m.send(msg.Customer, &Message{Type: RewardTold, Customer: msg.Customer, Ref: l.ID, Body: l.body()})
+	}
+	l.Customer = strings.Clone(msg.Customer)
+}
+
+func (w *Reward) body() []byte {
+	to := writer{}
+	w.encode(&to)
+	return to.b
+}
+
+func parseReward(b []byte) (w Reward, err error) {
+	r := reader{b: b}
+	w.decode(&r)
+	return w, r.err
+}
+
+// saySo tells the reward's ledger what the customer's side knows of it.
+func (c *Customer) saySo(m *Machine, id string, n *Reward) {
+	m.send(id, &Message{Type: RewardSaid, Customer: c.ID, Ref: id, Body: n.body()})
+}
+
+// rewardTold takes what a till said of a reward, as an event of the customer.
+func (c *Customer) rewardTold(m *Machine, msg *Message) {
+	n, err := parseReward(msg.Body)
+	if err != nil {
+		m.dead("malformed", "reward "+msg.Ref, m.current)
+		return
+	}
+	c.voidUses(&n)
+	if !c.afterOrder().reward(msg.Ref).merge(&n) {
+		return
+	}
+	e := Event{Kind: RewardIssued, RewardID: msg.Ref, At: n.IssuedAt}
+	switch {
+	case len(n.Uses) > 0:
+		e.Kind, e.At = RewardRedeemed, n.Uses[len(n.Uses)-1].At
+		c.saySo(m, msg.Ref, &n) // one of them may be in an order that was cancelled
+	case n.ExpiredAt != 0:
+		e.Kind, e.At = RewardExpired, n.ExpiredAt
+	}
+	c.endOccurrences(m, &e)
+	c.startOccurrences(m, &e)
+	c.recheck(m, &e, false)
+}
+
+// LedgerView is a reward as a till sees it.
+type LedgerView struct {
+	RewardView
+	Customer string  `json:"customer,omitempty"`
+	Position uint64  `json:"position"`
+	AsOf     Instant `json:"as_of"`
+}
+
+// RewardView returns what is known of a reward. One that nobody spoke of is
+// unknown, which is an answer, too.
+func (m *Machine) RewardView(id string) LedgerView {
+	v := LedgerView{RewardView: RewardView{ID: id, State: RewardUnknown}, Position: m.shop.Position, AsOf: Instant(m.shop.Now)}
+	if l, ok := m.get(RewardKind, id).(*Ledger); ok {
+		v.RewardView, v.Customer = l.view(m.shop.Now), l.Customer
+	}
+	return v
+}
+
+// Redeemed reports whether an event that redeems a reward was applied.
+func (m *Machine) Redeemed(e *Event) bool {
+	l, ok := m.get(RewardKind, e.RewardID).(*Ledger)
+	if !ok {
+		return false
+	}
+	key := rewardOf(e).Uses[0].Key
+	for _, u := range l.Uses {
+		if u.Key == key && !u.Void {
+			return true
+		}
+	}
+	return false
+}
