@@ -210,7 +210,7 @@ func (c *Customer) prospect(m *Machine, r *rival) bool {
 	at := max(o.Due, m.shop.Now)
 	switch {
 	case !mo.Expires.At.IsZero():
-		o.Expires = max(0, c.date(m, mo.Expires.At, &o))
+		o.Expires = max(0, c.date(m, mo, mo.Expires.At, &o))
 	case o.Expires == 0:
 		o.Expires = o.Due + mo.Expires.After.Milliseconds()
 	}

@@ -231,6 +231,9 @@ func (m *Machine) customerEvent(e *Event) {
 	if changed {
 		c.startOccurrences(m, e)
 	}
+	if m.rules.moves[e.Kind] {
+		c.redate(m)
+	}
 	if less || more {
 		c.recheck(m, e, more)
 	}

@@ -1,6 +1,15 @@
 package processor
 
-import "onhand/processor/moments"
+import (
+	"onhand/processor/moments"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A date of the rules moves with its data: a sale that is moved moves its
+// reminders, a purchase moves the day something runs out. What is due at a date
+// is looked up when the data changes (redate), and once more when it is due.
 
 // What a date may be besides a time in Unix ms.
 const (
@@ -8,20 +17,169 @@ const (
 	dateOver    = -1 // what it belongs to has ended
 )
 
-// date returns when a moving date is for an occurrence: dateUnknown, dateOver,
-// or Unix ms.
-func (c *Customer) date(m *Machine, d moments.Date, o *Occurrence) int64 {
-	at := int64(dateOver)
-	switch d.Name {
-	case moments.OfferEnds:
-		if in := c.interest(o.Value); in != nil && o.Offer != 0 && in.Offer == o.Offer {
-			at = in.OfferUntil
+// told is what the event that began an occurrence said of dates: when the
+// store opens and closes, how full the device is.
+type told struct {
+	At              int64 // when it happened
+	Opens, Closes   int64
+	Level, Capacity int64
+	Channel         string
+}
+
+func (t *told) encode(w *writer) {
+	w.bool(t != nil)
+	if t == nil {
+		return
+	}
+	for _, n := range [...]int64{t.At, t.Opens, t.Closes, t.Level, t.Capacity} {
+		w.int(n)
+	}
+	w.str(t.Channel)
+}
+
+func decodeTold(r *reader) *told {
+	if !r.bool() {
+		return nil
+	}
+	return &told{r.int(), r.int(), r.int(), r.int(), r.int(), intern(r.view())}
+}
+
+// toldBy returns what an event says of dates, nil when nothing.
+func (c *Customer) toldBy(m *Machine, e *Event) *told {
+	t := told{}
+	props := properties(e.Properties)
+	switch e.Kind {
+	case StoreSearched, StoreVisited:
+		t.Opens, t.Closes = c.clock(m, e, props, "opens_at"), c.clock(m, e, props, "closes_at")
+	case DeviceReported:
+		level, ok := props.milli("level")
+		if !ok || level < 0 {
+			break // what cannot be read changes nothing
+		}
+		t.Level, t.Capacity = level, 100_000 // percent
+		if capacity, ok := props.milli("capacity"); ok && capacity > 0 {
+			t.Capacity = capacity
+		}
+	case MessageReceived:
+		t.Channel = intern([]byte(e.Channel))
+	}
+	if t == (told{}) {
+		return nil
+	}
+	t.At = e.At
+	return &t
+}
+
+// clock reads when a store opens or closes next: a time, or the hour of every
+// day by the customer's clock, as 09:00.
+func (c *Customer) clock(m *Machine, e *Event, props properties, key string) int64 {
+	if at := props.instant(key); at != 0 {
+		return at
+	}
+	hour, err := time.Parse("15:04", props.str(key))
+	loc := c.Profile.location(m.shop.Now)
+	if err != nil || loc == nil {
+		return 0
+	}
+	at := time.UnixMilli(e.At).In(loc)
+	for day := range 2 {
+		next := time.Date(at.Year(), at.Month(), at.Day()+day, hour.Hour(), hour.Minute(), 0, 0, loc)
+		if next.After(at) {
+			return next.UnixMilli()
 		}
 	}
+	return 0
+}
+
+// date returns when a moving date is for an occurrence: dateUnknown, dateOver,
+// or Unix ms.
+func (c *Customer) date(m *Machine, mo *moments.Moment, d moments.Date, o *Occurrence) int64 {
+	at := c.dateOf(m, mo, d.Name, o)
 	if at <= 0 {
 		return at
 	}
-	return max(at+d.Offset.Milliseconds(), 1)
+	at += d.Offset.Milliseconds()
+	if d.Lead != 0 {
+		sku := o.Value
+		if mo.Per == "family" {
+			sku, _ = c.lastOfFamily(m, o.Value)
+		}
+		at += int64(d.Lead) * m.stockOf(sku).LeadTime.Milliseconds()
+	}
+	return max(at, 1)
+}
+
+func (c *Customer) dateOf(m *Machine, mo *moments.Moment, name string, o *Occurrence) int64 {
+	switch name {
+	case moments.OfferEnds:
+		if in := c.interest(o.Value); in != nil && o.Offer != 0 && in.Offer == o.Offer {
+			return in.OfferUntil
+		}
+	case moments.SaleOpens, moments.SaleCloses:
+		return c.saleDate(m, mo, name, o)
+	case moments.RewardExpires:
+		switch w := c.reward(o.Value); w.State(m.shop.Now) {
+		case RewardUnknown:
+			return dateUnknown
+		case RewardValid:
+			return w.ExpiresAt
+		}
+	case moments.SubscriptionNext:
+		if s := c.subscription(o.Value); s != nil && !s.Ended {
+			return s.NextAt
+		}
+	case moments.ShipmentPromised:
+		if s := c.shipment(o.Value); s != nil && s.DeliveredAt == 0 {
+			return s.PromisedAt
+		}
+	case moments.ItemRunsOut:
+		return c.runsOut(m, mo, o)
+	case moments.StoreOpens, moments.StoreCloses:
+		if o.Told == nil {
+			break
+		}
+		if name == moments.StoreOpens {
+			return o.Told.Opens
+		}
+		return o.Told.Closes
+	case moments.CaseWarn, moments.CaseDue:
+		if o.Told == nil {
+			break
+		}
+		ch := m.rules.file.Policy.Channel(o.Told.Channel)
+		if ch == nil || ch.Reply == 0 {
+			break // nobody promised when
+		}
+		reply := ch.Reply.Milliseconds()
+		if name == moments.CaseWarn {
+			reply = reply * 8 / 10
+		}
+		return o.Told.At + reply
+	}
+	return dateOver
+}
+
+// saleDate returns when the sale an occurrence is about opens or closes: the
+// one it names, or that of its item.
+func (c *Customer) saleDate(m *Machine, mo *moments.Moment, name string, o *Occurrence) int64 {
+	opens, closes := int64(0), int64(0)
+	if mo.Per == "sale_id" {
+		f := m.sale(o.Value)
+		switch {
+		case f == nil:
+			return dateUnknown
+		case f.Cancelled:
+			return dateOver
+		}
+		opens, closes = f.OpensAt, f.ClosesAt
+	} else {
+		f := m.watch(o.Value).Facts
+		opens, closes = f.OpensAt, f.ClosesAt
+	}
+	if name == moments.SaleOpens {
+		return opens
+	}
+	return closes
 }
 
 // dated brings the due time of an occurrence up to date with what its date has
@@ -29,8 +187,11 @@ func (c *Customer) date(m *Machine, d moments.Date, o *Occurrence) int64 {
 // occurrence waits on, or has ended with what it was about.
 func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 	o := &c.Occurrences[i]
+	if mo.Per == "family" && strings.HasPrefix(o.Value, unknownFamily) {
+		return false
+	}
 	if !mo.Due.At.IsZero() {
-		switch at := c.date(m, mo.Due.At, o); {
+		switch at := c.date(m, mo, mo.Due.At, o); {
 		case at == dateOver:
 			c.over(m, i, mo)
 			return false
@@ -38,10 +199,17 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 			o.Due = at
 			c.soon(at)
 			return false
+		case o.State == windowState:
+			o.Due = at
 		}
 	}
-	if at := mo.Expires.At; !at.IsZero() && (o.Then != 0 || at.Name != moments.OfferEnds) {
-		o.Expires = max(0, c.date(m, at, o))
+	if end := mo.Expires.At; !end.IsZero() && (o.Then != 0 || end.Name != moments.OfferEnds) {
+		at := c.date(m, mo, end, o)
+		if at == dateUnknown && o.State == windowState && mo.Due.At.IsZero() {
+			o.Due = 0
+			return false
+		}
+		o.Expires = max(0, at)
 	}
 	return true
 }
@@ -53,10 +221,94 @@ func (c *Customer) over(m *Machine, i int, mo *moments.Moment) {
 		return
 	}
 	v := verdict{outcome: Suppressed, reason: Ended, stockAge: -1}
-	if mo.Due.At.Name == moments.OfferEnds {
+	switch owner, _, _ := strings.Cut(mo.Due.At.Name, "."); owner {
+	case "offer":
 		v.outcome, v.reason = Expired, OfferEnded
+	case "sale":
+		v.reason = SaleOver
+	case "reward":
+		v.reason = Redeemed
+		if c.reward(c.Occurrences[i].Value).State(m.shop.Now) == RewardPast {
+			v.outcome, v.reason = Expired, ExpiredReason
+		}
 	}
-	o := c.Occurrences[i]
-	c.removeOccurrence(i)
-	c.record(m, mo, &o, v)
+	c.conclude(m, i, v)
+}
+
+// redate looks again at what waits for a date: its data may have moved.
+func (c *Customer) redate(m *Machine) {
+	if len(m.rules.dated) == 0 {
+		return
+	}
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if i >= len(c.Occurrences) {
+			continue // what is said of one may end others
+		}
+		o := &c.Occurrences[i]
+		if !m.rules.dated[o.Moment] || o.State != windowState && o.State != deferredState {
+			continue
+		}
+		mo := m.rules.moment(o)
+		if mo == nil || mo.Due.At.IsZero() && (o.Due != 0 || mo.Expires.At.IsZero()) {
+			continue
+		}
+		if was := o.State; c.dated(m, i, mo) && was == windowState {
+			c.occur(m, i)
+		}
+	}
+}
+
+// outsideHours returns why an event does not count for a moment that asks for
+// an hour of the customer's day; "" = it does.
+func (c *Customer) outsideHours(m *Machine, mo *moments.Moment, at int64) Reason {
+	if len(mo.Hours) == 0 {
+		return ""
+	}
+	loc := c.Profile.location(m.shop.Now)
+	if loc == nil {
+		return TimezoneUnknown
+	}
+	local := time.UnixMilli(at).In(loc)
+	if !mo.In(local.Weekday(), local.Hour()*60+local.Minute()) {
+		return OutsideHours
+	}
+	return ""
+}
+
+// dates are the dates of a moment and of what follows it, but for the end of
+// the offer it opens.
+func dates(mo *moments.Moment) (list []string) {
+	add := func(d moments.Date) {
+		if !d.IsZero() && !slices.Contains(list, d.Name) {
+			list = append(list, d.Name)
+		}
+	}
+	add(mo.Due.At)
+	if mo.Expires.At.Name != moments.OfferEnds {
+		add(mo.Expires.At)
+	}
+	for i := range mo.Then {
+		add(mo.Then[i].Due.At)
+		add(mo.Then[i].Expires.At)
+	}
+	return list
+}
+
+// movers returns the customer's events that may move a date. A sale tells of
+// itself; see saleChanged.
+func movers(date string) []Kind {
+	orders := []Kind{OrderCompleted, OrderUpdated, OrderCancelled, OrderRefunded, ReturnReceived}
+	switch date {
+	case moments.OfferEnds:
+		return append(orders, OfferDeclined, BackInStockCancelled, ProductDismissed)
+	case moments.ItemRunsOut:
+		return orders
+	case moments.RewardExpires:
+		return append(orders, RewardIssued, RewardRedeemed, RewardExpired)
+	case moments.SubscriptionNext:
+		return []Kind{SubscriptionStarted, SubscriptionChanged, SubscriptionRenewed, SubscriptionEnded}
+	case moments.ShipmentPromised:
+		return []Kind{ShipmentUpdated}
+	}
+	return nil
 }

@@ -147,6 +147,10 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			return // a message about the sale alone
 		}
 		all = append(all, candidate{line: ActionLine{SKU: sku, Quantity: 1}})
+	case "family":
+		for _, l := range c.familyLines(m, o.Value) {
+			all = append(all, candidate{line: l})
+		}
 	default:
 		c.afterLines(m, mo, o, v)
 		return
@@ -158,6 +162,12 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		x.line.Title, x.line.URL, x.line.Image = f.Product.Title, f.Product.URL, f.Product.Image
 		if f.Price != 0 && (x.line.Price == 0 || mo.Per == "sku") {
 			x.line.Price = f.Price
+		}
+		if x.reason == "" && slices.Contains(mo.Lines, moments.LineUnsubscribed) && c.subscribed(m, x.line.SKU, f.Product.Family) {
+			x.reason = Subscribed
+		}
+		if x.reason == "" && slices.Contains(mo.Lines, moments.LineReplenishable) && m.lasts(x.line.SKU) == 0 {
+			x.reason = GuardFalse
 		}
 		if x.reason == "" && mo.Class.Name == "marketing" {
 			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
@@ -356,6 +366,9 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 			return v.refuse(Expired, OfferEnded)
 		}
 	}
+	if o.Expires != 0 && now > o.Expires {
+		return v.refuse(Expired, ExpiredReason)
+	}
 	loc := c.Profile.location(m.shop.Now)
 	var soonest int64
 	unknownZone := false
@@ -395,15 +408,6 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		}
 		return v.refuse(Suppressed, QuietHours)
 	}
-	if len(mo.Hours) > 0 {
-		if loc == nil {
-			return v.refuse(Suppressed, TimezoneUnknown)
-		}
-		local := time.UnixMilli(o.At).In(loc)
-		if !mo.Hours.Quiet(local.Weekday(), local.Hour()*60+local.Minute()) {
-			return v.refuse(Suppressed, OutsideHours)
-		}
-	}
 	if mo.Class.Caps && !release {
 		var free []string
 		var until int64
@@ -439,7 +443,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		r.until = now + staleRetryMS
 		return r
 	}
-	if window := mo.Due.After.Milliseconds() + mo.Expires.After.Milliseconds(); window > 0 && mo.Expires.At.IsZero() &&
+	if window := mo.Due.After.Milliseconds() + mo.Expires.After.Milliseconds(); window > 0 && mo.Expires.At.IsZero() && mo.Due.At.IsZero() &&
 		mo.Fact == "" && o.Then == 0 && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
 		return v.refuse(Suppressed, LateEvent)
 	}

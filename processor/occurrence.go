@@ -31,6 +31,7 @@ type Occurrence struct {
 	Offer    int64      // number of the open or held offer
 	OfferAt  int64      // time of the stock level behind it
 	Place    int64
+	Told     *told // what the event said of dates, nil = nothing
 	Then     uint8 // which entry of `then`, from 1; 0 = the first message
 }
 
@@ -62,6 +63,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.bool(o.Shut)
 	w.bool(o.Staked)
 	w.u8(o.Then)
+	o.Told.encode(w)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -70,6 +72,7 @@ func (o *Occurrence) decode(r *reader) {
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
 		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
+		Told: decodeTold(r),
 	}
 }
 
@@ -139,6 +142,10 @@ func (c *Customer) startOccurrences(m *Machine, e *Event) {
 		if mo.Mode == moments.Off || !matches(mo.Where, e) {
 			continue
 		}
+		if mo.Per == "family" {
+			c.startFamilies(m, mo, e)
+			continue
+		}
 		m.values = values(m, mo.Per, e, m.values[:0])
 		for _, v := range m.values {
 			c.start(m, mo, v, e)
@@ -158,6 +165,11 @@ func (c *Customer) decideAtOnce(m *Machine) {
 }
 
 func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event) {
+	c.startAs(m, mo, value, e, 0)
+}
+
+// startAs starts an occurrence whose number is taken already; 0 = the next.
+func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Event, n int64) {
 	now := m.shop.Now
 	i := c.occurrence(mo.Name, value)
 	if i >= 0 && c.Occurrences[i].State != windowState && c.Occurrences[i].State != audienceState {
@@ -165,11 +177,18 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 		// gated again.
 		return
 	}
-	if i < 0 {
+	outside := c.outsideHours(m, mo, e.At)
+	if i >= 0 && outside != "" {
+		return // it does not count
+	}
+	switch {
+	case i < 0 && n == 0:
 		i = c.addOccurrence(m, mo.Name, value)
 		if mo.Per == "sku" && mo.Stock != moments.StockIgnore {
 			m.watch(value) // whether it can be had is asked when the window ends
 		}
+	case i < 0:
+		i = c.beginOccurrence(m, mo.Name, value, n)
 	}
 	o := &c.Occurrences[i]
 	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
@@ -187,11 +206,20 @@ func (c *Customer) start(m *Machine, mo *moments.Moment, value string, e *Event)
 		c.hold(m, i)
 		return
 	}
-	o.Due = now + mo.Due.After.Milliseconds()
-	o.Expires = 0
-	c.soon(o.Due)
-	if mo.Due.After == 0 && mo.Due.At.IsZero() {
-		m.atOnce = append(m.atOnce, o.N)
+	o.Due, o.Expires = now+mo.Due.After.Milliseconds(), 0
+	if m.rules.dated[mo.Name] {
+		if t := c.toldBy(m, e); t != nil {
+			o.Told = t
+		}
+	}
+	switch {
+	case outside != "":
+		c.conclude(m, i, verdict{outcome: Suppressed, reason: outside, stockAge: -1})
+	case mo.Due.After > 0:
+		c.soon(o.Due)
+	case c.dated(m, i, mo):
+		c.soon(c.Occurrences[i].Due)
+		m.atOnce = append(m.atOnce, c.Occurrences[i].N)
 	}
 }
 
@@ -225,11 +253,15 @@ func (o *Occurrence) key() uint64 { return occurrenceKey(o.Moment, o.Value) ^ ui
 
 // addOccurrence begins an occurrence and returns its place.
 func (c *Customer) addOccurrence(m *Machine, moment, value string) int {
+	c.Count++
+	return c.beginOccurrence(m, moment, value, c.Count)
+}
+
+func (c *Customer) beginOccurrence(m *Machine, moment, value string, n int64) int {
 	if len(c.Occurrences) >= maxOccurrences {
 		c.dropOccurrence(m)
 	}
-	c.Count++
-	return c.putOccurrence(Occurrence{Moment: moment, Value: clone(value), N: c.Count, State: windowState})
+	return c.putOccurrence(Occurrence{Moment: moment, Value: clone(value), N: n, State: windowState})
 }
 
 func (c *Customer) putOccurrence(o Occurrence) int {
@@ -487,6 +519,7 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 			c.hold(m, i)
 		}
 	}
+	c.factsCame(m, sku)
 	if in := c.interest(sku); in != nil && in.Parked && in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice {
 		c.rejoinOne(m, in)
 		if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {

@@ -159,6 +159,13 @@ func unquoteJSON(b []byte) (s string, err error) {
 	return s, err
 }
 
+// milli returns a decimal number in thousandths.
+func (p properties) milli(key string) (n int64, ok bool) {
+	whole, part, _ := strings.Cut(p.str(key), ".")
+	n, err := strconv.ParseInt(whole+(part + "000")[:3], 10, 64)
+	return n, err == nil && len(whole) < 15
+}
+
 // instant returns a time in Unix ms: of RFC 3339 with its zone, or of a number
 // of seconds or, from 1e11 on, milliseconds; 0 when there is none.
 func (p properties) instant(key string) int64 {

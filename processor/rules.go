@@ -16,6 +16,9 @@ type rules struct {
 	startOf     [kinds][]*moments.Moment
 	startCustom map[string][]*moments.Moment // of events that are Custom, by name
 	endOf       [kinds][]*moments.Moment
+	dated       map[string]bool              // moments with a date, in what follows them too
+	moves       [kinds]bool                  // events that may move a date
+	families    bool                         // a moment begins for each family
 	then        map[string][]*moments.Moment // by name, what follows its message
 	offers      []*moments.Moment            // when: sellable with stock: offer
 	audiences   []string                     // names of the moments that keep an audience
@@ -68,7 +71,7 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 }
 
 func newRules(file *moments.File) *rules {
-	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, audiencesByItem: true}
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, audiencesByItem: true}
 	for i := range file.Policy.Caps {
 		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
 	}
@@ -77,6 +80,13 @@ func newRules(file *moments.File) *rules {
 		if unsupported(mo) != "" {
 			continue
 		}
+		for _, d := range dates(mo) {
+			r.dated[mo.Name] = true
+			for _, k := range movers(d) {
+				r.moves[k] = true
+			}
+		}
+		r.families = r.families || mo.Per == "family"
 		if len(mo.Then) > 0 {
 			r.then[mo.Name] = followUps(mo)
 		}

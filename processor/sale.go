@@ -305,6 +305,7 @@ func (c *Customer) unregister(m *Machine, id string) {
 // was scheduled, moved or cancelled, or its facts have only now arrived here.
 // It is called for each registered customer, who has been touched.
 func (c *Customer) saleChanged(m *Machine, id string) {
+	c.redate(m)
 	if f := m.sale(id); f == nil || !f.Cancelled {
 		return
 	}

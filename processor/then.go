@@ -53,11 +53,11 @@ func (c *Customer) follow(m *Machine, o *Occurrence, told bool) {
 		}
 		next := Occurrence{
 			Moment: o.Moment, Value: o.Value, N: o.N, Then: uint8(k + 1), State: windowState,
-			Cause: o.Cause, Name: o.Name, Position: o.Position, At: o.At, Offer: o.Offer, OfferAt: o.OfferAt, Place: o.Place,
+			Cause: o.Cause, Name: o.Name, Position: o.Position, At: o.At, Offer: o.Offer, OfferAt: o.OfferAt, Place: o.Place, Told: o.Told,
 		}
 		if mo.Due.At.IsZero() {
 			next.Due = m.shop.Now + mo.Due.After.Milliseconds()
-		} else if next.Due = c.date(m, mo.Due.At, &next); next.Due == dateOver {
+		} else if next.Due = c.date(m, mo, mo.Due.At, &next); next.Due == dateOver {
 			continue
 		}
 		if len(c.Occurrences) >= maxOccurrences {

@@ -3,7 +3,6 @@ package processor
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"onhand/processor/moments"
@@ -24,12 +23,6 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 		}
 		if why := unsupported(mo); why != "" {
 			warn(fmt.Sprintf("moment %s: this version does not carry out %s", mo.Name, why), "it starts nothing until a version does; write mode: off to say so")
-			continue
-		}
-		for i := range mo.Then {
-			if d := mo.Then[i].Due.At; !d.IsZero() && !datable(d) {
-				warn(fmt.Sprintf("moment %s: this version does not carry out then at: %s", mo.Name, d), "that message is not sent")
-			}
 		}
 	}
 	return faults
@@ -38,29 +31,16 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
 	switch {
-	case !mo.Due.At.IsZero() && !datable(mo.Due.At):
-		return "at: " + mo.Due.At.String()
-	case !mo.Expires.At.IsZero() && !datable(mo.Expires.At):
-		return "expires: " + mo.Expires.At.String()
 	case mo.Code.Valid != 0:
 		return "code"
 	case mo.Do == moments.DoCase || mo.Do == moments.DoOrder:
 		return "do: " + mo.Do
-	case slices.Contains(mo.Lines, moments.LineUnsubscribed):
-		return "lines: unsubscribed"
-	case slices.Contains(mo.Lines, moments.LineReplenishable):
-		return "lines: replenishable"
-	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id":
+	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
 		return "lines per " + mo.Per
-	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id":
+	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
 		return "stock: sellable per " + mo.Per
 	}
 	return ""
-}
-
-// datable reports whether there is data behind a date.
-func datable(d moments.Date) bool {
-	return d.Name == moments.OfferEnds
 }
 
 // placeOf returns the line and column of a moment's name in the file, from 1.

@@ -1,0 +1,175 @@
+package processor
+
+import (
+	"onhand/processor/moments"
+	"slices"
+	"strings"
+)
+
+// What is used up is bought again: when that will be follows from the last
+// purchase of the item or of its family, on any channel, and from how long one
+// unit lasts.
+
+// runsOut returns when what the customer bought last of an item or a family is
+// used up, or what a device says it still has.
+func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 {
+	sku, family := o.Value, ""
+	switch {
+	case mo.Per == "family":
+		sku, family = "", o.Value
+	case m.watch(sku).Facts.At == 0:
+		m.watch(sku).stake(m, c.ID, true)
+		return dateUnknown
+	default:
+		family = m.facts(sku).Product.Family
+	}
+	if t := o.Told; t != nil && t.Capacity > 0 {
+		if lasts := m.lasts(sku); lasts > 0 {
+			return t.At + lasts*min(t.Level, t.Capacity)/t.Capacity
+		}
+		return dateOver
+	}
+	_, end := c.lastBought(m, sku, family)
+	if end == 0 {
+		return dateOver
+	}
+	return end
+}
+
+// lastBought returns the last order that stands with the item or one of its
+// family, and when what was bought with it is used up; 0 when nobody knows.
+func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end int64) {
+	for i := range c.Orders {
+		order := &c.Orders[i]
+		if order.Cancelled != 0 || last != nil && order.At < last.At {
+			continue
+		}
+		var lasts int64
+		for j := range order.Lines {
+			l := &order.Lines[j]
+			if n := order.left(l); n > 0 && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
+				lasts += n * m.lasts(l.SKU)
+			}
+		}
+		if lasts == 0 {
+			continue
+		}
+		if last == nil || order.At > last.At || order.At+lasts > end {
+			last, end = order, order.At+lasts
+		}
+	}
+	return last, end
+}
+
+// lastOfFamily returns an item of the family as it was bought last.
+func (c *Customer) lastOfFamily(m *Machine, family string) (sku string, ok bool) {
+	last, _ := c.lastBought(m, "", family)
+	if last == nil {
+		return "", false
+	}
+	for i := range last.Lines {
+		if l := &last.Lines[i]; last.left(l) > 0 && m.facts(l.SKU).Product.Family == family {
+			return l.SKU, true
+		}
+	}
+	return "", false
+}
+
+// lasts returns in how many ms one unit of an item is used up, as the catalogue
+// or the policy says; 0 = it is not used up.
+func (m *Machine) lasts(sku string) int64 {
+	if f := m.facts(sku); f.Product.Lasts != 0 {
+		return f.Product.Lasts
+	}
+	return m.stockOf(sku).Lasts.Milliseconds()
+}
+
+// stockOf returns how the stock of an item is counted, by what is known of it
+// here.
+func (m *Machine) stockOf(sku string) *moments.Stock {
+	return m.rules.stock(&Item{SKU: sku, Product: m.facts(sku).Product})
+}
+
+// unknownFamily stands before an item in the value of an occurrence per family
+// while the item's family is not known here yet.
+const unknownFamily = "?"
+
+// startFamilies begins an occurrence for the family of each item of an event.
+// The first a partition hears of an item does not know its family yet: then it
+// begins with the item's first word. Each item takes a number, so that numbers
+// do not depend on what was known when.
+func (c *Customer) startFamilies(m *Machine, mo *moments.Moment, e *Event) {
+	if e.Family != "" {
+		c.start(m, mo, e.Family, e)
+	}
+	item := func(sku string) {
+		c.Count++
+		n := c.Count
+		wa := m.watch(sku)
+		if wa.Facts.At != 0 {
+			if family := wa.Facts.Product.Family; family != "" {
+				c.startAs(m, mo, family, e, n)
+			}
+			return
+		}
+		wa.stake(m, c.ID, true)
+		i := c.occurrence(mo.Name, unknownFamily+sku)
+		if i < 0 {
+			i = c.beginOccurrence(m, mo.Name, unknownFamily+sku, n)
+		}
+		o := &c.Occurrences[i]
+		o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
+		if e.Kind == Custom {
+			o.Name = clone(e.Name)
+		}
+	}
+	if e.SKU != "" {
+		item(e.SKU)
+	}
+	for i := range e.Products {
+		item(e.Products[i].SKU)
+	}
+}
+
+// factsCame goes on with what waited for the first word of an item.
+func (c *Customer) factsCame(m *Machine, sku string) {
+	if !m.rules.families && len(m.rules.dated) == 0 {
+		return
+	}
+	m.atOnce = m.atOnce[:0]
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if i >= len(c.Occurrences) {
+			continue
+		}
+		o := &c.Occurrences[i]
+		if v, ok := strings.CutPrefix(o.Value, unknownFamily); !ok || v != sku || o.State != windowState || o.Due != 0 {
+			continue
+		}
+		e, n := Event{Kind: o.Cause, Name: o.Name, At: o.At}, o.N
+		mo, family := m.rules.file.Moment(o.Moment), m.facts(sku).Product.Family
+		c.removeOccurrence(i)
+		if mo != nil && mo.Per == "family" && family != "" {
+			c.startAs(m, mo, family, &e, n)
+		}
+	}
+	c.decideAtOnce(m)
+	c.redate(m)
+}
+
+// familyLines returns what was bought last of a family, to buy again.
+func (c *Customer) familyLines(m *Machine, family string) (lines []ActionLine) {
+	last, _ := c.lastBought(m, "", family)
+	for i := 0; last != nil && i < len(last.Lines); i++ {
+		l := &last.Lines[i]
+		n := last.left(l)
+		if n == 0 || m.facts(l.SKU).Product.Family != family {
+			continue
+		}
+		if j := slices.IndexFunc(lines, func(x ActionLine) bool { return x.SKU == l.SKU }); j >= 0 {
+			lines[j].Quantity += n
+			continue
+		}
+		lines = append(lines, ActionLine{SKU: l.SKU, Quantity: n})
+	}
+	return lines
+}
