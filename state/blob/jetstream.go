@@ -1,0 +1,206 @@
+package blob
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// JetStream keeps blobs in a JetStream object store, and created ones in a
+// key-value bucket, as only that compares before it writes.
+type JetStream struct {
+	name    string
+	objects jetstream.ObjectStore
+	entries jetstream.KeyValue
+	chunks  jetstream.Stream // of objects
+	values  jetstream.Stream // of entries
+}
+
+const (
+	chunkBytes = 512 << 10
+	// abandonedAfter is how old the parts of an upload that never ended are
+	// when they are removed.
+	abandonedAfter = time.Hour
+)
+
+// OpenJetStream returns the blobs in the buckets NAME-checkpoints and
+// NAME-manifests, which are made when they are not there, with that many
+// replicas. Parts of uploads that ended in the middle are removed.
+func OpenJetStream(ctx context.Context, js jetstream.JetStream, name string, replicas int) (_ *JetStream, err error) {
+	s := &JetStream{name: name}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("blob: object store %s: %w", name, err)
+		}
+	}()
+	if s.objects, err = js.ObjectStore(ctx, s.bucket()); errors.Is(err, jetstream.ErrBucketNotFound) {
+		s.objects, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: s.bucket(), Storage: jetstream.FileStorage, Replicas: replicas})
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			s.objects, err = js.ObjectStore(ctx, s.bucket())
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	kv := jetstream.KeyValueConfig{Bucket: name + "-manifests", Storage: jetstream.FileStorage, History: 1, Replicas: replicas}
+	if s.entries, err = js.KeyValue(ctx, kv.Bucket); errors.Is(err, jetstream.ErrBucketNotFound) {
+		s.entries, err = js.CreateKeyValue(ctx, kv)
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			s.entries, err = js.KeyValue(ctx, kv.Bucket)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.chunks, err = js.Stream(ctx, "OBJ_"+s.bucket()); err != nil {
+		return nil, err
+	}
+	if s.values, err = js.Stream(ctx, "KV_"+kv.Bucket); err != nil {
+		return nil, err
+	}
+	return s, s.sweep(ctx)
+}
+
+func (s *JetStream) bucket() string { return s.name + "-checkpoints" }
+
+// sweep removes chunks that no object has, of uploads long ended. The chunks
+// are listed before the objects, so that of an upload that ends meanwhile the
+// object is seen.
+func (s *JetStream) sweep(ctx context.Context) error {
+	info, err := s.chunks.Info(ctx, jetstream.WithSubjectFilter("$O."+s.bucket()+".C.>"))
+	if err != nil {
+		return err
+	}
+	orphans := map[string]bool{}
+	for subject := range info.State.Subjects {
+		orphans[subject] = true
+	}
+	objects, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		delete(orphans, "$O."+s.bucket()+".C."+o.NUID)
+	}
+	for subject := range orphans {
+		last, err := s.chunks.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && time.Since(last.Time) < abandonedAfter {
+			continue
+		}
+		if err == nil {
+			err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject(subject))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *JetStream) list(ctx context.Context) ([]*jetstream.ObjectInfo, error) {
+	objects, err := s.objects.List(ctx)
+	if errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return nil, nil
+	}
+	return objects, err
+}
+
+// Put writes a blob of size bytes, or replaces it.
+func (s *JetStream) Put(ctx context.Context, name string, r io.Reader, size int64) error {
+	if err := check(name); err != nil {
+		return err
+	}
+	meta := jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkBytes}}
+	if _, err := s.objects.Put(ctx, meta, &exact{r: r, left: size}); err != nil {
+		return fmt.Errorf("blob: %s: %w", name, err)
+	}
+	return nil
+}
+
+// Create writes a blob unless there is one.
+func (s *JetStream) Create(ctx context.Context, name string, data []byte) error {
+	if err := checkCreate(name, data); err != nil {
+		return err
+	}
+	_, err := s.entries.Create(ctx, name, data)
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return fmt.Errorf("blob: %s: %w", name, fs.ErrExist)
+	}
+	if err != nil {
+		return fmt.Errorf("blob: %s: %w", name, err)
+	}
+	return nil
+}
+
+// Get opens a blob.
+func (s *JetStream) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := check(name); err != nil {
+		return nil, err
+	}
+	entry, err := s.entries.Get(ctx, name)
+	if err == nil {
+		return io.NopCloser(strings.NewReader(string(entry.Value()))), nil
+	}
+	if !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, fmt.Errorf("blob: %s: %w", name, err)
+	}
+	o, err := s.objects.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob: %s: %w", name, err)
+	}
+	return o, nil
+}
+
+// List returns the names that begin with a prefix, ascending.
+func (s *JetStream) List(ctx context.Context, prefix string) (names []string, err error) {
+	objects, err := s.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+	}
+	for _, o := range objects {
+		if strings.HasPrefix(o.Name, prefix) {
+			names = append(names, o.Name)
+		}
+	}
+	info, err := s.values.Info(ctx, jetstream.WithSubjectFilter("$KV."+s.entries.Bucket()+".>"))
+	if err != nil {
+		return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+	}
+	for subject := range info.State.Subjects {
+		if name := strings.TrimPrefix(subject, "$KV."+s.entries.Bucket()+"."); strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Delete removes a blob, if it is there, and the note that it was: nobody asks
+// for it, and notes would fill the disk slowly.
+func (s *JetStream) Delete(ctx context.Context, name string) error {
+	if err := check(name); err != nil {
+		return err
+	}
+	err := s.objects.Delete(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrObjectNotFound):
+		err = s.values.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.entries.Bucket()+"."+name))
+	case err == nil:
+		err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject("$O."+s.bucket()+".M."+base64.URLEncoding.EncodeToString([]byte(name))))
+	}
+	if err != nil {
+		return fmt.Errorf("blob: deleting %s: %w", name, err)
+	}
+	return nil
+}
