@@ -190,7 +190,7 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	} else if mo.Do != moments.DoMessage {
 		a.Kind = mo.Do
 	}
-	if mo.Per == "cart_id" {
+	if a.CartID = v.cart; mo.Per == "cart_id" {
 		a.CartID = o.Value
 	}
 	a.Data = c.afterData(m, mo, o)

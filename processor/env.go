@@ -20,6 +20,18 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		return moments.Int(int64(len(x.v.lines)))
 	case moments.LinesTotal:
 		return moments.Int(x.v.total)
+	case moments.LinesMargin:
+		var sum int64
+		known := false
+		for i := range x.v.lines {
+			margin := x.m.facts(x.v.lines[i].SKU).Product.Margin
+			sum += margin * x.v.lines[i].Quantity
+			known = known || margin != 0
+		}
+		if !known {
+			return moments.Value{}
+		}
+		return moments.Int(sum)
 	case moments.LinesSKUs:
 		skus := make([]string, len(x.v.lines))
 		for i := range x.v.lines {
@@ -80,6 +92,11 @@ func (x *env) item(f moments.Field) (moments.Value, bool) {
 			return moments.Value{}, true
 		}
 		return moments.Int(facts.Price), true
+	case moments.ItemMargin:
+		if facts.Product.Margin == 0 {
+			return moments.Value{}, true
+		}
+		return moments.Int(facts.Product.Margin), true
 	case moments.ItemAvailable:
 		return moments.Int(facts.Available), true
 	case moments.ItemCategory:

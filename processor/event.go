@@ -281,6 +281,7 @@ type Event struct {
 	Line       int64 // Item Sold: number of the order line, from 0
 	Lasts      int64 // ms one unit lasts
 	Low        int64
+	Margin     int64 // what the shop earns on one unit, minor units; 0 = not told
 	Granted    bool
 	Sellable   Flag // stock: the source's own word on whether it may be sold
 	Published  Flag

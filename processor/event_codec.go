@@ -82,6 +82,7 @@ const (
 	hasGranted
 	hasPublishedNo
 	hasPublishedYes
+	hasMargin
 
 	eventBitsEnd
 )
@@ -154,7 +155,7 @@ func appendRest(dst []byte, e *Event) []byte {
 	}
 	dst = appendTexts(dst, e.Locations)
 	dst = appendTexts(dst, e.Tags)
-	for _, n := range [...]int64{e.MaxPrice, e.Safety, e.OpensAt, e.ClosesAt, e.ExpiresAt, e.CompleteTo, e.Line, e.Lasts, e.Low} {
+	for _, n := range [...]int64{e.MaxPrice, e.Safety, e.OpensAt, e.ClosesAt, e.ExpiresAt, e.CompleteTo, e.Line, e.Lasts, e.Low, e.Margin} {
 		dst = appendNumber(dst, n)
 	}
 	return dst
@@ -179,7 +180,7 @@ func presence(e *Event) uint64 {
 		bit(e.MaxPrice != 0, hasMaxPrice) | bit(e.HasSafety, hasSafetyFlag) | bit(e.Safety != 0, hasSafety) |
 		bit(e.OpensAt != 0, hasOpensAt) | bit(e.ClosesAt != 0, hasClosesAt) | bit(e.ExpiresAt != 0, hasExpiresAt) |
 		bit(e.CompleteTo != 0, hasCompleteTo) | bit(e.Line != 0, hasLine) | bit(e.Lasts != 0, hasLasts) | bit(e.Low != 0, hasLow) |
-		bit(e.Granted, hasGranted) | bit(e.Published == No, hasPublishedNo) | bit(e.Published == Yes, hasPublishedYes)
+		bit(e.Granted, hasGranted) | bit(e.Published == No, hasPublishedNo) | bit(e.Published == Yes, hasPublishedYes) | bit(e.Margin != 0, hasMargin)
 }
 
 func bit(set bool, b uint64) uint64 {
@@ -404,6 +405,7 @@ func (r *eventReader) rest(p uint64, e *Event) {
 		{hasLine, &e.Line, "line"},
 		{hasLasts, &e.Lasts, "lasts"},
 		{hasLow, &e.Low, "low"},
+		{hasMargin, &e.Margin, "margin"},
 	} {
 		if p&f.bit != 0 {
 			*f.number = r.number(f.name)

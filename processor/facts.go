@@ -66,6 +66,7 @@ type ProductFacts struct {
 	Category, Brand, Family string
 	AccessoryOf             string
 	Lasts                   int64
+	Margin                  int64 // on one unit, minor units; 0 = not told
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -111,6 +112,7 @@ func (p *ProductFacts) encode(w *writer) {
 		w.str(s)
 	}
 	w.int(p.Lasts)
+	w.int(p.Margin)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -118,6 +120,7 @@ func (p *ProductFacts) decode(r *reader) {
 		*s = r.str()
 	}
 	p.Lasts = r.int()
+	p.Margin = r.int()
 }
 
 // same reports whether nothing changed that anybody would act on.

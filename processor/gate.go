@@ -19,6 +19,7 @@ type verdict struct {
 	facts    uint64
 	score    int64
 	factors  []Factor
+	cart     string      // the cart that is restored
 	lostTo   string      // id of the decision that was better, or said it already
 	ahead    *Occurrence // the better one that is due as well; see arbitrate
 }
@@ -80,32 +81,13 @@ func (c *Customer) eligible(m *Machine, mo *moments.Moment, o *Occurrence, v *ve
 // gateLines works out which lines may be mentioned: what is wanted still, and
 // can be had. When none is left the earliest reason among them is the answer.
 func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) {
-	type candidate struct {
-		line   ActionLine
-		reason Reason
-	}
 	var all []candidate
 	oldest := m.shop.Now - cartMemoryMS
 	switch mo.Per {
 	case "cart_id":
 		cart := c.findCart(o.Value)
-		for i := 0; cart != nil && i < len(cart.Lines); i++ {
-			l := &cart.Lines[i]
-			if n := l.quantity(oldest); n > 0 {
-				x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
-				if slices.Contains(mo.Lines, moments.LineUnbought) {
-					bought, cancelled := c.purchases(l.SKU, l.since(oldest)-clockGraceMS)
-					switch {
-					case bought >= n:
-						x.reason = Purchased
-					case bought+cancelled >= n:
-						x.reason = Cancelled
-					default:
-						x.line.Quantity = n - bought
-					}
-				}
-				all = append(all, x)
-			}
+		if cart != nil {
+			all = c.cartCandidates(mo, cart, oldest)
 		}
 		if len(all) == 0 {
 			*v = v.refuse(Suppressed, CartEmptied)
@@ -138,6 +120,9 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			}
 		}
 		all = append(all, x)
+		if restores(mo) {
+			all = c.restore(mo, all, oldest, v)
+		}
 	case "sale_id":
 		sku, why := c.saleItem(m, mo, o)
 		if why != "" {
@@ -206,6 +191,11 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 	}
 	first := Reason("")
+	if v.cart != "" && all[0].reason != "" {
+		for i := range all { // without what is back there is nothing to restore
+			all[i].reason = all[0].reason
+		}
+	}
 	for i := range all {
 		x := &all[i]
 		if x.reason == "" {

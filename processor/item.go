@@ -171,6 +171,9 @@ func (it *Item) update(e *Event) {
 	if e.Low != 0 {
 		it.Low = e.Low
 	}
+	if e.Margin != 0 {
+		p.Margin = e.Margin
+	}
 	if e.Published != Unset {
 		it.Published = e.Published
 	}

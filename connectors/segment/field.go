@@ -49,6 +49,7 @@ const (
 	fValue // Meta, GA4, and Segment's other word for total
 	fAmount
 	fMaxPrice
+	fMargin
 	fQuantity
 	fAvailable
 	fSafety
@@ -80,7 +81,7 @@ var fieldNames = [fields]string{
 	"", "sku", "product_id", "item_id", "products", "contents", "items", "content_ids", "cart_id", "order_id", "transaction_id",
 	"shipment_id", "sale_id", "offer_id", "reward_id", "action_id", "source", "channel", "purpose", "reason", "status", "by", "category",
 	"content_category", "brand", "family", "store_id", "location", "store", "currency", "accessory_of", "locations", "substitutes", "tags",
-	"price", "total", "value", "amount", "max_price", "quantity", "available", "safety", "version", "updated_at", "opens_at", "closes_at",
+	"price", "total", "value", "amount", "max_price", "margin", "quantity", "available", "safety", "version", "updated_at", "opens_at", "closes_at",
 	"expires_at", "complete_to", "lasts", "low", "granted", "sellable", "published", "userId", "previousId", "subscription_id",
 	"conversation_id", "device_id", "level", "latitude", "longitude",
 }
@@ -223,7 +224,7 @@ var specs = [...]spec{
 }
 
 var (
-	catalogue = skuWords | set(fCategory, fBrand, fFamily, fPrice, fCurrency, fAccessoryOf, fSubstitutes, fLasts, fPublished, fLow)
+	catalogue = skuWords | set(fCategory, fBrand, fFamily, fPrice, fCurrency, fAccessoryOf, fSubstitutes, fLasts, fPublished, fLow, fMargin)
 	reward    = place | set(fRewardID, fAmount, fExpiresAt, fOrderID, fStore, fCurrency)
 	outcome   = set(fActionID, fChannel, fReason, fPurpose)
 	nearby    = []fieldSet{place | set(fLatitude)}

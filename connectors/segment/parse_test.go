@@ -122,9 +122,10 @@ func TestParse(t *testing.T) {
 			tracked(processor.BackInStockRequested, func(e *processor.Event) {
 				e.SKU, e.Quantity, e.HasQty, e.MaxPrice, e.Locations, e.ExpiresAt = "phone", 2, true, 19900, []string{"lyon", "7"}, 1796083200000
 			})},
-		{"catalogue", track("Product Updated", `{"sku":"case","title":"Case","family":"cases","price":15,"currency":"EUR","accessory_of":"phone","substitutes":["case2"],"lasts":"30d","published":true,"low":3}`),
+		{"catalogue", track("Product Updated", `{"sku":"case","title":"Case","family":"cases","price":15,"currency":"EUR","accessory_of":"phone","substitutes":["case2"],"lasts":"30d","published":true,"low":3,"margin":"4.20"}`),
 			tracked(processor.ProductUpdated, func(e *processor.Event) {
 				e.SKU, e.Family, e.Price, e.HasPrice, e.Currency, e.AccessoryOf, e.Locations, e.Lasts, e.Published, e.Low = "case", "cases", 1500, true, "EUR", "phone", []string{"case2"}, 30*86400_000, processor.Yes, 3
+				e.Margin = 420
 				e.Properties = []byte(`{"title":"Case"}`)
 			})},
 		{"e-mail opened", track("Email Opened", `{"email_id":"e1"}`),

@@ -271,6 +271,8 @@ func (p *Parser) putNumber(e *processor.Event, sp *spec, f field, v value, digit
 		e.Total, fault = p.amount(v, digits, -maxAmount)
 	case fMaxPrice:
 		e.MaxPrice, fault = p.amount(v, digits, 0)
+	case fMargin:
+		e.Margin, fault = p.amount(v, digits, -maxAmount)
 	case fQuantity:
 		low := int64(-maxAmount)
 		if sp.perItem {

@@ -1,0 +1,72 @@
+package processor
+
+import (
+	"slices"
+
+	"onhand/processor/moments"
+)
+
+// candidate is a line that may be mentioned, or the reason it may not.
+type candidate struct {
+	line   ActionLine
+	reason Reason
+}
+
+// cartCandidates returns what lies in a cart, less what was bought where the
+// moment asks for it.
+func (c *Customer) cartCandidates(mo *moments.Moment, cart *Cart, oldest int64) (all []candidate) {
+	for i := range cart.Lines {
+		l := &cart.Lines[i]
+		n := l.quantity(oldest)
+		if n <= 0 {
+			continue
+		}
+		x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
+		if slices.Contains(mo.Lines, moments.LineUnbought) {
+			bought, cancelled := c.purchases(l.SKU, l.since(oldest)-clockGraceMS)
+			switch {
+			case bought >= n:
+				x.reason = Purchased
+			case bought+cancelled >= n:
+				x.reason = Cancelled
+			default:
+				x.line.Quantity = n - bought
+			}
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// restores reports whether a message about an item that is back brings the
+// whole cart the item lies in: one whose moment says which lines.
+func restores(mo *moments.Moment) bool { return mo.Fact == moments.Sellable && len(mo.Lines) > 0 }
+
+// restore adds to the candidate of the item that is back the other lines of
+// the cart it lies in: of several the one changed last.
+func (c *Customer) restore(mo *moments.Moment, all []candidate, oldest int64, v *verdict) []candidate {
+	item := &all[0]
+	var cart *Cart
+	var units int64
+	for i := range c.Carts {
+		x := &c.Carts[i]
+		for j := range x.Lines {
+			if l := &x.Lines[j]; l.SKU == item.line.SKU && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
+				cart, units = x, l.quantity(oldest)
+			}
+		}
+	}
+	if cart == nil {
+		return all
+	}
+	v.cart = cart.ID
+	for _, x := range c.cartCandidates(mo, cart, oldest) {
+		if x.line.SKU != item.line.SKU {
+			all = append(all, x)
+		} else if x.reason == "" {
+			units = x.line.Quantity // less what was bought
+		}
+	}
+	all[0].line.Quantity = max(units, 1)
+	return all
+}
