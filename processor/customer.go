@@ -25,6 +25,7 @@ type Customer struct {
 	After       *AfterOrder    // nil for most
 	Sales       []registration // latest word on each sale registered for
 	Standing    *Standing      // nil when there is nothing to say
+	Models      *Models        // nil when no model spoke of the customer
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -57,7 +58,7 @@ func (c *Customer) bytes() int {
 	for i := range c.Interests {
 		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
 	}
-	n += c.After.bytes()
+	n += c.After.bytes() + c.Models.bytes()
 	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
@@ -105,6 +106,7 @@ func (c *Customer) encode(w *writer) {
 	c.After.encode(w)
 	encodeRegistrations(w, c.Sales)
 	c.Standing.encode(w)
+	c.Models.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -150,6 +152,7 @@ func (c *Customer) decode(r *reader) {
 	c.After = decodeAfterOrder(r)
 	c.Sales = decodeRegistrations(r)
 	c.Standing = decodeStanding(r)
+	c.Models = decodeModels(r)
 }
 
 // customer returns a customer, made when new, ready to be changed.
@@ -182,6 +185,7 @@ func (m *Machine) customerEvent(e *Event) {
 	switch e.Kind {
 	case Identify:
 		c.Profile.identify(e, m.shop.Now)
+		c.learn(m, e)
 		c.owned(e)
 		less, more = true, true
 	case ConsentChanged:

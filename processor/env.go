@@ -20,6 +20,11 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		return moments.Int(int64(len(x.v.lines)))
 	case moments.LinesTotal:
 		return moments.Int(x.v.total)
+	case moments.Score:
+		if s, ok := x.c.Models.score(key); ok {
+			return moments.Int(int64(s))
+		}
+		return moments.Value{}
 	case moments.LinesMargin:
 		var sum int64
 		known := false

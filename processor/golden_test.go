@@ -41,6 +41,7 @@ func TestGoldenValues(t *testing.T) {
 		},
 		Sales:    []registration{{"s1", 42, true}},
 		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}},
+		Models:   &Models{[]ModelScore{{"purchase", 51, 52}}},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10}, []Place{{"lyon", 10}}, Unpublished, true, true}
