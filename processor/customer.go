@@ -22,6 +22,7 @@ type Customer struct {
 	Occurrences []Occurrence
 	Pending     []Pending
 	Contacts    []Contact
+	Identity    *Identity      // nil for those with one id
 	After       *AfterOrder    // nil for most
 	Sales       []registration // latest word on each sale registered for
 	Standing    *Standing      // nil when there is nothing to say
@@ -48,7 +49,7 @@ const (
 func (c *Customer) id() string { return c.ID }
 
 func (c *Customer) bytes() int {
-	n := 460 + len(c.ID) + 16*cap(c.sent) + 8*cap(c.OrderIDs) + c.Profile.bytes()
+	n := 460 + c.Identity.bytes() + len(c.ID) + 16*cap(c.sent) + 8*cap(c.OrderIDs) + c.Profile.bytes()
 	for i := range c.Carts {
 		n += 80 + 96*cap(c.Carts[i].Lines)
 	}
@@ -103,6 +104,7 @@ func (c *Customer) encode(w *writer) {
 	for i := range c.Contacts {
 		c.Contacts[i].encode(w)
 	}
+	c.Identity.encode(w)
 	c.After.encode(w)
 	encodeRegistrations(w, c.Sales)
 	c.Standing.encode(w)
@@ -149,6 +151,7 @@ func (c *Customer) decode(r *reader) {
 	for i := range c.Contacts {
 		c.Contacts[i].decode(r)
 	}
+	c.Identity = decodeIdentity(r)
 	c.After = decodeAfterOrder(r)
 	c.Sales = decodeRegistrations(r)
 	c.Standing = decodeStanding(r)
@@ -172,12 +175,21 @@ func (m *Machine) customer(id string) *Customer {
 // and start something new.
 func (m *Machine) customerEvent(e *Event) {
 	c := m.customer(e.Customer())
+	if c.Identity == nil || !c.passEvent(m, e) {
+		c.event(m, e)
+	}
+}
+
+func (c *Customer) event(m *Machine, e *Event) {
 	if e.MessageID != "" && c.duplicate(m, e) {
 		return
 	}
 	c.Last = max(c.Last, e.Stamp)
 	c.Known = c.Known || e.UserID != ""
 	learned := c.Profile.observe(e, m.shop.Now)
+	if e.AnonymousID != "" && e.UserID != "" || e.PreviousID != "" {
+		c.identityEvent(m, e)
+	}
 
 	// changed: something new. less: something may no longer be wanted or
 	// allowed. more: something may be allowed that was not.
@@ -247,16 +259,33 @@ func (m *Machine) customerEvent(e *Event) {
 	c.ready(m)
 }
 
-// customerMessage applies what an item tells a customer.
+// customerMessage applies what an item, or another id, tells a customer.
 func (m *Machine) customerMessage(msg *Message) {
 	c := m.customer(msg.Customer)
+	if c.relay(m, msg) {
+		return
+	}
 	switch msg.Type {
 	case OfferUnit:
-		c.offered(m, msg)
+		if c.awaits() {
+			c.holdOffer(msg)
+		} else {
+			c.offered(m, msg)
+		}
 	case EndOffer:
 		c.offerEnded(m, msg)
 	case RewardTold:
 		c.rewardTold(m, msg)
+	case LinkIdentity:
+		c.asked(m, msg)
+	case LinkRefused:
+		c.refused(m, msg)
+	case StatePart:
+		c.statePart(m, msg)
+	case DetachIdentity:
+		c.detach(msg)
+	case PassOn:
+		c.passedOn(m, msg)
 	}
 	c.ready(m)
 }
@@ -291,11 +320,19 @@ func (c *Customer) rearm(m *Machine) {
 			due = d
 		}
 	}
+	if x := c.Identity; x != nil {
+		if d := x.due(m.shop.Now); d != 0 && (due == 0 || d < due) {
+			due = d
+		}
+	}
 	m.arm(c, due)
 }
 
 // fire ends the windows that are due, in the order of their due times.
 func (c *Customer) fire(m *Machine) {
+	if c.Identity != nil {
+		c.fireIdentity(m)
+	}
 	c.firePending(m)
 	for range maxDuePerStep {
 		best := -1

@@ -43,6 +43,12 @@ func TestGoldenValues(t *testing.T) {
 		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}},
 		Models:   &Models{[]ModelScore{{"purchase", 51, 52}}},
 	}
+	msg := Message{OfferUnit, "phone", "ann", "o1", 1, 2, 3, 4, 5, 6, 7, 8, 9, true, 10, []byte{11}}
+	customer.Identity = &Identity{
+		Forward: "bob", Device: true, Own: true, Shared: true, Links: []Link{{"tablet", linkJoined, true, true}},
+		Asked: []Message{msg}, Held: []Message{msg}, Parts: []statePart{{"cat", 1, []byte{2}}},
+		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5,
+	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10}, []Place{{"lyon", 10}}, Unpublished, true, true}
 	item := &Item{
@@ -106,7 +112,6 @@ func TestGoldenValues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, c, c2)
 
-	msg := Message{OfferUnit, "phone", "ann", "o1", 1, 2, 3, 4, 5, 6, 7, 8, 9, true, 10, []byte{11}}
 	w = writer{}
 	msg.encode(&w)
 	golden(t, "message", w.b)

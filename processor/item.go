@@ -281,6 +281,8 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.leave(m, msg)
 	case RejoinQueue:
 		it.Queue.rejoin(m, it, msg)
+	case RenameEntry:
+		it.Queue.rename(m, it, msg)
 	case AcceptOffer:
 		it.Queue.accept(m, it, msg)
 	case ReturnOffer:

@@ -280,9 +280,9 @@ func (m *Machine) entry(entry []byte) {
 		}
 		m.deliver(&msg)
 	case OutcomeEntry:
-		m.applyOutcome(body, entry)
+		m.applyOutcome(body, entry, "")
 	case ReleaseEntry:
-		m.applyReleaseRequest(body, entry)
+		m.applyReleaseRequest(body, entry, "")
 	case ControlEntry:
 		var c Control
 		r := reader{b: body}

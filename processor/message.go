@@ -6,23 +6,29 @@ type MessageType uint8
 
 // The messages between entities. The comment names sender -> receiver.
 const (
-	WatchItem    MessageType = iota + 1 // watch -> item: this partition has customers with an interest
-	Facts                               // item -> watch: what is true of the item now
-	JoinQueue                           // customer -> item: a place in the queue
-	LeaveQueue                          // customer -> item: no longer wanted
-	RejoinQueue                         // customer -> item: a parked customer can be told now
-	OfferUnit                           // item -> customer: a unit is yours if you can be told
-	AcceptOffer                         // customer -> item: told; the hold runs until Until
-	ReturnOffer                         // customer -> item: not now (parked) or not any more
-	EndOffer                            // item -> customer: the hold has ended
-	SellItem                            // customer -> item: an order took units
-	UnsellItem                          // customer -> item: the order was cancelled
-	ShopControl                         // partition 0 -> all: an activation, a stop, a source's word
-	AnnounceSale                        // item -> sale at home: scheduled, moved or cancelled
-	WatchSale                           // sale -> sale at home: this partition has registered customers
-	TellSale                            // sale at home -> sale: what is true of it now
-	RewardSaid                          // customer -> ledger: what was said of a reward
-	RewardTold                          // ledger -> customer: what a till said of it
+	WatchItem      MessageType = iota + 1 // watch -> item: this partition has customers with an interest
+	Facts                                 // item -> watch: what is true of the item now
+	JoinQueue                             // customer -> item: a place in the queue
+	LeaveQueue                            // customer -> item: no longer wanted
+	RejoinQueue                           // customer -> item: a parked customer can be told now
+	OfferUnit                             // item -> customer: a unit is yours if you can be told
+	AcceptOffer                           // customer -> item: told; the hold runs until Until
+	ReturnOffer                           // customer -> item: not now (parked) or not any more
+	EndOffer                              // item -> customer: the hold has ended
+	SellItem                              // customer -> item: an order took units
+	UnsellItem                            // customer -> item: the order was cancelled
+	ShopControl                           // partition 0 -> all: an activation, a stop, a source's word
+	AnnounceSale                          // item -> sale at home: scheduled, moved or cancelled
+	WatchSale                             // sale -> sale at home: this partition has registered customers
+	TellSale                              // sale at home -> sale: what is true of it now
+	RewardSaid                            // customer -> ledger: what was said of a reward
+	RewardTold                            // ledger -> customer: what a till said of it
+	LinkIdentity                          // customer -> id: you are the same person as Ref, which keeps you
+	LinkRefused                           // id -> customer: Ref is not
+	StatePart                             // id -> keeper: a part of what Ref has
+	DetachIdentity                        // keeper -> id: what comes from now on is your own
+	PassOn                                // id -> keeper: an entry of the log that came for Ref
+	RenameEntry                           // id -> item: the places of Ref are Customer's
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -31,7 +37,7 @@ type Message struct {
 	Type     MessageType
 	SKU      string
 	Customer string
-	Ref      string // order id, sale id, reward id
+	Ref      string // order id, sale id, reward id, or another customer's id
 	Offer    int64  // number of the offer at its item
 	Quantity int64
 	Line     int64
@@ -41,8 +47,8 @@ type Message struct {
 	At       int64 // occurred_at of what is told
 	Place    int64
 	MaxPrice int64
-	Park     bool   // ReturnOffer: keep the place
-	From     int64  // partition that watches
+	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
+	From     int64  // partition that watches; to a customer: how many ids have passed it on
 	Body     []byte // Facts: encoded facts; SellItem: the location; ShopControl: the control
 }
 
@@ -51,7 +57,7 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, RewardTold:
+	case OfferUnit, EndOffer, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
 		return CustomerKind
 	case ShopControl:
 		return ShopKind

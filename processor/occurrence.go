@@ -354,6 +354,11 @@ func (c *Customer) occur(m *Machine, i int) {
 	if o.Expires == 0 && mo.Expires.At.IsZero() {
 		o.Expires = o.Due + mo.Expires.After.Milliseconds()
 	}
+	if c.heldBack(mo) {
+		o.Due = m.shop.Now + linkRetryMS
+		c.soon(o.Due)
+		return
+	}
 	v, i := c.arbitrate(m, mo, i)
 	if i < 0 {
 		return
@@ -449,6 +454,9 @@ func (c *Customer) hold(m *Machine, i int) {
 	if o.Expires <= m.shop.Now {
 		c.leaveAudience(m, i, ExpiredReason)
 		return
+	}
+	if !o.In && c.heldBack(mo) {
+		return // looked at again when all is here
 	}
 	if mo.Per == "sku" && m.watch(o.Value).Facts.At == 0 {
 		c.stake(m, o, true) // the item has been asked and answers at once

@@ -135,13 +135,17 @@ func AppendReleaseRequest(dst []byte, customer, action string, attempt int, idem
 	return w.b
 }
 
-// applyOutcome takes what became of an attempt.
-func (m *Machine) applyOutcome(body, entry []byte) {
+// applyOutcome takes what became of an attempt. keeper is the id that an entry
+// for another one was passed on to, "" when it was not.
+func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	r := reader{b: body}
 	id, action, attempt, delivery, code := r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()
 	if r.err != nil || delivery < Delivered || delivery > Retry {
 		m.dead("malformed", "outcome", entry)
 		return
+	}
+	if keeper != "" {
+		id = keeper
 	}
 	e := m.get(CustomerKind, id)
 	if e == nil {
@@ -150,6 +154,7 @@ func (m *Machine) applyOutcome(body, entry []byte) {
 	c := e.(*Customer)
 	i := c.pending(action)
 	if i < 0 {
+		c.passAction(m, entry)
 		return // an outcome that was known already, or of what was taken back
 	}
 	m.touch(c)
@@ -199,12 +204,15 @@ func (c *Customer) delivery(m *Machine, d *Decision, attempt int, delivery Deliv
 }
 
 // applyReleaseRequest asks the gate whether a pending action may go now.
-func (m *Machine) applyReleaseRequest(body, entry []byte) {
+func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 	r := reader{b: body}
 	id, action, attempt, idempotent := r.str(), r.str(), int(r.uint()), r.bool()
 	if r.err != nil {
 		m.dead("malformed", "release request", entry)
 		return
+	}
+	if keeper != "" {
+		id = keeper
 	}
 	e := m.get(CustomerKind, id)
 	if e == nil {
@@ -212,7 +220,11 @@ func (m *Machine) applyReleaseRequest(body, entry []byte) {
 	}
 	c := e.(*Customer)
 	i := c.pending(action)
-	if i < 0 || attempt <= c.Pending[i].Attempt {
+	if i < 0 {
+		c.passAction(m, entry)
+		return
+	}
+	if attempt <= c.Pending[i].Attempt {
 		return
 	}
 	m.touch(c)
@@ -272,6 +284,9 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	}
 	if mo == nil || mo.Mode == moments.Off {
 		return verdict{outcome: Suppressed, reason: SwitchedOff}
+	}
+	if c.heldBack(mo) {
+		return verdict{outcome: Deferred, reason: ExpiredReason, until: m.shop.Now + linkRetryMS}
 	}
 	return c.gate(m, mo, &o, true)
 }

@@ -212,6 +212,24 @@ func (q *Queue) rejoin(m *Machine, it *Item, msg *Message) {
 	}
 }
 
+// rename makes the place of one id that of its keeper, at the same rank, and
+// likewise the offer it holds. An offer on its way is passed on to the keeper.
+func (q *Queue) rename(m *Machine, it *Item, msg *Message) {
+	was, now := rankKey(msg.Tier, msg.Since, msg.Ref), rankKey(msg.Tier, msg.Since, msg.Customer)
+	if v, ok := q.Offers.get(m, offerKey(msg.Offer)); ok && msg.Offer != 0 {
+		o := parseOffer(v)
+		o.key = now
+		q.Offers.put(m, it.head, offerKey(msg.Offer), o.value())
+	}
+	if v, ok := q.Parked.remove(m, was); ok {
+		q.Parked.put(m, it.head, now, v)
+	}
+	if v, ok := q.Waiting.remove(m, was); ok {
+		q.Parked.remove(m, now)
+		q.Waiting.put(m, it.head, now, v)
+	}
+}
+
 // accept begins the hold: the customer was told. It ends a little later here
 // than there, since the two clocks differ.
 func (q *Queue) accept(m *Machine, it *Item, msg *Message) {
@@ -234,8 +252,10 @@ const holdMarginMS = 1000
 // giveBack returns the unit of an open or held offer.
 func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 	o, ok := q.close(m, msg.Offer)
-	if !ok {
-		o.key = rankKey(msg.Tier, msg.Since, msg.Customer) // the hold ended while this was on its way
+	if !ok || msg.Since != 0 {
+		// The hold ended while this was on its way, or the place is another
+		// one since two profiles became one.
+		o.key = rankKey(msg.Tier, msg.Since, msg.Customer)
 	}
 	if msg.Park && (ok || msg.Since != 0) {
 		q.Parked.put(m, it.head, o.key, entry{quantity: msg.Quantity}.value())

@@ -168,6 +168,12 @@ func (r *rules) store(location string) string {
 	return location
 }
 
+// perItem reports whether the values of a moment are items.
+func (r *rules) perItem(moment string) bool {
+	mo := r.file.Moment(moment)
+	return mo != nil && mo.Per == "sku"
+}
+
 func (r *rules) doubleOptIn(purpose, channel string) bool {
 	p := r.file.Policy.Purpose(purpose)
 	return p != nil && slices.Contains(p.DoubleOptIn, channel)

@@ -26,7 +26,9 @@ func (t Instant) MarshalJSON() ([]byte, error) {
 // units.
 type CustomerView struct {
 	ID          string           `json:"id"`
-	Known       bool             `json:"known"` // a user, not only a visitor
+	KeptBy      string           `json:"kept_by,omitempty"` // the id that keeps what this one has; the rest is empty then
+	Linked      []string         `json:"linked,omitempty"`  // other ids of the same person
+	Known       bool             `json:"known"`             // a user, not only a visitor
 	Timezone    string           `json:"timezone,omitempty"`
 	Tier        string           `json:"tier,omitempty"`
 	Channels    []string         `json:"channels"` // with an address
@@ -219,6 +221,12 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	}
 	if v.Channels == nil {
 		v.Channels = []string{}
+	}
+	if c.forwards() {
+		v.KeptBy = c.Identity.Forward
+	}
+	if c.Identity != nil {
+		v.Linked = c.Identity.linked()
 	}
 	if loc := p.location(m.shop.Now); loc != nil {
 		v.Timezone = loc.String()

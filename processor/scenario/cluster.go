@@ -95,6 +95,16 @@ func (c *cluster) owner(id string) *processor.Machine {
 	return c.machines[c.partition(id)]
 }
 
+// customer returns what is known of a customer, as the API does: by the id
+// that keeps it.
+func (c *cluster) customer(id string) (processor.CustomerView, bool) {
+	view, ok := c.owner(id).CustomerView(id)
+	for ok && view.KeptBy != "" {
+		view, ok = c.owner(view.KeptBy).CustomerView(view.KeptBy)
+	}
+	return view, ok
+}
+
 func (c *cluster) partition(id string) int {
 	return processor.PartitionOf(processor.Hash(id), len(c.machines))
 }

@@ -241,7 +241,7 @@ func (r *runner) check(st Step, c check) {
 	var ok bool
 	switch c.kind {
 	case "customer":
-		view, ok = r.cluster.owner(c.id).CustomerView(c.id)
+		view, ok = r.cluster.customer(c.id)
 	case "reward":
 		view, ok = r.cluster.owner(c.id).RewardView(c.id), true
 	default:

@@ -1,0 +1,478 @@
+package processor
+
+import (
+	"cmp"
+	"slices"
+)
+
+// The keeper's side of a link: what another id has becomes part of it. Of two
+// words on the same thing the more careful one holds: a consent is withdrawn
+// when either was, what one was told counts for both, the earlier place in a
+// queue is kept and the later one given up.
+
+// merge takes over what another id has.
+func (c *Customer) merge(m *Machine, b *Customer) {
+	// The numbers of the other's occurrences follow this one's, so that they
+	// and what was said in them still belong together.
+	shift := c.Count
+	c.Count += b.Count
+	c.Known = c.Known || b.Known
+	c.Profile.merge(&b.Profile)
+	for i := range b.Carts {
+		c.cart(b.Carts[i].ID).merge(&b.Carts[i])
+	}
+	for i := range b.Orders {
+		c.mergeOrder(&b.Orders[i])
+	}
+	for _, id := range b.OrderIDs {
+		if !c.ordered(m, id) {
+			c.noteOrder(m, id)
+		}
+	}
+	c.itemsBought = nil
+	if b.After != nil {
+		c.afterOrder().merge(b.After)
+	}
+	if b.Standing != nil {
+		c.standing().merge(b.Standing)
+	}
+	c.mergeModels(b.Models)
+	c.Sights = append(c.Sights, b.Sights...)
+	slices.SortStableFunc(c.Sights, func(a, b sight) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) })
+	c.Sights = c.Sights[max(0, len(c.Sights)-maxSights):]
+	c.mergeContacts(b.Contacts, shift)
+	for i := range b.Pending {
+		p := b.Pending[i]
+		p.N += shift
+		c.Pending = append(c.Pending, p)
+		c.soon(p.Due)
+	}
+	for i := range c.Interests {
+		c.settleInterest(m, &c.Interests[i])
+	}
+	for i := range b.Interests {
+		c.mergeInterest(m, &b.Interests[i])
+	}
+	c.mergeSales(m, b.Sales)
+	for i := range b.Occurrences {
+		o := b.Occurrences[i]
+		o.N += shift
+		c.mergeOccurrence(m, o)
+	}
+	c.mergeLinks(b.Identity)
+	c.watchAll(m, b)
+}
+
+// watchAll has the items of another id watched here. What is not known of them
+// yet is waited for: a gate that does not know what can be had says no.
+func (c *Customer) watchAll(m *Machine, b *Customer) {
+	x := c.identity()
+	watch := func(sku string) {
+		if m.watch(sku).Facts.At == 0 && !slices.Contains(x.Missing, sku) {
+			x.Missing = append(x.Missing, sku)
+		}
+	}
+	for i := range b.Carts {
+		for j := range b.Carts[i].Lines {
+			watch(b.Carts[i].Lines[j].SKU)
+		}
+	}
+	for i := range b.Interests {
+		watch(b.Interests[i].SKU)
+	}
+	for i := range b.Orders {
+		for j := range b.Orders[i].Lines {
+			watch(b.Orders[i].Lines[j].SKU)
+		}
+	}
+	for i := range b.Occurrences {
+		if o := &b.Occurrences[i]; m.rules.perItem(o.Moment) {
+			watch(o.Value)
+			m.watch(o.Value).interested(m, c.ID, true)
+		}
+	}
+	for i := range b.Pending {
+		if d, err := ParseDecision(b.Pending[i].Decision); err == nil {
+			for j := range d.Action.Lines {
+				watch(d.Action.Lines[j].SKU)
+			}
+		}
+	}
+}
+
+// mergeLinks takes over who belongs to the other id, and what waits for it.
+func (c *Customer) mergeLinks(y *Identity) {
+	if y == nil {
+		return
+	}
+	x := c.identity()
+	for _, l := range y.Links {
+		switch k := x.link(l.ID); {
+		case l.ID == c.ID || l.State == linkRefused:
+		case k == nil:
+			x.addLink(l)
+		case l.State == linkJoined:
+			k.State = linkJoined
+		}
+	}
+	x.Asked = append(x.Asked, y.Asked...)
+	x.Held = append(x.Held, y.Held...)
+	x.Parts = append(x.Parts, y.Parts...)
+}
+
+// merge keeps the more restrictive word on each purpose, and every address.
+func (p *Profile) merge(q *Profile) {
+	either := func(a *string, b string) {
+		if *a == "" {
+			*a = b
+		}
+	}
+	either(&p.Zone, q.Zone)
+	either(&p.Tier, q.Tier)
+	either(&p.Prefers, q.Prefers)
+	if q.DeviceAt > p.DeviceAt {
+		p.Device, p.DeviceAt = q.Device, q.DeviceAt
+	}
+	if q.HomeAt > p.HomeAt {
+		p.Home, p.HomeAt = q.Home, q.HomeAt
+	}
+	if p.Email == 0 {
+		p.Email, p.EmailAt = q.Email, q.EmailAt
+	}
+	if p.Phone == 0 {
+		p.Phone, p.PhoneAt = q.Phone, q.PhoneAt
+	}
+	p.IdentifiedAt, p.BlockedAt = max(p.IdentifiedAt, q.IdentifiedAt), max(p.BlockedAt, q.BlockedAt)
+	for _, channel := range q.Reach {
+		p.reach(channel)
+	}
+	for _, channel := range q.Blocked {
+		if i, ok := slices.BinarySearch(p.Blocked, channel); !ok {
+			p.Blocked = slices.Insert(p.Blocked, i, channel)
+		}
+	}
+	for _, d := range q.Consents {
+		i := slices.IndexFunc(p.Consents, func(k Consent) bool {
+			return k.Channel == d.Channel && k.Purpose == d.Purpose && k.Scope == d.Scope
+		})
+		if i < 0 {
+			p.Consents = append(p.Consents, d)
+			continue
+		}
+		k := &p.Consents[i]
+		if k.Granted && !d.Granted || k.Confirmed && !d.Confirmed {
+			k.Proof = d.Proof
+		}
+		k.Before = k.Before || d.Before || k.Granted || d.Granted
+		k.Granted, k.Confirmed = k.Granted && d.Granted, k.Confirmed && d.Confirmed
+		k.At = max(k.At, d.At)
+	}
+}
+
+// merge keeps every open case, and every class another system owns.
+func (s *Standing) merge(t *Standing) {
+	for _, y := range t.Cases {
+		i := slices.IndexFunc(s.Cases, func(x Case) bool { return x.ID == y.ID })
+		if i < 0 {
+			s.Cases = append(room(s.Cases, maxCases, func(x *Case) int64 { return x.latest() }), y)
+			continue
+		}
+		x := &s.Cases[i]
+		x.Opened, x.Closed, x.Until = max(x.Opened, y.Opened), max(x.Closed, y.Closed), max(x.Until, y.Until)
+	}
+	for _, class := range t.Elsewhere {
+		if !slices.Contains(s.Elsewhere, class) {
+			s.Elsewhere = append(s.Elsewhere, class)
+		}
+	}
+}
+
+// mergeModels keeps the latest word of each model.
+func (c *Customer) mergeModels(b *Models) {
+	if b == nil {
+		return
+	}
+	if c.Models == nil {
+		c.Models = &Models{}
+	}
+	for _, y := range b.Scores {
+		i := slices.IndexFunc(c.Models.Scores, func(x ModelScore) bool { return x.Name == y.Name })
+		switch {
+		case i < 0 && len(c.Models.Scores) < maxScores:
+			c.Models.Scores = append(c.Models.Scores, y)
+		case i >= 0 && y.At > c.Models.Scores[i].At:
+			c.Models.Scores[i] = y
+		}
+	}
+}
+
+// merge makes two carts with one id what they would be had all their events
+// come to one customer. A cart without an id of its own is not the same one
+// under another id: what is in either is kept.
+func (c *Cart) merge(b *Cart) {
+	same := c.ID != "default"
+	for i := range c.Lines {
+		if l := &c.Lines[i]; same && !slices.ContainsFunc(b.Lines, func(k Line) bool { return k.SKU == l.SKU }) {
+			l.clear(b.StateAt)
+		}
+	}
+	for i := range b.Lines {
+		k := &b.Lines[i]
+		n := len(c.Lines)
+		l := c.line(k.SKU)
+		if l == nil {
+			continue
+		}
+		if same && len(c.Lines) > n {
+			l.clear(c.StateAt) // a later report of the whole cart does not have it
+		}
+		if c.At < b.At && k.Price != 0 || l.Price == 0 {
+			l.Price = k.Price
+		}
+		if same {
+			l.clear(k.Cleared)
+		}
+		for _, x := range k.Changes {
+			if x.at > l.Cleared && !slices.Contains(l.Changes, x) {
+				l.change(x.at, x.n)
+			}
+		}
+		l.Cleared = max(l.Cleared, k.Cleared)
+	}
+	c.At, c.StateAt = max(c.At, b.At), max(c.StateAt, b.StateAt)
+}
+
+// mergeOrder takes over an order, or what was heard of one known here.
+func (c *Customer) mergeOrder(b *Order) {
+	o := c.order(b.ID)
+	if o == nil {
+		c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
+		c.Orders = append(c.Orders, *b)
+		return
+	}
+	if b.Placed && (!o.Placed || b.Updated && !o.Updated || b.Updated == o.Updated && b.Said > o.Said) {
+		o.Lines, o.Said, o.Updated = b.Lines, b.Said, b.Updated
+	}
+	if b.Placed && (!o.Placed || b.At < o.At) {
+		o.At = b.At
+	}
+	o.Placed, o.Confirmed, o.Short = o.Placed || b.Placed, o.Confirmed || b.Confirmed, o.Short || b.Short
+	o.Changes = max(o.Changes, b.Changes)
+	o.Cancelled = earliest(o.Cancelled, b.Cancelled)
+	for i := range b.Less {
+		y := &b.Less[i]
+		x := o.less(y.SKU)
+		x.Gone, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back)
+	}
+	o.settle()
+}
+
+// mergeContacts counts what the other id was told as told to this one.
+func (c *Customer) mergeContacts(list []Contact, shift int64) {
+	for _, k := range list {
+		k.N += shift
+		c.Contacts = append(c.Contacts, k)
+	}
+	slices.SortStableFunc(c.Contacts, func(a, b Contact) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
+	c.Contacts = c.Contacts[max(0, len(c.Contacts)-maxContacts):]
+}
+
+// mergeSales takes over the latest word on each sale.
+func (c *Customer) mergeSales(m *Machine, list []registration) {
+	for _, g := range list {
+		i := slices.IndexFunc(c.Sales, func(k registration) bool { return k.ID == g.ID })
+		switch {
+		case i < 0 && len(c.Sales) < maxRegistrations:
+			c.Sales = append(c.Sales, g)
+		case i >= 0 && g.At > c.Sales[i].At:
+			c.Sales[i] = g
+		default:
+			continue
+		}
+		s := m.saleHere(g.ID)
+		if g.Gone {
+			s.Registered.remove(m, c.ID)
+			continue
+		}
+		s.Registered.put(m, s.head, c.ID, "")
+		if s.Facts.SKU != "" {
+			m.watch(s.Facts.SKU)
+		}
+	}
+}
+
+// live reports whether nothing has ended the interest.
+func (in *Interest) live() bool { return in.Bought == 0 && !in.Declined }
+
+// settleInterest ends an interest that an order ended which was not known on
+// its side.
+func (c *Customer) settleInterest(m *Machine, in *Interest) {
+	if !c.everBought(in.hash) {
+		return
+	}
+	for i := range c.Orders {
+		o := &c.Orders[i]
+		if !in.live() || o.At < in.Since-clockGraceMS {
+			continue
+		}
+		for j := range o.Lines {
+			if l := &o.Lines[j]; l.SKU == in.SKU && o.left(l) > 0 {
+				c.giveUp(m, in)
+				in.Bought = o.ID
+				break
+			}
+		}
+	}
+}
+
+// giveUp gives up the place and the unit an interest has.
+func (c *Customer) giveUp(m *Machine, in *Interest) {
+	if in.Queued || in.Offer != 0 {
+		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
+	}
+	in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
+}
+
+// mergeInterest takes over an interest. Its place in the queue, if it has one,
+// is under this customer's name already.
+func (c *Customer) mergeInterest(m *Machine, f *Interest) {
+	c.settleInterest(m, f)
+	in := c.interest(f.SKU)
+	if in == nil {
+		if !c.dropInterest(m, m.shop.Now) {
+			c.giveUp(m, f)
+			m.dead("limit", "customer "+c.ID+" waits for too many items, no more are kept", m.current)
+			return
+		}
+		c.Interests = append(c.Interests, *f)
+		if c.itemAt != nil {
+			c.itemAt[f.hash] = int32(len(c.Interests) - 1)
+		}
+		m.watch(f.SKU).interested(m, c.ID, true)
+		return
+	}
+	switch {
+	case in.live() && f.live():
+		c.mergePlaces(m, in, f)
+		in.union(f)
+	case f.live() && (f.Asked || !in.Declined):
+		c.giveUp(m, in)
+		*in = *f
+	case in.live() && (in.Asked || !f.Declined):
+		c.giveUp(m, f)
+	default:
+		c.giveUp(m, in)
+		c.giveUp(m, f)
+		in.Declined = in.Declined || f.Declined
+	}
+}
+
+// mergePlaces makes one place of two: a unit before a place, the older unit of
+// two, the earlier place of two.
+func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
+	before := f.Tier < in.Tier || f.Tier == in.Tier && f.Since < in.Since
+	same := f.Tier == in.Tier && f.Since == in.Since
+	take := func() {
+		in.Queued, in.Parked, in.Offer, in.OfferUntil = f.Queued, f.Parked, f.Offer, f.OfferUntil
+		in.Tier, in.Since = f.Tier, f.Since
+	}
+	switch {
+	case in.Offer != 0 && f.Offer != 0:
+		later := f
+		if f.Offer < in.Offer {
+			k := *in
+			later = &k
+			take()
+		}
+		m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: later.Offer})
+	case in.Offer != 0:
+		c.giveUp(m, f)
+	case f.Offer != 0:
+		c.giveUp(m, in)
+		take()
+	case in.Queued && f.Queued && same:
+		in.Parked = in.Parked && f.Parked
+	case in.Queued && f.Queued && before, f.Queued && !in.Queued:
+		c.giveUp(m, in)
+		take()
+	case f.Queued:
+		c.giveUp(m, f)
+	case in.Queued && f.Since < in.Since:
+		c.giveUp(m, in)
+		in.Since = f.Since
+		c.queueUp(m, in)
+	case !in.Queued:
+		in.Since = min(in.Since, f.Since)
+	}
+}
+
+// onePlace gives up the place that the customer may have besides a unit: an
+// offer to another id can be on its way while the two places become one.
+func (c *Customer) onePlace(m *Machine, in *Interest) {
+	if c.Identity != nil {
+		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
+	}
+}
+
+// union adds the reasons and terms of another interest in the same item.
+func (in *Interest) union(f *Interest) {
+	for _, x := range f.Wants {
+		i := slices.IndexFunc(in.Wants, func(k Want) bool { return k.Name == x.Name })
+		if i < 0 {
+			in.Wants = append(in.Wants, x)
+			continue
+		}
+		k := &in.Wants[i]
+		k.Strength, k.Since, k.Until = max(k.Strength, x.Strength), min(k.Since, x.Since), max(k.Until, x.Until)
+	}
+	if in.PriceSeen == 0 {
+		in.PriceSeen = f.PriceSeen
+	}
+	switch {
+	case f.Asked && !in.Asked:
+		in.Quantity, in.Asked = f.Quantity, true
+	case f.Asked == in.Asked:
+		in.Quantity = max(in.Quantity, f.Quantity)
+	}
+	if f.MaxPrice != 0 && (in.MaxPrice == 0 || f.MaxPrice < in.MaxPrice) {
+		in.MaxPrice = f.MaxPrice
+	}
+	for _, l := range f.Locations {
+		if !slices.Contains(in.Locations, l) {
+			in.Locations = append(in.Locations, l)
+		}
+	}
+}
+
+// mergeOccurrence takes over a moment that has begun. Of two about the same
+// one goes on; a candidate that has formed ends with a record.
+func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
+	i := slices.IndexFunc(c.Occurrences, func(k Occurrence) bool {
+		return k.Moment == o.Moment && k.Value == o.Value && (k.Then == 0) == (o.Then == 0)
+	})
+	if i >= 0 {
+		k := &c.Occurrences[i]
+		switch {
+		case o.State == audienceState:
+			k.Expires, k.Due = max(k.Expires, o.Expires), max(k.Due, o.Due)
+			return
+		case k.State == windowState && o.State == windowState:
+			if k.At = max(k.At, o.At); k.Due != 0 && o.Due > k.Due {
+				k.Due = o.Due
+			}
+			return
+		case o.State == windowState:
+			return // what happened since is read when the candidate is gated again
+		case k.State == windowState:
+			c.removeOccurrence(i)
+		default:
+			c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})
+			return
+		}
+	}
+	if len(c.Occurrences) >= maxOccurrences {
+		c.dropOccurrence(m)
+	}
+	c.putOccurrence(o)
+	c.soon(o.Due)
+}
