@@ -126,6 +126,14 @@ func (m *Member) Alive() bool {
 	return m.alive()
 }
 
+// Silence returns how long ago the last heartbeat was sent that was
+// acknowledged.
+func (m *Member) Silence() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.log.now() - m.acked
+}
+
 func (m *Member) alive() bool { return m.log.now()-m.acked <= m.lease }
 
 // Lease returns how long a silent member counts as alive.

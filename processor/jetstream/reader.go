@@ -139,6 +139,13 @@ func (r *Reader) TryNext() (Message, bool, error) {
 	return m, true, nil
 }
 
+// Waiting returns how many messages have arrived and were not taken.
+func (r *Reader) Waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queued.messages
+}
+
 // Ready is signalled when TryNext may have something to return: a message or an
 // error. After a signal call TryNext until it returns neither.
 func (r *Reader) Ready() <-chan struct{} { return r.ready }

@@ -49,7 +49,6 @@ func (l *loop) openStandby(ctx context.Context, cfg PartitionConfig, store Store
 	}
 	l.p = p
 	l.log.Info("standing by", "state", p.FlushPosition(), "committed", h.Position())
-	l.enter("following")
 	return nil
 }
 

@@ -44,6 +44,7 @@ type loop struct {
 	looked   time.Time
 	paused   error // why nothing is read for now
 	evicted  time.Time
+	stamp    int64 // of the last record applied
 	err      error // ends the loop
 
 	phase    atomic.Pointer[string]
@@ -72,6 +73,9 @@ func newLoop(w *Worker, part int, standby bool) *loop {
 	l.standby.Store(standby)
 	l.wake = make(chan struct{}, 1)
 	l.enter("opening")
+	if standby {
+		l.enter("following")
+	}
 	return l
 }
 
@@ -231,6 +235,7 @@ func (l *loop) read() (busy bool) {
 	}
 	if n > 0 {
 		l.records.Add(uint64(n))
+		l.stamp = last.Stamp
 		l.lag.Store(max(0, time.Now().UnixMilli()-last.Stamp))
 		if m := l.p.Machine(); m != nil {
 			l.steps.Store(m.Shop().Step)

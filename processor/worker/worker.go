@@ -232,33 +232,6 @@ func (w *Worker) owned() []*loop {
 	return slices.DeleteFunc(w.running(), func(l *loop) bool { return l.standby.Load() })
 }
 
-// Ask runs f on a partition's state between two steps, and waits for it. f must
-// be quick, change nothing and keep nothing that it points at. The error is
-// ErrNotOwned when the partition runs elsewhere; see Status for where.
-func (w *Worker) Ask(ctx context.Context, partition int, f func(*processor.Machine)) error {
-	ran := false
-	err := w.ask(ctx, partition, func(p *Partition) {
-		if m := p.Machine(); m != nil {
-			ran = true
-			f(m)
-		}
-	})
-	if err == nil && !ran {
-		return fmt.Errorf("%w (partition %d is opening)", ErrNotOwned, partition)
-	}
-	return err
-}
-
-func (w *Worker) ask(ctx context.Context, partition int, f func(*Partition)) error {
-	w.mu.Lock()
-	l, why := w.loops[partition], w.failed[partition]
-	w.mu.Unlock()
-	if l == nil || l.standby.Load() {
-		return errors.Join(fmt.Errorf("%w (partition %d)", ErrNotOwned, partition), why)
-	}
-	return l.ask(ctx, f)
-}
-
 // ask runs f on the loop's goroutine, or never when it returns an error.
 func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 	var taken atomic.Bool // by the loop, or by giving up

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -39,9 +40,10 @@ type Config struct {
 // API is the handler of all paths.
 type API struct {
 	Config
-	guard   guard
-	mux     *http.ServeMux
-	control sync.Mutex // one change of what is in force at a time
+	guard     guard
+	mux       *http.ServeMux
+	transport *http.Transport // to other workers
+	control   sync.Mutex      // one change of what is in force at a time
 }
 
 //go:embed openapi.json
@@ -81,6 +83,10 @@ var routes = []route{
 // New returns the handler.
 func New(c Config) *API {
 	a := &API{Config: c, guard: newGuard(c), mux: http.NewServeMux()}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: othersAnswer}).DialContext
+	transport.ResponseHeaderTimeout = forwardWait
+	a.transport = transport
 	a.mux.Handle("/v1/", c.Collector)
 	for _, r := range routes {
 		a.mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
@@ -103,6 +109,9 @@ func New(c Config) *API {
 	})
 	return a
 }
+
+// Close lets go of connections to other workers.
+func (a *API) Close() { a.transport.CloseIdleConnections() }
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -193,7 +202,11 @@ func Serves(ctx context.Context, log *jetstream.Log, w *worker.Worker) error {
 			return errors.New(strings.TrimSpace(fmt.Sprintf("partition %d is %s %s", p.Partition, p.Phase, p.Reason)))
 		}
 		active := false
-		if err := w.Ask(ctx, p.Partition, func(m *processor.Machine) { active = m.Shop().Version != "" }); err != nil {
+		err := w.Ask(ctx, p.Partition, func(m *processor.Machine) { active = m.Shop().Version != "" })
+		if errors.Is(err, worker.ErrNotOwned) {
+			continue // it has just moved
+		}
+		if err != nil {
 			return err
 		}
 		if !active {

@@ -1,11 +1,11 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 
 	"onhand/processor"
 	"onhand/processor/worker"
@@ -15,35 +15,86 @@ import (
 // two workers that disagree about an owner do not play ball with it.
 const hopHeader = "X-Onhand-Hop"
 
-// at runs f on a partition: here, or by passing the request on to its owner,
-// which then answers; here is false in that case.
-func (a *API) at(w http.ResponseWriter, r *http.Request, partition int, f func(*processor.Machine)) (here bool, err error) {
-	err = a.Worker.Ask(r.Context(), partition, f)
-	if errors.Is(err, worker.ErrNotOwned) {
-		if owner := a.owner(r.Context(), partition); owner != "" && owner != a.ID {
-			return false, a.forward(w, r, owner)
+// What an answer says about itself.
+const (
+	partitionHeader = "Onhand-Partition"
+	positionHeader  = "Onhand-Position" // last record of the partition's log that the answer knows
+	ageHeader       = "Onhand-Age"      // ms since when there may be more; 0 = there was no more
+	roleHeader      = "Onhand-Role"     // who answers: owner, or standby
+)
+
+// freshness reads what a request says about how fresh the answer must be.
+func freshness(r *http.Request) (o worker.ReadOptions, err error) {
+	q := r.URL.Query()
+	o.Standby = q.Get("standby") == "1" || q.Get("standby") == "true"
+	switch at := q.Get("min_position"); at {
+	case "":
+	case "end":
+		o.End = true
+	default:
+		if o.Position, err = strconv.ParseUint(at, 10, 64); err != nil {
+			err = &problem{Status: http.StatusBadRequest, Detail: "min_position is a number, of the Onhand-Position header of an earlier answer, or end"}
 		}
 	}
-	return true, err
+	return o, err
 }
 
-// owner returns the worker a partition falls to.
-func (a *API) owner(ctx context.Context, partition int) string {
-	return a.Worker.Status(ctx)[partition].Owner
+// at runs f on a partition: here, or by passing the request on to its owner,
+// or with consent to its standby, which then answers; here is false in that case.
+func (a *API) at(w http.ResponseWriter, r *http.Request, partition int, f func(*processor.Machine)) (here bool, err error) {
+	o, err := freshness(r)
+	if err != nil {
+		return true, err
+	}
+	x, err := a.Worker.Read(r.Context(), partition, o, f)
+	var behind *worker.BehindError
+	switch {
+	case errors.Is(err, worker.ErrNotOwned):
+		owner, standby := a.Worker.Place(partition)
+		if !o.Standby {
+			standby = ""
+		}
+		if owner != "" && owner != a.ID {
+			return false, a.forward(w, r, owner, standby)
+		}
+		w.Header().Set("Retry-After", "1")
+		return true, &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
+	case errors.As(err, &behind):
+		w.Header().Set("Retry-After", "1")
+		return true, &problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}
+	case err != nil:
+		return true, err
+	}
+	h := w.Header()
+	h.Set(partitionHeader, strconv.Itoa(partition))
+	h.Set(positionHeader, strconv.FormatUint(x.Position, 10))
+	h.Set(ageHeader, strconv.FormatInt(x.Age.Milliseconds(), 10))
+	h.Set(roleHeader, "owner")
+	if x.Standby {
+		h.Set(roleHeader, "standby")
+	}
+	return true, nil
 }
 
-// forward passes a request on to another worker.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, owner string) error {
-	address := a.Address(owner)
+// forward passes a request on to another worker; when that does not answer, to
+// the next one, if there is one.
+func (a *API) forward(w http.ResponseWriter, r *http.Request, to, next string) error {
+	address := a.Address(to)
 	if r.Header.Get(hopHeader) != "" || address == "" {
 		return &problem{Status: http.StatusMisdirectedRequest, Detail: "the partition has just moved, or its owner is not known; repeat the request"}
 	}
 	proxy := httputil.ReverseProxy{
+		Transport: a.transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(&url.URL{Scheme: "http", Host: address})
 			p.Out.Header.Set(hopHeader, a.ID)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if next != "" && next != a.ID && r.Method == http.MethodGet && r.Context().Err() == nil {
+				if a.forward(w, r, next, "") == nil {
+					return
+				}
+			}
 			w.Header().Set("Retry-After", "1")
 			a.fail(w, r, &problem{Status: http.StatusBadGateway, Detail: "the owner of the partition does not answer: " + err.Error()})
 		},

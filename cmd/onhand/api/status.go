@@ -103,6 +103,9 @@ func (a *API) name(id string) string {
 // othersAnswer is how long another worker has to say how its partitions stand.
 const othersAnswer = time.Second
 
+// forwardWait is how long a request that was passed on may take there.
+const forwardWait = 5 * time.Second
+
 // complete asks the other workers how their partitions stand. Of one that does
 // not answer only the name is told.
 func (a *API) complete(r *http.Request, all []Partition) {

@@ -327,11 +327,36 @@ func TestTwoServices(t *testing.T) {
 	for i := range 8 {
 		for _, s := range []*Service{a, b} {
 			require.Eventually(t, func() bool {
-				status, answer, _ := ask(t, s, "GET", fmt.Sprintf("/api/v1/customers/ann%d", i), "")
-				return status == 200 && strings.Contains(answer, "phone")
+				status, answer, h := ask(t, s, "GET", fmt.Sprintf("/api/v1/customers/ann%d?min_position=end", i), "")
+				if status != 200 { // it moves right now
+					return false
+				}
+				require.Contains(t, answer, "phone", "whoever was told that it is stored reads it, wherever")
+				require.Equal(t, "owner", h.Get("Onhand-Role"))
+				require.NotEmpty(t, h.Get("Onhand-Age"))
+				return true
 			}, 5*time.Second, 20*time.Millisecond)
 		}
 	}
+	standbys := 0
+	require.Eventually(t, func() bool {
+		standbys = 0
+		for i := range 8 {
+			for _, s := range []*Service{a, b} {
+				path := fmt.Sprintf("/api/v1/customers/ann%d", i)
+				_, _, at := ask(t, s, "GET", path, "")
+				status, answer, h := ask(t, s, "GET", path+"?standby=1&min_position="+at.Get("Onhand-Position"), "")
+				if status == 200 && strings.Contains(answer, "phone") && h.Get("Onhand-Role") == "standby" {
+					standbys++
+				}
+			}
+		}
+		return standbys == 8
+	}, 10*time.Second, 20*time.Millisecond, "for each customer one of the two is the standby and answers itself when that is allowed")
+	status, answer, _ := ask(t, a, "GET", "/api/v1/customers/ann1?min_position=1000000", "")
+	require.Equal(t, 503, status, answer)
+	status, _, _ = ask(t, a, "GET", "/api/v1/customers/ann1?min_position=soon", "")
+	require.Equal(t, 400, status)
 	for _, s := range []*Service{a, b} {
 		status, answer, _ := ask(t, s, "POST", "/api/v1/stops", `{"tag":"spring"}`)
 		require.Equal(t, 200, status, answer)
