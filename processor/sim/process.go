@@ -93,6 +93,7 @@ type runner struct {
 	gone    bool
 
 	fencing bool         // a fence is on its way
+	fence   uint64       // of a standby that takes over, to be reached
 	asks    bool         // the fate of the commit in flight is to be looked up
 	batch   worker.Batch // being committed to the store
 	mark    []byte
@@ -108,8 +109,11 @@ var moves = []func(*runner) bool{
 
 // step makes one move.
 func (r *runner) step(move int) bool {
-	if r.p == nil {
+	switch {
+	case r.p == nil:
 		return r.claim()
+	case r.p.Following():
+		return shadows[move%len(shadows)](r)
 	}
 	return moves[move](r)
 }
@@ -148,28 +152,39 @@ func (r *runner) open(fence uint64) {
 			}
 		}
 	}
+	if r.opened(worker.OpenPartition, from, int(fence)) {
+		w.result.Takeovers++
+	}
+}
+
+// opened opens the partition, with the commit records between two indexes.
+func (r *runner) opened(how opening, from, to int) bool {
+	w := r.process.w
 	h := &worker.History{}
-	for i := from; i < int(fence); i++ {
-		if err := h.Add(uint64(i+1), s.out[i]); err != nil {
+	for i := from; i < to; i++ {
+		if err := h.Add(uint64(i+1), w.broker.streams[r.part].out[i]); err != nil {
 			w.fail("takeover", "partition %d: %v", r.part, err)
-			return
+			return false
 		}
 	}
-	p, err := worker.OpenPartition(worker.PartitionConfig{
+	p, err := how(worker.PartitionConfig{
 		Partition: r.part, Partitions: w.cfg.Partitions, Memory: w.memory, Idempotent: w.idempotent,
 		FlushEvery: 3000, CommitBytes: w.commitBytes,
 	}, storeOf{r.disk.store}, h, r.process.now())
 	if err != nil {
 		w.fail("takeover", "process %d opens partition %d: %v", r.process.id, r.part, err)
-		return
+		return false
 	}
 	r.p = p
-	w.result.Takeovers++
 	w.note("open", r.part, r.process.id, int(p.FlushPosition()))
 	if at := p.FlushPosition(); at != r.disk.position {
 		w.fail("acked <= durable", "process %d finds the state of partition %d at %d; %d was what it had saved", r.process.id, r.part, at, r.disk.position)
 	}
+	return true
 }
+
+// opening is how a partition is opened: as its owner or as a standby.
+type opening func(worker.PartitionConfig, worker.Store, *worker.History, int64) (*worker.Partition, error)
 
 // failed takes an error of the protocol.
 func (r *runner) failed(err error) {

@@ -21,8 +21,8 @@ func Seeds(from uint64, n int, out io.Writer) (failed []uint64) {
 		}
 		sum.add(r)
 	}
-	fmt.Fprintf(out, "%d worlds, %d failed: %d turns, at rest in %d rounds at most, %d records, %d decisions, %d sent, %d crashes, %d takeovers, %d commits refused, in %v\n",
-		n, len(failed), sum.Turns, sum.Rounds, sum.Records, sum.Decisions, sum.Sent, sum.Crashes, sum.Takeovers, sum.Fenced, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(out, "%d worlds, %d failed: %d turns, at rest in %d rounds at most, %d records, %d decisions, %d sent, %d crashes, %d takeovers, %d of them by a standby, %d commits refused, in %v\n",
+		n, len(failed), sum.Turns, sum.Rounds, sum.Records, sum.Decisions, sum.Sent, sum.Crashes, sum.Takeovers, sum.Promoted, sum.Fenced, time.Since(start).Round(time.Millisecond))
 	return failed
 }
 
@@ -47,5 +47,6 @@ func (r *Result) add(x Result) {
 	r.Sent += x.Sent
 	r.Crashes += x.Crashes
 	r.Takeovers += x.Takeovers
+	r.Promoted += x.Promoted
 	r.Fenced += x.Fenced
 }

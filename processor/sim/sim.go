@@ -33,6 +33,7 @@ const (
 	SkipFence     Plant = "commits are stored whatever they expect"
 	TrustTheNet   Plant = "a message whose fate is unknown counts as told"
 	LoseEvents    Plant = "an inlet answers success without an acknowledgement"
+	OtherLog      Plant = "a standby reads a record that is not the owner's"
 )
 
 // Violation is a broken promise.
@@ -56,6 +57,7 @@ type Result struct {
 	Sent       int
 	Crashes    int
 	Takeovers  int
+	Promoted   int // takeovers by a standby
 	Fenced     int // commits refused
 	Violations []Violation
 }
@@ -89,6 +91,7 @@ type world struct {
 	net       net
 	processes []*process
 	owner     []int // by partition: the process that is meant to own it
+	standby   []int // and the one that is meant to stand by
 	senders   []*sender
 	shared    *state.Shared
 
@@ -176,6 +179,7 @@ func newWorld(cfg Config) *world {
 	}
 	for p := range w.cfg.Partitions {
 		w.owner = append(w.owner, p%w.cfg.Workers)
+		w.standby = append(w.standby, (p+1)%w.cfg.Workers)
 	}
 	return w
 }

@@ -37,7 +37,7 @@ func TestSeeds(t *testing.T) {
 // Each planted mistake is found within a few seeds. A simulator finds what its
 // checkers say, and nothing else.
 func TestPlantedMistakesAreFound(t *testing.T) {
-	for plant, within := range map[Plant]uint64{IgnoreNumbers: 5, FlushEarly: 10, SkipFence: 5, TrustTheNet: 10, LoseEvents: 5} {
+	for plant, within := range map[Plant]uint64{IgnoreNumbers: 5, FlushEarly: 10, SkipFence: 5, TrustTheNet: 10, LoseEvents: 5, OtherLog: 5} {
 		t.Run(string(plant), func(t *testing.T) {
 			for seed := uint64(1); seed <= within; seed++ {
 				if found := Run(Config{Seed: seed, Plant: plant}).Violations; len(found) > 0 {

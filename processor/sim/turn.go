@@ -31,7 +31,7 @@ func (w *world) turn() {
 		case p.down || p.paused:
 		case r != nil:
 			// One who lost a partition hears of it late.
-			if w.owner[part] != p.id && w.rng.IntN(30) == 0 {
+			if w.superfluous(r) && w.rng.IntN(30) == 0 {
 				p.leave(part)
 				return
 			}
@@ -43,8 +43,18 @@ func (w *world) turn() {
 			}
 		case w.owner[part] == p.id:
 			p.own(part)
+		case w.standby[part] == p.id:
+			p.standBy(part)
 		}
 	}
+}
+
+// superfluous reports whether a runner is neither the owner that is meant nor
+// the standby.
+func (w *world) superfluous(r *runner) bool {
+	id := r.process.id
+	follows := r.p != nil && r.p.Following()
+	return w.owner[r.part] != id && (w.standby[r.part] != id || !follows)
 }
 
 // fault lets something go wrong.
@@ -72,8 +82,12 @@ func (w *world) fault() {
 		}
 	case 6, 7:
 		part := w.rng.IntN(w.cfg.Partitions)
-		w.owner[part] = w.rng.IntN(len(w.processes))
-		w.note("move", part, w.owner[part], 0)
+		if was := w.owner[part]; w.rng.IntN(2) == 0 {
+			w.owner[part], w.standby[part] = w.standby[part], was
+		} else {
+			w.owner[part] = w.rng.IntN(len(w.processes))
+		}
+		w.note("move", part, w.owner[part], w.standby[part])
 		w.elect()
 	case 8:
 		w.broker.skew = w.rng.Int64N(6000) - 3000
@@ -90,9 +104,16 @@ func (w *world) fault() {
 // them at once.
 func (w *world) elect() {
 	for part, id := range w.owner {
-		if p := w.processes[id]; (p.down || p.paused) && w.rng.IntN(3) > 0 {
+		p := w.processes[id]
+		if !p.down && !p.paused || w.rng.IntN(3) == 0 {
+			continue
+		}
+		if w.rng.IntN(3) > 0 {
+			w.owner[part] = w.standby[part]
+		} else {
 			w.owner[part] = w.rng.IntN(len(w.processes))
 		}
+		w.standby[part] = w.rng.IntN(len(w.processes))
 	}
 }
 
@@ -107,6 +128,7 @@ const restMS = 24 * 3600_000
 func (w *world) settle() {
 	for part := range w.owner {
 		w.owner[part] = part % len(w.processes)
+		w.standby[part] = (part + 1) % len(w.processes)
 	}
 	for _, p := range w.processes {
 		p.down, p.paused = false, false
@@ -155,14 +177,16 @@ func (w *world) round() (busy bool) {
 	for _, p := range w.processes {
 		for part, r := range p.runners {
 			switch {
-			case w.owner[part] != p.id:
-				if r != nil {
-					p.leave(part)
-					busy = true
-				}
-			case r == nil:
+			case r != nil && w.superfluous(r):
+				p.leave(part)
+				busy = true
+			case r == nil && w.owner[part] == p.id:
 				p.own(part)
 				busy = true
+			case r == nil && w.standby[part] == p.id:
+				p.standBy(part)
+				busy = true
+			case r == nil:
 			default:
 				for i := range moves {
 					if r.gone {
@@ -204,8 +228,11 @@ func (w *world) unsettled() string {
 		switch r := w.processes[id].runners[part]; {
 		case r == nil || r.p == nil:
 			return "a partition has no owner"
-		case !r.idle():
+		case !r.idle() || r.p.Following():
 			return r.what()
+		}
+		if r := w.processes[w.standby[part]].runners[part]; r != nil && r.p != nil && !r.idle() {
+			return "standby of " + r.what()
 		}
 	}
 	return ""

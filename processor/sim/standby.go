@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"onhand/processor"
+	"onhand/processor/worker"
+)
+
+// standBy begins to follow a partition.
+func (p *process) standBy(part int) {
+	r := &runner{process: p, part: part, disk: p.disks[part]}
+	if err := r.disk.open(p.w.shared); err != nil {
+		p.w.fail("state", "process %d cannot open the state of partition %d: %v", p.id, part, err)
+		return
+	}
+	p.runners[part] = r
+	p.w.note("stand by", part, p.id, 0)
+	r.opened(worker.OpenStandby, 0, len(p.w.broker.streams[part].out))
+}
+
+// shadows are what a runner of a standby can do.
+var shadows = []func(*runner) bool{
+	(*runner).follow, (*runner).read, (*runner).read, (*runner).follow, (*runner).takeOver,
+	(*runner).flush, (*runner).flush, (*runner).save, (*runner).sync,
+}
+
+// follow takes the next commit record, and leads behind its own fence.
+func (r *runner) follow() bool {
+	w := r.process.w
+	out := w.broker.streams[r.part].out
+	at := int(r.p.Followed())
+	if at == len(out) {
+		return false
+	}
+	if err := r.p.Follow(uint64(at+1), out[at], r.process.now()); err != nil {
+		r.failed(err)
+		return true
+	}
+	w.note("follow", r.part, r.process.id, at+1)
+	r.lead()
+	return true
+}
+
+// takeOver puts a fence behind the last commit record when the partition falls
+// to the standby.
+func (r *runner) takeOver() bool {
+	w := r.process.w
+	if w.owner[r.part] != r.process.id || r.fencing || r.fence != 0 {
+		return false
+	}
+	seq, last := w.broker.last(r.part)
+	fence, err := worker.Fence(last)
+	if err != nil {
+		w.fail("takeover", "partition %d: %v", r.part, err)
+		return false
+	}
+	r.fencing = true
+	w.send(&packet{partition: r.part, commit: true, expect: seq, record: record{data: fence}, reply: func(a answer, seq uint64) {
+		r.fencing = false
+		if r.live() && a == stored {
+			r.fence = seq
+			r.lead()
+		}
+	}})
+	return true
+}
+
+// lead makes the standby the owner when its fence is the last record followed.
+func (r *runner) lead() {
+	at := r.p.Followed()
+	if r.fence == 0 || at < r.fence {
+		return
+	}
+	fence := r.fence
+	if r.fence = 0; at > fence {
+		return // somebody has taken over since
+	}
+	if err := r.p.Lead(r.process.now()); err != nil {
+		r.failed(err)
+		return
+	}
+	w := r.process.w
+	w.result.Takeovers++
+	w.result.Promoted++
+	w.note("lead", r.part, r.process.id, int(fence))
+}
+
+// altered is a record as a planted mistake makes a standby read it: without its
+// last entry.
+func altered(data []byte) []byte {
+	entries := entriesOf(data)
+	if len(entries) == 0 {
+		return data
+	}
+	to := append([]byte(nil), data[:processor.RecordHeaderBytes]...)
+	for _, e := range entries[:len(entries)-1] {
+		to = processor.AppendRecordEntry(to, e)
+	}
+	return to
+}
