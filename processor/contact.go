@@ -70,7 +70,7 @@ const contactMemoryMS = 90 * 24 * 3600_000
 // its outcome is known.
 func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 	a := d.Action
-	if a.Kind == kindMessage {
+	if a.Kind == kindMessage || a.Kind == moments.DoOrder {
 		c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return m.shop.Now-k.At > contactMemoryMS })
 		if len(c.Contacts) >= maxContacts {
 			c.Contacts = slices.Delete(c.Contacts, 0, 1)
@@ -194,6 +194,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 		a.CartID = o.Value
 	}
 	a.Data = c.afterData(m, mo, o)
+	if mo.Do == moments.DoCase {
+		a.Data = append(a.Data, c.caseData(m, mo, o)...)
+	}
 	if o.Offer != 0 {
 		a.OfferID = OfferID(o.Value, o.Offer)
 		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)
@@ -207,8 +210,8 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	return a
 }
 
-// retractAudience takes a customer out of an audience.
-func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
+// withdraw takes back what is held: a place in an audience, an open case.
+func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
 	sent := m.decisionID(c, o, verdict{outcome: Sent})
 	d := &Decision{
 		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
@@ -231,12 +234,17 @@ func (c *Customer) retractAudience(m *Machine, mo *moments.Moment, o *Occurrence
 		}
 	}
 	template, class, channel := o.Moment, "marketing", "ads"
+	if o.State == openState {
+		class, channel = "transactional", "desk"
+	}
 	if mo != nil {
 		template, class, channel = mo.Send, mo.Class.Name, mo.Channels[0]
 	}
-	d.Action = &Action{
-		ID: d.ID, Kind: kindAudienceRemove, Channel: channel, Class: class, Template: template, Customer: c.ID,
-		Lines: []ActionLine{{SKU: o.Value, Quantity: 1}}, Currency: m.rules.file.Currency,
+	d.Action = &Action{ID: d.ID, Channel: channel, Class: class, Template: template, Customer: c.ID, Currency: m.rules.file.Currency}
+	if o.State == openState {
+		d.Action.Kind, d.Action.Data = kindCaseClose, []Datum{{"conversation_id", o.Value, 0}}
+	} else {
+		d.Action.Kind, d.Action.Lines = kindAudienceRemove, []ActionLine{{SKU: o.Value, Quantity: 1}}
 	}
 	m.emitDecision(d)
 	o.In = false

@@ -70,6 +70,22 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 			return moments.Value{}
 		}
 		return moments.Bool(f == moments.MessageDelivered && k.Delivered || f == moments.MessageOpened && k.Opened || f == moments.MessageClicked && k.Clicked)
+	case moments.CaseID:
+		return moments.Text(x.o.Value)
+	case moments.CaseChannel:
+		if x.o.Told == nil {
+			return moments.Value{}
+		}
+		return moments.Text(x.o.Told.Channel)
+	case moments.RewardID, moments.RewardAmount, moments.RewardExpiresAt:
+		return x.reward(f)
+	case moments.OfferEndsAt, moments.CaseWarnAt, moments.CaseDueAt:
+		return x.date(f)
+	case moments.OfferID:
+		if x.o.Offer == 0 {
+			return moments.Value{}
+		}
+		return moments.Text(OfferID(x.o.Value, x.o.Offer))
 	case moments.OfferPlace:
 		return moments.Int(x.o.Place)
 	}
@@ -169,6 +185,44 @@ func (x *env) interest(f moments.Field) moments.Value {
 		return moments.Int(in.Quantity)
 	case moments.InterestMaxPrice:
 		return moments.Int(in.MaxPrice)
+	}
+	return moments.Value{}
+}
+
+// reward answers for the reward the candidate is about.
+func (x *env) reward(f moments.Field) moments.Value {
+	w := x.c.reward(x.o.Value)
+	if w == nil {
+		return moments.Value{}
+	}
+	switch f {
+	case moments.RewardID:
+		return moments.Text(w.ID)
+	case moments.RewardExpiresAt:
+		if w.ExpiresAt == 0 {
+			return moments.Value{}
+		}
+		return moments.Int(w.ExpiresAt)
+	}
+	left, _ := w.left()
+	return moments.Int(left)
+}
+
+// date answers for a date the candidate is about.
+func (x *env) date(f moments.Field) moments.Value {
+	mo := x.m.rules.moment(x.o)
+	if mo == nil {
+		return moments.Value{}
+	}
+	name := moments.OfferEnds
+	switch f {
+	case moments.CaseWarnAt:
+		name = moments.CaseWarn
+	case moments.CaseDueAt:
+		name = moments.CaseDue
+	}
+	if at := x.c.dateOf(x.m, mo, name, x.o); at > 0 {
+		return moments.Int(at)
 	}
 	return moments.Value{}
 }

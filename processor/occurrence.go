@@ -42,6 +42,7 @@ const (
 	deferredState
 	waitingState  // for a unit
 	audienceState // held
+	openState     // a case that was opened, until it is closed
 )
 
 func (o *Occurrence) encode(w *writer) {
@@ -207,7 +208,7 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 		return
 	}
 	o.Due, o.Expires = now+mo.Due.After.Milliseconds(), 0
-	if m.rules.dated[mo.Name] {
+	if m.rules.dated[mo.Name] || mo.Do == moments.DoCase {
 		if t := c.toldBy(m, e); t != nil {
 			o.Told = t
 		}
@@ -296,8 +297,8 @@ func (c *Customer) dropOccurrence(m *Machine) {
 			drop = j
 		}
 	}
-	if c.Occurrences[drop].State == audienceState {
-		c.leaveAudience(m, drop, Superseded)
+	if s := c.Occurrences[drop].State; s == audienceState || s == openState {
+		c.finish(m, drop, Superseded)
 		return
 	}
 	c.conclude(m, drop, verdict{outcome: Suppressed, reason: Superseded})
@@ -312,21 +313,25 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 			if o.Moment != mo.Name || !slices.Contains(m.values, o.Value) {
 				continue
 			}
-			switch o.State {
-			case windowState:
-				// No candidate has formed, so there is nothing to decide.
-				c.removeOccurrence(i)
-			case audienceState:
-				c.leaveAudience(m, i, Ended)
-			default:
-				v := verdict{reason: Ended}
-				if step := m.rules.moment(o); step != nil {
-					v = c.gate(m, step, o, false)
+			why := Ended
+			if step := m.rules.moment(o); step != nil && (o.State == deferredState || o.State == waitingState) {
+				if v := c.gate(m, step, o, false); v.outcome == Suppressed {
+					why = v.reason // section 5 may have an exact word
 				}
-				if v.outcome != Suppressed {
-					v.reason = Ended
-				}
-				c.conclude(m, i, verdict{outcome: Suppressed, reason: v.reason})
+			}
+			c.finish(m, i, why)
+		}
+		c.endPending(m, mo, m.values, Ended)
+	}
+}
+
+// endPending takes back what was decided by a moment about one of the values
+// and has not gone.
+func (c *Customer) endPending(m *Machine, mo *moments.Moment, values []string, why Reason) {
+	for i := len(c.Pending) - 1; i >= 0; i-- {
+		if p := &c.Pending[i]; p.Moment == mo.Name && slices.Contains(values, p.Value) && !p.Waiting {
+			if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose {
+				c.retract(m, i, &d, why)
 			}
 		}
 	}
@@ -337,15 +342,18 @@ func (c *Customer) occur(m *Machine, i int) {
 	o := &c.Occurrences[i]
 	mo := m.rules.moment(o)
 	if mo == nil || mo.Mode == moments.Off {
-		if o.State == audienceState {
-			c.leaveAudience(m, i, SwitchedOff)
-			return
+		if o.State == windowState {
+			o.State = deferredState // its time has come: it is said that nothing is
 		}
-		c.conclude(m, i, verdict{outcome: Suppressed, reason: SwitchedOff})
+		c.finish(m, i, SwitchedOff)
 		return
 	}
-	if o.State == audienceState {
+	switch o.State {
+	case audienceState:
 		c.hold(m, i)
+		return
+	case openState:
+		c.finish(m, i, ExpiredReason)
 		return
 	}
 	if !c.dated(m, i, mo) {
@@ -430,6 +438,9 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	}
 	c.told(m, d, &o)
 	c.follow(m, &o, true)
+	if mo.Do == moments.DoCase && o.Then == 0 {
+		c.open(m, &o)
+	}
 }
 
 // parks reports whether a customer who was refused for a reason keeps the
@@ -478,7 +489,7 @@ func (c *Customer) hold(m *Machine, i int) {
 		o.In, o.Said, stake = true, 0, true
 		c.told(m, d, o)
 	case v.outcome != Sent && o.In:
-		c.retractAudience(m, mo, o, v.reason)
+		c.withdraw(m, mo, o, v.reason)
 		o.Said = v.reason.code()
 		if v.reason == Purchased || v.reason == Declined || v.reason == Cancelled {
 			c.stake(m, o, false)
@@ -514,7 +525,7 @@ func ofShop(r Reason) bool { return r == Stopped || r == Crisis }
 func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 	o := &c.Occurrences[i]
 	if o.In {
-		c.retractAudience(m, m.rules.file.Moment(o.Moment), o, why)
+		c.withdraw(m, m.rules.file.Moment(o.Moment), o, why)
 	}
 	c.stake(m, o, false)
 	c.removeOccurrence(i)

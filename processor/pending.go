@@ -188,6 +188,9 @@ func (c *Customer) failed(m *Machine, i int) {
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
 	c.unfollow(m, p.Moment, p.Value, p.N)
+	if j := c.place(&Occurrence{N: p.N}); j >= 0 && p.Then == 0 && c.Occurrences[j].State == openState {
+		c.removeOccurrence(j) // nobody heard of the case: the next message opens one
+	}
 	if in := c.interest(p.Value); p.Offer != 0 && p.Then == 0 && in != nil && in.Offer == p.Offer {
 		o := Occurrence{Value: p.Value, Offer: p.Offer}
 		c.giveBack(m, &o, true)
@@ -279,7 +282,7 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	}
 	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
 	mo := m.rules.moment(&o)
-	if d.Action.Kind == kindAudienceRemove {
+	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose {
 		return verdict{outcome: Sent} // leaving is always allowed
 	}
 	if mo == nil || mo.Mode == moments.Off {
@@ -297,10 +300,14 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	j := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
 		return o.In && o.Moment == p.Moment && o.Value == p.Value && o.N == p.N
 	})
+	if j >= 0 && c.Occurrences[j].State == openState {
+		c.finish(m, j, why)
+		return
+	}
 	if j >= 0 {
 		// The membership ends with it, and may begin again at once.
 		o := &c.Occurrences[j]
-		c.retractAudience(m, m.rules.file.Moment(p.Moment), o, why)
+		c.withdraw(m, m.rules.file.Moment(p.Moment), o, why)
 		o.Said = why.code()
 		c.hold(m, j)
 		return
@@ -324,7 +331,7 @@ func (c *Customer) recheckPending(m *Machine, sku string) {
 	for i := len(c.Pending) - 1; i >= 0; i-- {
 		p := &c.Pending[i]
 		d, err := ParseDecision(p.Decision)
-		if err != nil || d.Action.Kind != kindMessage {
+		if err != nil || d.Action.Kind != kindMessage && d.Action.Kind != moments.DoOrder {
 			continue
 		}
 		if sku != "" && !slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return l.SKU == sku }) {

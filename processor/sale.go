@@ -293,11 +293,7 @@ func (c *Customer) unregister(m *Machine, id string) {
 		if mo := m.rules.file.Moment(o.Moment); mo == nil || mo.Per != "sale_id" || o.Value != id {
 			continue
 		}
-		if o.State == windowState {
-			c.removeOccurrence(i)
-		} else {
-			c.conclude(m, i, verdict{outcome: Suppressed, reason: Declined, stockAge: -1})
-		}
+		c.finish(m, i, Declined)
 	}
 }
 

@@ -33,8 +33,6 @@ func unsupported(mo *moments.Moment) string {
 	switch {
 	case mo.Code.Valid != 0:
 		return "code"
-	case mo.Do == moments.DoCase || mo.Do == moments.DoOrder:
-		return "do: " + mo.Do
 	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
 		return "lines per " + mo.Per
 	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":

@@ -323,6 +323,8 @@ func (o *Occurrence) view() OccurrenceView {
 		v.State = "deferred"
 	case waitingState:
 		v.State = "waiting"
+	case openState:
+		v.State = "open"
 	case audienceState:
 		v.State, v.Reason = "out", o.Said.reason()
 		if o.In {

@@ -248,22 +248,9 @@ func (c *Customer) endByFact(m *Machine, mo *moments.Moment, f moments.Fact, e *
 		if o.Moment != mo.Name || !slices.Contains(carried, o.Value) {
 			continue
 		}
-		switch o.State {
-		case windowState:
-			c.removeOccurrence(i) // no candidate has formed, so there is nothing to decide
-		case audienceState:
-			c.leaveAudience(m, i, why)
-		default:
-			c.conclude(m, i, verdict{outcome: Suppressed, reason: why, stockAge: -1})
-		}
+		c.finish(m, i, why)
 	}
-	for i := len(c.Pending) - 1; i >= 0; i-- {
-		if p := &c.Pending[i]; p.Moment == mo.Name && slices.Contains(carried, p.Value) && !p.Waiting {
-			if d, err := ParseDecision(p.Decision); err == nil {
-				c.retract(m, i, &d, why)
-			}
-		}
-	}
+	c.endPending(m, mo, carried, why)
 }
 
 // asksFacts notes which facts a moment asks for.

@@ -1,0 +1,69 @@
+package processor
+
+import "onhand/processor/moments"
+
+// A case asks people to act: `do: case`. It is opened at once and stays open,
+// as one occurrence, until what ends its moment comes or it expires. Meanwhile
+// its conversation starts no second one, and marketing to the person pauses
+// (standing.go). What `then` adds are warnings about the same case.
+
+// kindCaseClose takes a case back that was opened.
+const kindCaseClose = "case_close"
+
+// open keeps a case open after it was asked for.
+func (c *Customer) open(m *Machine, o *Occurrence) {
+	held := *o
+	held.State, held.In, held.Due = openState, true, o.Expires
+	if len(c.Occurrences) >= maxOccurrences {
+		c.dropOccurrence(m)
+	}
+	c.putOccurrence(held)
+	c.soon(held.Due)
+	if o.Told != nil && c.openCase(m, o.Value, o.Told.At) {
+		c.recheckPending(m, "")
+	}
+}
+
+// finish ends an occurrence, however far it has come: before its window ended
+// there is nothing to decide, a candidate is suppressed, and what is held is
+// taken back.
+func (c *Customer) finish(m *Machine, i int, why Reason) {
+	switch o := &c.Occurrences[i]; o.State {
+	case windowState:
+		c.removeOccurrence(i)
+	case audienceState:
+		c.leaveAudience(m, i, why)
+	case openState:
+		held := *o
+		c.removeOccurrence(i)
+		c.unfollow(m, held.Moment, held.Value, held.N)
+		c.withdraw(m, m.rules.file.Moment(held.Moment), &held, why)
+		if held.Told != nil && c.closeCase(m, held.Value, held.Told.At) {
+			c.resume(m)
+		}
+	default:
+		c.conclude(m, i, verdict{outcome: Suppressed, reason: why, stockAge: -1})
+	}
+}
+
+// resume has what waited for the end of a case gated again.
+func (c *Customer) resume(m *Machine) {
+	for i := range c.Occurrences {
+		if o := &c.Occurrences[i]; o.State == deferredState && o.Said == CaseOpen.code() {
+			o.Due = m.shop.Now
+			c.soon(o.Due)
+		}
+	}
+}
+
+// caseData returns what a case says of its conversation.
+func (c *Customer) caseData(m *Machine, mo *moments.Moment, o *Occurrence) []Datum {
+	data := []Datum{{"conversation_id", o.Value, 0}}
+	if o.Told != nil && o.Told.Channel != "" {
+		data = append(data, Datum{"channel", o.Told.Channel, 0})
+	}
+	if due := c.dateOf(m, mo, moments.CaseDue, o); due > 0 {
+		data = append(data, Datum{"due_at", "", due})
+	}
+	return data
+}
