@@ -427,6 +427,7 @@ func (c *Customer) detach(msg *Message) {
 
 // regateAll looks again at everything that is open: who is asked has changed.
 func (c *Customer) regateAll(m *Machine) {
+	c.redate(m)
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		switch o := &c.Occurrences[i]; o.State {
 		case audienceState:

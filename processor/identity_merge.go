@@ -456,6 +456,8 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 		case o.State == audienceState:
 			k.Expires, k.Due = max(k.Expires, o.Expires), max(k.Due, o.Due)
 			return
+		case o.State == openState:
+			c.finish(m, i, Combined) // people work on the other one
 		case k.State == windowState && o.State == windowState:
 			if k.At = max(k.At, o.At); k.Due != 0 && o.Due > k.Due {
 				k.Due = o.Due
