@@ -200,8 +200,13 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	if o.Offer != 0 {
 		a.OfferID = OfferID(o.Value, o.Offer)
 		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)
-		if in := c.interest(o.Value); o.Then != 0 && in != nil {
-			a.HoldUntil = in.OfferUntil
+		if in := c.interest(o.Value); in != nil {
+			if o.Then != 0 {
+				a.HoldUntil = in.OfferUntil
+			}
+			if in.Store != "" {
+				a.Data = append(a.Data, Datum{"location", in.Store, 0})
+			}
 		}
 		if mo.Expires.At.Name == moments.OfferEnds {
 			a.ExpiresAt = a.HoldUntil + mo.Expires.At.Offset.Milliseconds()

@@ -286,6 +286,8 @@ func (m *Machine) customerMessage(msg *Message) {
 		c.detach(msg)
 	case PassOn:
 		c.passedOn(m, msg)
+	case AnswerOffer:
+		c.answered(m, msg)
 	}
 	c.ready(m)
 }

@@ -1,6 +1,9 @@
 package processor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind says what happened. The names users write are those of the Segment
 // e-commerce specification and the ones Onhand adds; KindOf and Kind.String
@@ -332,6 +335,10 @@ func (e *Event) Target() (EntityKind, string) {
 		return ShopKind, ""
 	case e.Kind.OfReward() && e.Customer() == "" && e.RewardID != "":
 		return RewardKind, e.RewardID
+	case e.Kind == OfferClaimed || e.Kind == OfferDeclined:
+		if i := strings.LastIndexByte(e.OfferID, '~'); i > 0 && e.Customer() == "" {
+			return ItemKind, e.OfferID[:i] // the item knows who holds it
+		}
 	}
 	return CustomerKind, e.Customer()
 }

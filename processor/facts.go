@@ -29,6 +29,11 @@ type ItemFacts struct {
 	Ahead bool
 }
 
+// onSale reports whether the item is published and in its sale window.
+func (f *ItemFacts) onSale() bool {
+	return f.Why != Unpublished && f.Why != NotYetOnSale && f.Why != SaleOver
+}
+
 // at returns what may be promised at a place that is not the web shop.
 func (f *ItemFacts) at(location string) int64 {
 	for i := range f.Places {

@@ -228,7 +228,7 @@ func (c *Customer) available(m *Machine, f *ItemFacts, in *Interest, mo *moments
 	if in == nil || mo.Per != "sku" {
 		return ""
 	}
-	if in.Quantity > 1 && f.Sellable && f.Available < in.Quantity && f.Available < availableCap {
+	if in.Quantity > 1 && f.Sellable && in.accepts(m, "") && f.Available < in.Quantity && f.Available < availableCap {
 		return TooFew
 	}
 	if in.MaxPrice != 0 && f.Price > in.MaxPrice {

@@ -25,7 +25,10 @@ type Interest struct {
 	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
 	Bought     uint64 // order that ended it; a cancellation brings it back
 	Declined   bool
-	Asked      bool // on the customer's own terms: the request's quantity holds
+	Asked      bool   // on the customer's own terms: the request's quantity holds
+	Claimed    bool   // the customer said that the unit offered is taken
+	Took       bool   // what was put into the cart were the last units
+	Store      string // where the unit offered lies, "" = the web shop
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -89,6 +92,8 @@ func (in *Interest) encode(w *writer) {
 	w.u64(in.Bought)
 	w.bool(in.Declined)
 	w.bool(in.Asked)
+	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2)))
+	w.str(in.Store)
 }
 
 func (in *Interest) decode(r *reader) {
@@ -115,6 +120,9 @@ func (in *Interest) decode(r *reader) {
 	in.Bought = r.u64()
 	in.Declined = r.bool()
 	in.Asked = r.bool()
+	flags := r.u8()
+	in.Claimed, in.Took = flags&1 != 0, flags&2 != 0
+	in.Store = r.str()
 }
 
 // strongest returns the name and strength of the strongest live want; "" when
@@ -225,6 +233,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	} else if in.PriceSeen == 0 {
 		in.PriceSeen = m.facts(sku).Price
 	}
+	quantity, places := in.Quantity, in.Locations
 	if asked := e.Kind == BackInStockRequested; asked || !in.Asked {
 		if asked && !in.Asked {
 			in.Quantity = 0 // the terms of a request replace those of a cart
@@ -248,7 +257,14 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if e.Kind == BackInStockRequested && m.rules.facts&factSellable != 0 && wa.Facts.At != 0 && in.cannotHave(m, &wa.Facts) == "" {
 		c.startSellable(m, in) // asked from a page that was a second old
 	}
-	if d.offered && (e.Kind == BackInStockRequested || !wa.Facts.Sellable && wa.Facts.Why != StockStale) {
+	if in.Queued && in.Offer == 0 && (in.Quantity != quantity || !slices.Equal(in.Locations, places)) {
+		c.requeue(m, in)
+	}
+	blocked := !wa.Facts.Sellable && wa.Facts.Why != StockStale
+	if e.Kind == ProductAdded && !blocked {
+		in.Took = wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
+	}
+	if d.offered && (e.Kind == BackInStockRequested || blocked) {
 		c.queueUp(m, in)
 	}
 }
@@ -296,15 +312,53 @@ func (c *Customer) dropInterest(m *Machine, now int64) bool {
 
 // queueUp takes a place in the item's queue.
 func (c *Customer) queueUp(m *Machine, in *Interest) {
-	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued || !m.rules.offered(name) {
+	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued || !m.rules.offered(name) || c.hasLast(m, in) {
 		return
 	}
 	in.Queued, in.Parked = true, false
 	in.Tier = m.rules.tier(m, c, in)
+	c.requeue(m, in)
+}
+
+// queueIfBlocked takes a place for an item that cannot be had any more.
+func (c *Customer) queueIfBlocked(m *Machine, in *Interest) {
+	if slices.ContainsFunc(m.rules.queued, func(name string) bool { return in.has(name, m.shop.Now) }) {
+		c.queueUp(m, in)
+	}
+}
+
+// hasLast reports whether the last units are in the customer's own cart: the
+// shop shows the item as sold out to the one who took it.
+func (c *Customer) hasLast(m *Machine, in *Interest) bool {
+	if !in.Took || m.facts(in.SKU).Sellable {
+		return false
+	}
+	for i := range c.Carts {
+		for j := range c.Carts[i].Lines {
+			if l := &c.Carts[i].Lines[j]; l.hash == in.hash && l.SKU == in.SKU && l.quantity(m.shop.Now-cartMemoryMS) >= in.Quantity {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// requeue tells the item on which terms the customer waits.
+func (c *Customer) requeue(m *Machine, in *Interest) {
 	m.send(in.SKU, &Message{
 		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
-		Quantity: in.Quantity, MaxPrice: in.MaxPrice,
+		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: in.places(),
 	})
+}
+
+// places says in a message which places are accepted; nothing for the web shop.
+func (in *Interest) places() []byte {
+	if len(in.Locations) == 0 {
+		return nil
+	}
+	w := writer{}
+	writeStrings(&w, in.Locations)
+	return w.b
 }
 
 // rejoin brings back the places that wait for the customer's side, but for

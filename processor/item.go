@@ -106,8 +106,8 @@ func (m *Machine) item(sku string) *Item {
 }
 
 // itemEvent applies an event about an item.
-func (m *Machine) itemEvent(e *Event) {
-	it := m.item(e.SKU)
+func (m *Machine) itemEvent(sku string, e *Event) {
+	it := m.item(sku)
 	switch e.Kind {
 	case StockLevelReported:
 		it.level(e)
@@ -123,6 +123,9 @@ func (m *Machine) itemEvent(e *Event) {
 		}
 	case SaleScheduled, SaleCancelled:
 		it.sale(m, e)
+	case OfferClaimed, OfferDeclined:
+		it.Queue.answer(m, it.SKU, e)
+		return
 	case ItemSold:
 		if !it.duplicate(m, e) {
 			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.store(e.Location))
@@ -218,9 +221,12 @@ func (it *Item) settle(m *Machine) {
 	} else {
 		it.Facts.LevelAt = levelAt
 	}
-	it.Queue.serve(m, it, units)
-	it.rearm(m)
+	it.rearm(m, it.Queue.serve(m, it, units))
 }
+
+// rejoinGraceMS is how long the item waits for others who wake at the same
+// time before it serves who rejoined.
+const rejoinGraceMS = 100
 
 // announce tells the facts to every partition that watches the item.
 func (it *Item) announce(m *Machine) {
@@ -234,10 +240,11 @@ func (it *Item) announce(m *Machine) {
 	}
 }
 
-// rearm sets the next time the item has something to do.
-func (it *Item) rearm(m *Machine) {
+// rearm sets the next time the item has something to do. more says that a wave
+// of offers has to go on.
+func (it *Item) rearm(m *Machine, more bool) {
 	now := m.shop.Now
-	due := it.Queue.due(m, it)
+	due := it.Queue.due(m, it, more)
 	at := func(t int64) {
 		if t > now && (due == 0 || t < due) {
 			due = t
@@ -280,7 +287,13 @@ func (m *Machine) itemMessage(msg *Message) {
 	case LeaveQueue:
 		it.Queue.leave(m, msg)
 	case RejoinQueue:
+		// Many wake at the same instant, and their messages come in any order:
+		// the best rank is served, not the first message.
 		it.Queue.rejoin(m, it, msg)
+		if due := m.shop.Now + rejoinGraceMS; it.due == 0 || due < it.due {
+			m.arm(it, due)
+		}
+		return
 	case RenameEntry:
 		it.Queue.rename(m, it, msg)
 	case AcceptOffer:

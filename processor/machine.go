@@ -313,7 +313,7 @@ func (m *Machine) applyEvent(body, entry []byte) {
 			m.dead("malformed", e.Kind.String()+": sku is missing", entry)
 			return
 		}
-		m.itemEvent(e)
+		m.itemEvent(id, e)
 	case RewardKind:
 		m.ledgerEvent(e)
 	default:

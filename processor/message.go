@@ -29,6 +29,7 @@ const (
 	DetachIdentity                        // keeper -> id: what comes from now on is your own
 	PassOn                                // id -> keeper: an entry of the log that came for Ref
 	RenameEntry                           // id -> item: the places of Ref are Customer's
+	AnswerOffer                           // item -> customer: the shop answered for the customer; claimed with Park, else declined
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -37,7 +38,7 @@ type Message struct {
 	Type     MessageType
 	SKU      string
 	Customer string
-	Ref      string // order id, sale id, reward id, or another customer's id
+	Ref      string // order id, sale id, reward id, or another customer's id; OfferUnit: the store
 	Offer    int64  // number of the offer at its item
 	Quantity int64
 	Line     int64
@@ -49,7 +50,7 @@ type Message struct {
 	MaxPrice int64
 	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer: how many ids have passed it on
-	Body     []byte // Facts: encoded facts; SellItem: the location; ShopControl: the control
+	Body     []byte // Facts: encoded facts; SellItem: the location; JoinQueue, ReturnOffer: the places; ShopControl: the control
 }
 
 // to returns the kind and id of the entity the message is for.
@@ -57,7 +58,7 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
+	case OfferUnit, EndOffer, AnswerOffer, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
 		return CustomerKind
 	case ShopControl:
 		return ShopKind

@@ -1,5 +1,11 @@
 package processor
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // The customer's side of an offer: the item opens it, the customer's side asks
 // the gate and either tells the customer, which begins the hold, or gives the
 // unit back at once, so that the next in line gets it. Nobody holds a unit
@@ -28,7 +34,7 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 	}
 	o := &c.Occurrences[i]
 	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now
-	in.Offer, in.OfferUntil = msg.Offer, m.shop.Now+msg.Until
+	in.Offer, in.OfferUntil, in.Claimed, in.Store = msg.Offer, m.shop.Now+msg.Until, false, clone(msg.Ref)
 	v, i := c.arbitrate(m, mo, i)
 	if i < 0 {
 		return
@@ -52,7 +58,7 @@ func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	c.onePlace(m, in)
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
 	if hold == 0 {
-		c.closeOffer(in)
+		c.closeOffer(m, in)
 	}
 }
 
@@ -64,7 +70,7 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 	in := c.interest(o.Value)
 	msg := Message{Type: ReturnOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Park: park}
 	if in != nil && in.Offer == o.Offer {
-		msg.Quantity, msg.Since, msg.Tier = in.Quantity, in.Since, int64(in.Tier)
+		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), in.places()
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
 		in.Queued = park
@@ -80,35 +86,54 @@ func (c *Customer) offerEnded(m *Machine, msg *Message) {
 	if in == nil || in.Offer != msg.Offer {
 		return
 	}
-	c.closeOffer(in)
+	c.closeOffer(m, in)
 	c.recheckPending(m, msg.SKU)
 }
 
-// closeOffer forgets the place and the interest that asked for it.
-func (c *Customer) closeOffer(in *Interest) {
-	in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
-	wants := in.Wants[:0]
-	for _, x := range in.Wants {
-		if x.Name != "requested" {
-			wants = append(wants, x)
-		}
-	}
-	in.Wants = wants
+// closeOffer forgets the place and the request that asked for it; a wish that
+// nobody had to ask for stays.
+func (c *Customer) closeOffer(m *Machine, in *Interest) {
+	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.Store = false, false, 0, 0, false, ""
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
+		return slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name })
+	})
 }
 
 // answerOffer applies the customer's own answer. A claim keeps the unit until
 // it is bought or the hold ends; a decline hands it down at once.
 func (c *Customer) answerOffer(m *Machine, e *Event) {
-	if e.Kind != OfferDeclined {
+	for i := range c.Interests {
+		if in := &c.Interests[i]; in.Offer != 0 && OfferID(in.SKU, in.Offer) == e.OfferID {
+			c.answer(m, in, e.Kind == OfferClaimed)
+			return
+		}
+	}
+}
+
+func (c *Customer) answer(m *Machine, in *Interest, claimed bool) {
+	if in.Claimed = claimed; claimed {
 		return
 	}
-	for i := range c.Interests {
-		in := &c.Interests[i]
-		if in.Offer == 0 || OfferID(in.SKU, in.Offer) != e.OfferID {
-			continue
-		}
-		m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: in.Offer})
-		c.closeOffer(in)
+	m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: in.Offer})
+	c.closeOffer(m, in)
+}
+
+// answered takes the answer that the shop gave for the customer.
+func (c *Customer) answered(m *Machine, msg *Message) {
+	if in := c.interest(msg.SKU); in != nil && in.Offer == msg.Offer {
+		c.answer(m, in, msg.Park)
+		c.recheckPending(m, msg.SKU)
+	}
+}
+
+// answer passes on what a shop says of an offer without naming the customer.
+func (q *Queue) answer(m *Machine, sku string, e *Event) {
+	n, err := strconv.ParseInt(e.OfferID[strings.LastIndexByte(e.OfferID, '~')+1:], 10, 64)
+	if err != nil {
 		return
+	}
+	if v, ok := q.Offers.get(m, offerKey(n)); ok {
+		customer := parseOffer(v).key[9:]
+		m.send(customer, &Message{Type: AnswerOffer, SKU: sku, Customer: customer, Offer: n, Park: e.Kind == OfferClaimed})
 	}
 }

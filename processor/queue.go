@@ -2,6 +2,7 @@ package processor
 
 import (
 	"encoding/binary"
+	"onhand/processor/moments"
 	"strconv"
 )
 
@@ -25,18 +26,29 @@ type Queue struct {
 	Parked  List  // rank -> entry
 	Offers  List  // number -> offer, open and held
 	Holds   List  // end of the hold, number -> nothing
-	Open    int64 // units in Offers
+	Open    int64 // units of the web shop in Offers
 	Next    int64 // number of the next offer
+	// Seed, in a lottery, decides the ranks together with the customers' ids. It
+	// is drawn when the first one joins, and published.
+	Seed   string
+	Pickup *pickup // who takes the item from stores; nil when nobody does
 }
 
 // offersPerStep bounds the offers opened by one step; the wave goes on in the
-// next one.
-const offersPerStep = 256
+// next one. triesPerStep bounds the entries looked at: one that wants more than
+// there is lets the others go first.
+const (
+	offersPerStep = 256
+	triesPerStep  = 1024
+)
 
 func (q *Queue) bytes() int {
 	n := 160
 	for _, l := range [...]*List{&q.Waiting, &q.Parked, &q.Offers, &q.Holds} {
 		n += 64 * len(l.dir)
+	}
+	if q.Pickup != nil {
+		n += q.Pickup.bytes()
 	}
 	return n
 }
@@ -48,6 +60,8 @@ func (q *Queue) encode(w *writer) {
 	q.Holds.encode(w)
 	w.int(q.Open)
 	w.int(q.Next)
+	w.str(q.Seed)
+	q.Pickup.encode(w)
 }
 
 func (q *Queue) decode(r *reader) {
@@ -57,12 +71,18 @@ func (q *Queue) decode(r *reader) {
 	q.Holds.decode(r)
 	q.Open = r.int()
 	q.Next = r.int()
+	q.Seed = r.str()
+	q.Pickup = decodePickup(r)
 }
 
-// entry is one customer's place.
+// entry is one customer's place. since and stores are stored when the key does
+// not tell, or there are some.
 type entry struct {
 	customer string
 	quantity int64
+	since    int64
+	stores   []string // accepted besides the web shop, or instead
+	web      bool     // the web shop is accepted
 }
 
 // rankKey orders a queue: tier, then the beginning of the interest, then the
@@ -74,15 +94,111 @@ func rankKey(tier, since int64, customer string) string {
 	return string(append(b, customer...))
 }
 
+// ticketKey orders a lottery: everybody can work out from the published seed
+// that the ticket is theirs.
+func (q *Queue) ticketKey(customer string) string {
+	return rankKey(0, int64(Hash(q.Seed+"/"+customer)), customer)
+}
+
+// key returns where a customer stands, or stood before the policy changed.
+func (q *Queue) key(m *Machine, tier, since int64, customer string) string {
+	key := rankKey(tier, since, customer)
+	if q.Seed == "" {
+		return key
+	}
+	ticket := q.ticketKey(customer)
+	for _, l := range [...]*List{&q.Waiting, &q.Parked} {
+		if _, ok := l.get(m, ticket); ok {
+			return ticket
+		}
+		if _, ok := l.get(m, key); ok {
+			return key
+		}
+	}
+	if q.Pickup != nil {
+		if _, ok := q.Pickup.Waiting.get(m, key); ok {
+			return key
+		}
+	}
+	return ticket
+}
+
 func parseEntry(key, value string) entry {
 	r := reader{b: []byte(value)}
-	return entry{customer: key[9:], quantity: r.int()}
+	e := entry{customer: key[9:], quantity: r.int(), web: true}
+	if len(r.b) > 0 {
+		e.since, e.stores, e.web = r.int(), readStrings(&r), r.bool()
+	}
+	if e.since == 0 {
+		e.since = int64(binary.BigEndian.Uint64([]byte(key[1:9])))
+	}
+	return e
 }
 
 func (e entry) value() string {
 	w := writer{}
 	w.int(e.quantity)
+	if e.since != 0 || len(e.stores) > 0 {
+		w.int(e.since)
+		writeStrings(&w, e.stores)
+		w.bool(e.web)
+	}
 	return string(w.b)
+}
+
+// entryOf returns the entry that a customer's message asks for.
+func (q *Queue) entryOf(m *Machine, msg *Message) entry {
+	e := entry{customer: msg.Customer, quantity: msg.Quantity}
+	r := reader{b: msg.Body}
+	for _, l := range readStrings(&r) {
+		if m.rules.online(l) {
+			e.web = true
+		} else {
+			e.stores = append(e.stores, l)
+		}
+	}
+	if e.web = e.web || len(e.stores) == 0; q.Seed != "" {
+		e.since = msg.Since
+	}
+	return e
+}
+
+// put has a customer wait.
+func (q *Queue) put(m *Machine, it *Item, key string, e entry) {
+	if e.web {
+		q.Waiting.put(m, it.head, key, e.value())
+	}
+	if len(e.stores) > 0 {
+		if q.Pickup == nil {
+			q.Pickup = &pickup{}
+		}
+		q.Pickup.put(m, it, key, e)
+	}
+}
+
+// remove ends a customer's waiting, wherever it was.
+func (q *Queue) remove(m *Machine, key string) (e entry, ok bool) {
+	value, ok := q.Waiting.remove(m, key)
+	if q.Pickup != nil {
+		if v, found := q.Pickup.remove(m, key); found {
+			value, ok = v, true
+			if q.Pickup.empty() {
+				q.Pickup = nil
+			}
+		}
+	}
+	if ok {
+		e = parseEntry(key, value)
+	}
+	return e, ok
+}
+
+// waiting returns the number of customers who wait.
+func (q *Queue) waiting() int {
+	if q.Pickup == nil {
+		return q.Waiting.Len()
+	}
+	return q.Waiting.Len() + q.Pickup.Only
 }
 
 // offer is a unit held for one customer: open until the customer's side has
@@ -90,7 +206,9 @@ func (e entry) value() string {
 type offer struct {
 	key      string // rank
 	quantity int64
-	until    int64 // end of the hold by the item's clock; 0 while open
+	until    int64  // end of the hold by the item's clock; 0 while open
+	store    string // where the unit lies, "" = the web shop
+	entry    string // the place it is offered for
 }
 
 func offerKey(n int64) string {
@@ -106,98 +224,151 @@ func (o offer) value() string {
 	w.str(o.key)
 	w.int(o.quantity)
 	w.int(o.until)
+	w.str(o.store)
+	w.str(o.entry)
 	return string(w.b)
 }
 
 func parseOffer(v string) offer {
 	r := reader{b: []byte(v)}
-	return offer{r.str(), r.int(), r.int()}
+	return offer{r.str(), r.int(), r.int(), r.str(), r.str()}
 }
 
 // OfferID names an offer to users.
 func OfferID(sku string, n int64) string { return sku + "~" + strconv.FormatInt(n, 10) }
 
-// free returns the units that may be offered now.
-func (q *Queue) free(m *Machine, it *Item, units int64) int64 {
-	if !it.Facts.Sellable || m.behind(StockLevelReported.String()) {
+// free returns the units of a store, "" = the web shop, that may be offered
+// now, of those that may be promised there.
+func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
+	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}
-	stock := m.rules.stock(it)
-	return max(units, 0)*int64(stock.Overbook)/1_000_000 - q.Open
+	return max(units, 0)*int64(m.rules.stock(it).Overbook)/1_000_000 - q.open(store)
 }
 
-// serve opens offers to the head of the queue while units are free.
-func (q *Queue) serve(m *Machine, it *Item, units int64) {
-	if q.Waiting.Len() == 0 {
+// open returns the units of a store in offers.
+func (q *Queue) open(store string) int64 {
+	if store == "" {
+		return q.Open
+	}
+	if q.Pickup == nil {
+		return 0
+	}
+	return q.Pickup.open(store)
+}
+
+// hold counts units of a store into offers, or out of them.
+func (q *Queue) hold(store string, n int64) {
+	if store == "" {
+		q.Open += n
 		return
 	}
-	free := q.free(m, it, units)
+	if q.Pickup == nil {
+		q.Pickup = &pickup{}
+	}
+	if q.Pickup.hold(store, n); q.Pickup.empty() {
+		q.Pickup = nil
+	}
+}
+
+// serve opens offers to the head of the queue while units are free, in the web
+// shop and in each store. It reports whether the wave has to go on.
+func (q *Queue) serve(m *Machine, it *Item, units int64) (more bool) {
+	if q.Waiting.Len() > 0 {
+		more = q.serveFrom(m, it, "", units)
+	}
+	if q.Pickup == nil {
+		return more
+	}
+	for _, p := range it.Facts.Places {
+		if q.Pickup != nil && p.Available > 0 {
+			more = q.serveFrom(m, it, p.Location, it.promised(m, &it.Levels[it.levelOf(p.Location)])) || more
+		}
+	}
+	return more
+}
+
+func (q *Queue) serveFrom(m *Machine, it *Item, store string, units int64) (more bool) {
+	free := q.free(m, it, store, units)
 	if free <= 0 {
-		return
+		return false
 	}
-	each := max(1, m.rules.stock(it).Each)
-	hold := m.rules.stock(it).Hold.Milliseconds()
+	stock := m.rules.stock(it)
+	each := max(1, stock.Each)
+	hold := stock.Hold.Milliseconds()
 	type grant struct {
 		key string
-		e   entry
+		n   int64
 	}
 	var grants []grant
-	q.Waiting.ascend(m, "", func(key, value string) bool {
-		e := parseEntry(key, value)
-		e.quantity = min(max(e.quantity, 1), each)
-		if e.quantity > free {
-			return false
+	tries := 0
+	q.ascend(m, store, func(key string, e entry) bool {
+		if n := min(max(e.quantity, 1), each); n <= free {
+			free -= n
+			grants = append(grants, grant{key, n})
 		}
-		free -= e.quantity
-		grants = append(grants, grant{key, e})
-		return len(grants) < offersPerStep
+		tries++
+		return free > 0 && len(grants) < offersPerStep && tries < triesPerStep
 	})
 	for _, g := range grants {
-		q.Waiting.remove(m, g.key)
+		e, _ := q.remove(m, g.key)
 		q.Next++
-		q.Offers.put(m, it.head, offerKey(q.Next), offer{key: g.key, quantity: g.e.quantity}.value())
-		q.Open += g.e.quantity
-		m.send(g.e.customer, &Message{
-			Type: OfferUnit, SKU: it.SKU, Customer: g.e.customer, Offer: q.Next, Quantity: g.e.quantity,
+		q.Offers.put(m, it.head, offerKey(q.Next), offer{key: g.key, quantity: g.n, store: store, entry: e.value()}.value())
+		q.hold(store, g.n)
+		m.send(e.customer, &Message{
+			Type: OfferUnit, SKU: it.SKU, Customer: e.customer, Offer: q.Next, Quantity: g.n, Ref: store,
 			Until: hold, At: it.Facts.LevelAt, Place: int64(q.Offers.Len()), Since: it.Facts.Price,
 		})
 	}
+	return len(grants) == offersPerStep && free > 0
+}
+
+// ascend calls fn for who waits for a unit of a store, best rank first.
+func (q *Queue) ascend(m *Machine, store string, fn func(key string, e entry) bool) {
+	if store != "" {
+		q.Pickup.ascend(m, store, fn)
+		return
+	}
+	q.Waiting.ascend(m, "", func(key, value string) bool { return fn(key, parseEntry(key, value)) })
 }
 
 // due returns when the queue has something to do: the next hold ends, or a
 // wave goes on.
-func (q *Queue) due(m *Machine, it *Item) int64 {
-	if q.Waiting.Len() > 0 {
-		if units, _ := it.expected(m); q.free(m, it, units) > 0 {
-			key, value, _ := q.Waiting.first(m, "")
-			if min(max(parseEntry(key, value).quantity, 1), max(1, m.rules.stock(it).Each)) <= q.free(m, it, units) {
-				return m.shop.Now + 1
-			}
-		}
+func (q *Queue) due(m *Machine, it *Item, more bool) int64 {
+	if more {
+		return m.shop.Now + 1
 	}
 	var due int64
 	if key, _, ok := q.Holds.first(m, ""); ok {
 		due = int64(binary.BigEndian.Uint64([]byte(key)))
 	}
-	if retry := m.shop.Now + staleRetryMS; q.Waiting.Len() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) && (due == 0 || retry < due) {
+	if retry := m.shop.Now + staleRetryMS; q.waiting() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) && (due == 0 || retry < due) {
 		due = retry // nobody says when the feed has caught up
 	}
 	return due
 }
 
-// join takes a place, or keeps the earlier one.
+// join takes a place, or keeps the earlier one with the terms asked for now.
 func (q *Queue) join(m *Machine, it *Item, msg *Message) {
-	key := rankKey(msg.Tier, msg.Since, msg.Customer)
+	switch lottery := m.rules.stock(it).Queue == moments.Lottery; {
+	case !lottery && q.waiting()+q.Parked.Len()+q.Offers.Len() == 0:
+		q.Seed = ""
+	case lottery && q.Seed == "":
+		q.Seed = shortID([]byte(it.SKU + "/" + msg.Customer + "/" + strconv.FormatInt(msg.Since, 10)))
+	}
+	key, e := q.key(m, msg.Tier, msg.Since, msg.Customer), q.entryOf(m, msg)
 	if _, ok := q.Parked.get(m, key); ok {
+		q.Parked.put(m, it.head, key, e.value())
 		return
 	}
-	q.Waiting.put(m, it.head, key, entry{quantity: msg.Quantity}.value())
+	q.remove(m, key)
+	q.put(m, it, key, e)
 }
 
 // leave gives up the place and any open offer.
 func (q *Queue) leave(m *Machine, msg *Message) {
-	key := rankKey(msg.Tier, msg.Since, msg.Customer)
-	q.Waiting.remove(m, key)
+	key := q.key(m, msg.Tier, msg.Since, msg.Customer)
+	q.remove(m, key)
 	q.Parked.remove(m, key)
 	if msg.Offer != 0 {
 		q.close(m, msg.Offer)
@@ -206,16 +377,19 @@ func (q *Queue) leave(m *Machine, msg *Message) {
 
 // rejoin brings a parked entry back to its rank.
 func (q *Queue) rejoin(m *Machine, it *Item, msg *Message) {
-	key := rankKey(msg.Tier, msg.Since, msg.Customer)
+	key := q.key(m, msg.Tier, msg.Since, msg.Customer)
 	if v, ok := q.Parked.remove(m, key); ok {
-		q.Waiting.put(m, it.head, key, v)
+		q.put(m, it, key, parseEntry(key, v))
 	}
 }
 
 // rename makes the place of one id that of its keeper, at the same rank, and
 // likewise the offer it holds. An offer on its way is passed on to the keeper.
 func (q *Queue) rename(m *Machine, it *Item, msg *Message) {
-	was, now := rankKey(msg.Tier, msg.Since, msg.Ref), rankKey(msg.Tier, msg.Since, msg.Customer)
+	was, now := q.key(m, msg.Tier, msg.Since, msg.Ref), rankKey(msg.Tier, msg.Since, msg.Customer)
+	if q.Seed != "" && was == q.ticketKey(msg.Ref) {
+		now = q.ticketKey(msg.Customer)
+	}
 	if v, ok := q.Offers.get(m, offerKey(msg.Offer)); ok && msg.Offer != 0 {
 		o := parseOffer(v)
 		o.key = now
@@ -224,9 +398,10 @@ func (q *Queue) rename(m *Machine, it *Item, msg *Message) {
 	if v, ok := q.Parked.remove(m, was); ok {
 		q.Parked.put(m, it.head, now, v)
 	}
-	if v, ok := q.Waiting.remove(m, was); ok {
+	if e, ok := q.remove(m, was); ok {
 		q.Parked.remove(m, now)
-		q.Waiting.put(m, it.head, now, v)
+		q.remove(m, now)
+		q.put(m, it, now, e)
 	}
 }
 
@@ -255,10 +430,10 @@ func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 	if !ok || msg.Since != 0 {
 		// The hold ended while this was on its way, or the place is another
 		// one since two profiles became one.
-		o.key = rankKey(msg.Tier, msg.Since, msg.Customer)
+		o.key = q.key(m, msg.Tier, msg.Since, msg.Customer)
 	}
 	if msg.Park && (ok || msg.Since != 0) {
-		q.Parked.put(m, it.head, o.key, entry{quantity: msg.Quantity}.value())
+		q.Parked.put(m, it.head, o.key, q.entryOf(m, msg).value())
 	}
 }
 
@@ -269,7 +444,7 @@ func (q *Queue) close(m *Machine, n int64) (offer, bool) {
 		return offer{}, false
 	}
 	o := parseOffer(v)
-	q.Open -= o.quantity
+	q.hold(o.store, -o.quantity)
 	if o.until != 0 {
 		q.Holds.remove(m, holdKey(o.until, n))
 	}
@@ -282,8 +457,8 @@ func (q *Queue) sold(m *Machine, msg *Message) {
 		q.close(m, msg.Offer)
 	}
 	if msg.Since != 0 {
-		key := rankKey(msg.Tier, msg.Since, msg.Customer)
-		q.Waiting.remove(m, key)
+		key := q.key(m, msg.Tier, msg.Since, msg.Customer)
+		q.remove(m, key)
 		q.Parked.remove(m, key)
 	}
 }

@@ -23,6 +23,7 @@ type rules struct {
 	offers      []*moments.Moment            // when: sellable with stock: offer
 	audiences   []string                     // names of the moments that keep an audience
 	facts       factSet                      // that any moment asks for
+	queued      []string                     // interests that take a place while the item cannot be had
 	factStarts  []*moments.Moment            // started by a fact, but for those that bring offers
 	factEnds    []*moments.Moment            // ended by a fact
 	// audiencesByItem says that each audience depends on its item alone.
@@ -114,7 +115,12 @@ func newRules(file *moments.File) *rules {
 	for i := range file.Interests {
 		in := &file.Interests[i]
 		k := KindOf(in.From)
-		r.interestsOf[k] = append(r.interestsOf[k], &interestRule{in, in.Queue && r.offered(in.Name)})
+		d := &interestRule{in, in.Queue && r.offered(in.Name)}
+		r.interestsOf[k] = append(r.interestsOf[k], d)
+		if d.offered && k != BackInStockRequested { // who asks is queued whatever there is
+			r.queued = append(r.queued, in.Name)
+			r.facts |= factBlocked
+		}
 	}
 	return r
 }

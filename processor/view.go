@@ -99,7 +99,7 @@ type InterestView struct {
 	MaxPrice  int64   `json:"max_price,omitempty"`
 	Quantity  int64   `json:"quantity"`
 	// Queue is the place in the item's queue as this side knows it: waiting,
-	// parked, offered, held, "" for none. The number is the item's to tell; see
+	// parked, offered, held, claimed, "" for none. The number is the item's to tell; see
 	// Machine.QueuePlace.
 	Queue     string   `json:"queue,omitempty"`
 	OfferID   string   `json:"offer_id,omitempty"`
@@ -159,7 +159,8 @@ type ItemView struct {
 	Category   string       `json:"category,omitempty"`
 	Brand      string       `json:"brand,omitempty"`
 	Family     string       `json:"family,omitempty"`
-	OpenOffers int64        `json:"open_offers"` // units in offers, answered or not
+	OpenOffers int64        `json:"open_offers"`            // units in offers, answered or not
+	Seed       string       `json:"lottery_seed,omitempty"` // a rank is xxhash64(seed/customer), the lowest goes first
 	Waiting    int          `json:"waiting"`
 	Parked     int          `json:"parked"`
 	Offers     []OfferView  `json:"offers"` // the first ones
@@ -191,6 +192,7 @@ type OfferView struct {
 	Customer string  `json:"customer"`
 	Quantity int64   `json:"quantity"`
 	Until    Instant `json:"hold_until,omitzero"` // not there yet: not answered
+	Store    string  `json:"location,omitempty"`  // where the unit lies; none: the web shop
 }
 
 // PlaceView is one customer waiting for the item.
@@ -199,6 +201,9 @@ type PlaceView struct {
 	Customer string  `json:"customer"`
 	Since    Instant `json:"since"`
 	Quantity int64   `json:"quantity"`
+	// Stores are those where the customer takes it, the place is that in the line
+	// of the first one; none: the web shop.
+	Stores []string `json:"locations,omitempty"`
 }
 
 // viewRows bounds the offers and places shown of an item; their numbers are
@@ -302,6 +307,8 @@ func (in *Interest) view(m *Machine) InterestView {
 		v.State = "ended"
 	}
 	switch {
+	case in.Offer != 0 && in.Claimed:
+		v.Queue, v.OfferID, v.HoldUntil = "claimed", OfferID(in.SKU, in.Offer), Instant(in.OfferUntil)
 	case in.Offer != 0 && in.OfferUntil > m.shop.Now:
 		v.Queue, v.OfferID, v.HoldUntil = "held", OfferID(in.SKU, in.Offer), Instant(in.OfferUntil)
 	case in.Offer != 0:
@@ -348,7 +355,7 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, Ahead: f.Ahead, Expected: units, LevelAt: Instant(levelAt),
 		Levels: []LevelView{}, Price: it.Price, OpensAt: Instant(f.OpensAt), ClosesAt: Instant(f.ClosesAt), Published: it.Published.view(),
 		Title: it.Product.Title, Category: it.Product.Category, Brand: it.Product.Brand, Family: it.Product.Family,
-		OpenOffers: it.Queue.Open, Waiting: it.Queue.Waiting.Len(), Parked: it.Queue.Parked.Len(),
+		OpenOffers: it.Queue.Open, Waiting: it.Queue.waiting(), Seed: it.Queue.Seed, Parked: it.Queue.Parked.Len(),
 		Offers: []OfferView{}, Queue: []PlaceView{}, Position: m.shop.Position, AsOf: Instant(m.shop.Now),
 	}
 	if it.SettleAt > m.shop.Now {
@@ -363,15 +370,29 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	it.Queue.Offers.ascend(m, "", func(key, value string) bool {
 		o := parseOffer(value)
 		n := int64(binary.BigEndian.Uint64([]byte(key)))
-		v.Offers = append(v.Offers, OfferView{OfferID(it.SKU, n), o.key[9:], o.quantity, Instant(o.until)})
+		v.Offers = append(v.Offers, OfferView{OfferID(it.SKU, n), o.key[9:], o.quantity, Instant(o.until), o.store})
 		return len(v.Offers) < viewRows
 	})
-	it.Queue.Waiting.ascend(m, "", func(key, value string) bool {
-		x := parseEntry(key, value)
-		since := Instant(binary.BigEndian.Uint64([]byte(key[1:9])))
-		v.Queue = append(v.Queue, PlaceView{len(v.Queue) + 1, x.customer, since, x.quantity})
+	place := 0
+	see := func(key string, e entry) bool {
+		if place++; len(v.Queue) < viewRows {
+			v.Queue = append(v.Queue, PlaceView{place, e.customer, Instant(e.since), e.quantity, e.stores})
+		}
 		return len(v.Queue) < viewRows
-	})
+	}
+	it.Queue.ascend(m, "", see)
+	if p := it.Queue.Pickup; p != nil {
+		for _, h := range p.Held {
+			v.OpenOffers += h.Available
+		}
+		p.Waiting.ascend(m, "", func(key, value string) bool {
+			e := parseEntry(key, value)
+			if place = p.place(m, key) - 1; e.web {
+				return true
+			}
+			return see(key, e)
+		})
+	}
 	return v, true
 }
 
@@ -404,12 +425,17 @@ func (m *Machine) QueuePlace(sku, customer string, tier uint8, since Instant) (i
 	if e == nil {
 		return 0, false
 	}
-	key := rankKey(int64(tier), int64(since), customer)
 	q := &e.(*Item).Queue
-	if _, ok := q.Waiting.get(m, key); !ok {
-		return 0, false
+	key := q.key(m, int64(tier), int64(since), customer)
+	if _, ok := q.Waiting.get(m, key); ok {
+		return q.Waiting.index(m, key) + 1, true
 	}
-	return q.Waiting.index(m, key) + 1, true
+	if q.Pickup != nil {
+		if n := q.Pickup.place(m, key); n > 0 {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // InterestedView is one customer's interest in an item, seen from the item.

@@ -13,6 +13,7 @@ const (
 	factSoldOut
 	factPrice // it changed; whether down or up each customer's own price says
 	factLowStock
+	factBlocked // it cannot be had: who may wait for it takes a place in the queue
 )
 
 // factOf returns the set a fact of the moments file belongs to.
@@ -80,6 +81,10 @@ func waveOf(was, f *ItemFacts) wave {
 	}
 	v.Up, v.Down = places(f, was), places(was, f)
 	v.Pre = f.Ahead && !was.Ahead && !was.Sellable
+	blocked := func(f *ItemFacts) bool { return f.At != 0 && !f.Sellable && f.Why != StockStale }
+	if blocked(f) && !blocked(was) {
+		v.Facts |= factBlocked
+	}
 	if len(v.Up) > 0 || v.Pre {
 		v.Facts |= factSellable
 	}
@@ -99,7 +104,7 @@ func waveOf(was, f *ItemFacts) wave {
 // as far as a moment asks for it.
 func (wa *Watch) spread(m *Machine, v wave) {
 	v.Facts &= m.rules.facts
-	if v.Facts == 0 && (!v.First || v.Price == 0) || wa.Interested.Len() == 0 {
+	if v.Facts == 0 && !v.First || wa.Interested.Len() == 0 {
 		return
 	}
 	if n := len(wa.Waves); n == maxWaves {
@@ -148,8 +153,12 @@ func (wa *Watch) roll(m *Machine) {
 // reached starts and ends what depends on facts of an item that changed.
 func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	in := c.interest(wa.SKU)
-	if v.First && in != nil && in.PriceSeen == 0 {
-		in.PriceSeen = v.Price // what it cost when it was first wanted here
+	if v.First && in != nil {
+		// What the item was like when it was first wanted here.
+		if in.PriceSeen == 0 {
+			in.PriceSeen = v.Price
+		}
+		in.Took = wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
 	}
 	e := Event{Kind: StockLevelReported, SKU: wa.SKU, Family: wa.Facts.Product.Family, At: m.shop.Now}
 	if v.Facts&factPrice != 0 {
@@ -165,6 +174,9 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	}
 	if in == nil {
 		return
+	}
+	if v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
+		c.queueIfBlocked(m, in)
 	}
 	m.atOnce = m.atOnce[:0]
 	for _, mo := range m.rules.factStarts {

@@ -386,6 +386,7 @@ func (p *Parser) identity(e *processor.Event) {
 			p.fault(Missing, "previousId", "required")
 		}
 	case e.Kind.OfItem(), e.Kind.OfShop(), e.Customer() != "", e.Kind.OfReward():
+	case (e.Kind == processor.OfferClaimed || e.Kind == processor.OfferDeclined) && strings.Contains(e.OfferID, "~"):
 	case sp.public:
 		if len(e.Products) == 0 && p.faults == nil {
 			p.fault(Missing, "properties.products", "required for an order without userId and anonymousId")
