@@ -134,7 +134,7 @@ func (h *harness) press(ctx context.Context, r *rig, g *Generator, warmup time.D
 	if err := pause(ctx, done, warmup); err != nil {
 		return nil, "", err
 	}
-	used, from, begin := cpu(), r.pipe.Committed(), time.Now()
+	used, from, begin, records := cpu(), r.pipe.Committed(), time.Now(), r.records()
 	for range h.Runs {
 		start, n := time.Now(), r.pipe.Committed()
 		// A run lasts until something was committed: a disk that stands still
@@ -148,10 +148,19 @@ func (h *harness) press(ctx context.Context, r *rig, g *Generator, warmup time.D
 	}
 	events := float64(r.pipe.Committed() - from)
 	busy := cpu() - used
+	records = r.records() - records
 	cancel()
 	err = <-done
-	return runs, fmt.Sprintf("closed loop of %d; %.2f us CPU an event, %.2f cores busy; RSS %.0f MiB",
-		inPipe, float64(busy.Microseconds())/max(events, 1), busy.Seconds()/time.Since(begin).Seconds(), rss()), err
+	return runs, fmt.Sprintf("closed loop of %d; %.0f events a record; %.2f us CPU an event, %.2f cores busy; RSS %.0f MiB",
+		inPipe, events/max(float64(records), 1), float64(busy.Microseconds())/max(events, 1), busy.Seconds()/time.Since(begin).Seconds(), rss()), err
+}
+
+// records returns how many records the packers have put into the log.
+func (r *rig) records() (n uint64) {
+	for part := range partitions {
+		n += r.log.Packer(part).Acked()
+	}
+	return n
 }
 
 // pause waits while a sender runs.
@@ -204,7 +213,7 @@ func (r *rig) decided(ctx context.Context) float64 {
 // core is Machine.Apply alone: one partition with everybody in memory, records
 // of 100 events.
 func (h *harness) core(ctx context.Context) error {
-	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: 512 << 20}, nothing{})
+	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: h.memory()}, nothing{})
 	if err != nil {
 		return err
 	}
