@@ -144,25 +144,11 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 		return
 	}
 	m.shop.Now = max(m.shop.Now, min(stamp, rec.Clock+futureLimitMS))
+	m.backlog(unitsPerRecord)
 	entry, err := rec.Next()
-	units := unitsPerRecord
-	if err == nil && entry != nil && EntryType(entry[0]) == TickEntry {
-		units = unitsPerTick
-	}
-	for ; units > 0; units-- {
-		e := m.nextDue()
-		if e == nil {
-			break
-		}
-		m.touch(e)
-		e.base().due = 0
-		if m.begin() {
-			e.fire(m)
-		}
-		m.end()
-	}
 	for ; entry != nil && err == nil; entry, err = rec.Next() {
 		if EntryType(entry[0]) == TickEntry {
+			m.backlog(unitsPerTick)
 			continue
 		}
 		if m.begin() {
@@ -175,6 +161,22 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	if err != nil {
 		m.begin()
 		m.dead("malformed", err.Error(), msg)
+		m.end()
+	}
+}
+
+// backlog runs up to n units of what is due.
+func (m *Machine) backlog(n int) {
+	for range n {
+		e := m.nextDue()
+		if e == nil {
+			break
+		}
+		m.touch(e)
+		e.base().due = 0
+		if m.begin() {
+			e.fire(m)
+		}
 		m.end()
 	}
 }

@@ -17,7 +17,11 @@ import (
 // per record, not per entry; a record that leaves as soon as the one before is
 // acknowledged holds four entries at 200,000 a second and eats the machine. So
 // one record is in flight at a time, and a token bucket bounds their rate. An
-// idle partition has tokens, and its entries leave at once.
+// idle partition has tokens, and its entries leave at once. What partitions say
+// to each other leaves in the same records, ahead of what inlets bring.
+//
+//	AddOwn --> own ---.
+//	Add ----> queue --+--> one record in flight --> in.<p>
 type Packer struct {
 	log     *Log
 	part    int
@@ -25,7 +29,8 @@ type Packer struct {
 	stream  string
 
 	mu       sync.Mutex
-	queue    []*pack // the last one may take more entries
+	own      []*pack // what the deployment has to say, goes first
+	queue    []*pack // what inlets bring; the last one may take more entries
 	waiting  int     // bytes in queue
 	inFlight bool
 	timer    bool // a flush is due when there is a token again
@@ -110,7 +115,10 @@ func (p *Packer) AddAll(entries [][]byte, done func(error)) error {
 		p.mu.Unlock()
 		return err
 	}
-	p.fill(entries, &waiter{done: done})
+	w := &waiter{done: done}
+	for _, e := range entries {
+		p.waiting += p.fill(&p.queue, e, w)
+	}
 	unsent := p.flush()
 	p.mu.Unlock()
 	finish(unsent)
@@ -138,29 +146,53 @@ func (p *Packer) admit(size int) error {
 	return nil
 }
 
-// fill puts entries into the last pack, and into new ones when it is full.
-func (p *Packer) fill(entries [][]byte, w *waiter) {
-	for _, e := range entries {
-		k := p.last()
-		if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(e) > processor.MaxRecordBytes {
-			k = p.newPack()
-		}
-		if n := len(k.waiters); n == 0 || k.waiters[n-1] != w {
-			k.waiters = append(k.waiters, w)
-			w.records++
-		}
-		before := len(k.record)
-		k.record = processor.AppendRecordEntry(k.record, e)
-		k.entries++
-		p.waiting += len(k.record) - before
+// AddOwn adds the entries of a record of what the deployment itself has to say:
+// transfers, outcomes, releases. They leave with the next records, before what
+// inlets bring, and may use the last fifth of the stream, so that full inputs
+// never block each other in a cycle. How much waits is the caller's to bound:
+// one record at a time from each of the few that call. done is as for Add.
+func (p *Packer) AddOwn(record []byte, done func(error)) error {
+	rec, err := processor.ParseRecord(record)
+	if err != nil {
+		return err
 	}
+	if !p.log.write.IsConnected() {
+		return ErrUnavailable
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	w := &waiter{done: done}
+	for e, err := rec.Next(); e != nil && err == nil; e, err = rec.Next() {
+		p.fill(&p.own, e, w)
+	}
+	unsent := p.flush()
+	p.mu.Unlock()
+	finish(unsent)
+	return nil
 }
 
-func (p *Packer) last() *pack {
-	if len(p.queue) == 0 {
-		return nil
+// fill puts an entry into the last pack of a queue, or into a new one when it
+// is full, and returns the bytes it takes.
+func (p *Packer) fill(queue *[]*pack, e []byte, w *waiter) int {
+	var k *pack
+	if n := len(*queue); n > 0 {
+		k = (*queue)[n-1]
 	}
-	return p.queue[len(p.queue)-1]
+	if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(e) > processor.MaxRecordBytes {
+		k = p.newPack()
+		*queue = append(*queue, k)
+	}
+	if n := len(k.waiters); n == 0 || k.waiters[n-1] != w {
+		k.waiters = append(k.waiters, w)
+		w.records++
+	}
+	before := len(k.record)
+	k.record = processor.AppendRecordEntry(k.record, e)
+	k.entries++
+	return len(k.record) - before
 }
 
 func (p *Packer) newPack() *pack {
@@ -169,25 +201,61 @@ func (p *Packer) newPack() *pack {
 		k = &pack{}
 	}
 	k.record = processor.AppendRecordHeader(k.record[:0], 0) // stamped when it leaves
-	p.queue = append(p.queue, k)
 	return k
+}
+
+// pop takes the first pack of a queue out.
+func pop(queue *[]*pack) *pack {
+	k := (*queue)[0]
+	(*queue)[0] = nil
+	if *queue = (*queue)[1:]; len(*queue) == 0 {
+		*queue = nil
+	}
+	return k
+}
+
+// next takes the pack that leaves now: what the deployment has to say, and
+// behind it what inlets brought, if there is room for all of that.
+func (p *Packer) next() *pack {
+	var k *pack
+	if len(p.own) > 0 {
+		if k = pop(&p.own); len(p.queue) == 0 || !k.holds(p.queue[0]) {
+			return k
+		}
+	}
+	q := pop(&p.queue)
+	p.waiting -= len(q.record) - processor.RecordHeaderBytes
+	if k == nil {
+		return q
+	}
+	k.record = append(k.record, q.record[processor.RecordHeaderBytes:]...)
+	k.entries += q.entries
+	k.waiters = append(k.waiters, q.waiters...)
+	p.recycle(q)
+	return k
+}
+
+// holds reports whether a pack has room for another.
+func (k *pack) holds(q *pack) bool {
+	return k.entries+q.entries <= processor.MaxRecordEntries && len(k.record)+len(q.record) <= processor.MaxRecordBytes
+}
+
+func (p *Packer) recycle(k *pack) {
+	clear(k.waiters)
+	k.waiters, k.entries = k.waiters[:0], 0
+	p.spare = k
 }
 
 // flush sends the first record if it may leave now, and returns those that
 // failed to, whose waiters are to be told without the lock.
 func (p *Packer) flush() (unsent []failed) {
-	for !p.inFlight && len(p.queue) > 0 {
-		k := p.queue[0]
+	for !p.inFlight && len(p.own)+len(p.queue) > 0 {
 		// A record with more behind it is full: waiting would not pack it better.
-		if wait := p.rate.take(p.log.now(), len(p.queue) > 1); wait > 0 {
+		if wait := p.rate.take(p.log.now(), len(p.own) > 1 || len(p.queue) > 1); wait > 0 {
 			p.timer = p.timer || p.log.after(wait, p.token)
 			return unsent
 		}
-		p.queue[0] = nil
-		if p.queue = p.queue[1:]; len(p.queue) == 0 {
-			p.queue = nil
-		}
-		p.waiting -= len(k.record) - processor.RecordHeaderBytes
+		k := p.next()
 		processor.AppendRecordHeader(k.record[:0], p.log.clock().UnixMilli())
 		p.room.level += int64(len(k.record) + len(p.subject) + messageOverhead)
 		p.inFlight = true
@@ -220,10 +288,8 @@ func (p *Packer) landed(k *pack, seq uint64, err error) {
 	finish([]failed{{k, err}})
 	finish(unsent)
 
-	clear(k.waiters)
-	k.waiters, k.entries = k.waiters[:0], 0
 	p.mu.Lock()
-	p.spare = k
+	p.recycle(k)
 	p.mu.Unlock()
 }
 
@@ -261,10 +327,10 @@ func (p *Packer) close() {
 	p.mu.Lock()
 	p.closed = true
 	var rest []failed
-	for _, k := range p.queue {
+	for _, k := range append(p.own, p.queue...) {
 		rest = append(rest, failed{k, ErrClosed})
 	}
-	p.queue, p.waiting = nil, 0
+	p.own, p.queue, p.waiting = nil, nil, 0
 	p.mu.Unlock()
 	finish(rest)
 }

@@ -325,7 +325,7 @@ func (l *loop) send() {
 			}
 			l.p.TransferDone(q, true)
 		}
-		if err := l.w.log.AppendAsync(q, record, func(_ uint64, err error) { l.post(func() { done(err) }) }); err != nil {
+		if err := l.w.log.Packer(q).AddOwn(record, func(err error) { l.post(func() { done(err) }) }); err != nil {
 			done(err)
 		}
 	}
@@ -337,7 +337,12 @@ func (l *loop) send() {
 			}
 			l.p.OwnDone(seq)
 		}
-		if err := l.w.log.AppendAsync(l.part, record, func(seq uint64, err error) { l.post(func() { done(seq, err) }) }); err != nil {
+		packer := l.w.log.Packer(l.part)
+		err := packer.AddOwn(record, func(err error) {
+			seq := packer.Acked()
+			l.post(func() { done(seq, err) })
+		})
+		if err != nil {
 			done(0, err)
 		}
 	}
