@@ -17,7 +17,7 @@ type Cart struct {
 type Line struct {
 	SKU     string
 	hash    uint64 // of SKU
-	Price   int64  // minor units, as last told
+	Price   int64  // minor units, of the units put in last
 	Cleared int64  // everything up to here was taken out
 	Changes []change
 }
@@ -156,9 +156,7 @@ func (c *Cart) add(sku string, at, n, price int64) bool {
 		return false
 	}
 	c.At = max(c.At, at)
-	if price != 0 {
-		l.Price = price
-	}
+	l.priced(at, price)
 	l.change(at, n)
 	return true
 }
@@ -193,10 +191,8 @@ func (c *Cart) state(products []Product, at int64) (changed, less bool) {
 	}
 	for i := range products {
 		p := &products[i]
-		if l := c.line(p.SKU); l != nil {
-			if p.Price != 0 {
-				l.Price = p.Price
-			}
+		if l := c.line(p.SKU); l != nil && l.Cleared <= at { // not taken out since
+			l.priced(at, p.Price)
 			l.Cleared = at - 1
 			l.change(at, max(p.Quantity, 1))
 		}
@@ -211,6 +207,19 @@ func (c *Cart) state(products []Product, at int64) (changed, less bool) {
 		less = less || now < was
 	}
 	return changed, less
+}
+
+// priced notes the price seen when units were put in, unless some were later.
+func (l *Line) priced(at, price int64) {
+	if price == 0 {
+		return
+	}
+	for i := len(l.Changes) - 1; i >= 0 && l.Changes[i].at > at; i-- {
+		if l.Changes[i].n > 0 {
+			return
+		}
+	}
+	l.Price = price
 }
 
 func (l *Line) change(at, n int64) {

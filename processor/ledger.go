@@ -56,7 +56,8 @@ func (m *Machine) ledgerEvent(e *Event) {
 		}
 	}
 	n := rewardOf(e)
-	if l.merge(&n) && l.Customer != "" {
+	l.merge(&n)
+	if l.Customer != "" {
 		n.ID = l.ID
 		m.send(l.Customer, &Message{Type: RewardTold, Customer: l.Customer, Ref: l.ID, Body: n.body()})
 	}

@@ -102,11 +102,8 @@ func (c *Customer) reward(id string) *Reward {
 func (c *Customer) rewardEvent(m *Machine, e *Event) (changed bool) {
 	n := rewardOf(e)
 	c.voidUses(&n)
-	changed = c.afterOrder().reward(e.RewardID).merge(&n)
-	if changed {
-		c.saySo(m, e.RewardID, &n)
-	}
-	return changed
+	c.saySo(m, e.RewardID, &n)
+	return c.afterOrder().reward(e.RewardID).merge(&n)
 }
 
 // rewardOf returns what one event says of a reward.
