@@ -186,8 +186,12 @@ func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (dat
 			w := &c.After.Rewards[i]
 			if slices.ContainsFunc(w.Uses, func(u RewardUse) bool { return u.Order == id && !u.Void }) {
 				left, _ := w.left()
-				return append(data, Datum{"reward_id", w.ID, 0}, Datum{"reward_left", "", left}, Datum{"rewards_balance", "", c.balance(m.shop.Now)})
+				return append(data, Datum{rewardDatum, w.ID, 0}, Datum{"reward_left", "", left}, Datum{"rewards_balance", "", c.balance(m.shop.Now)})
 			}
+		}
+	case "family":
+		if w := c.usable(m.shop.Now); w != nil && slices.Contains(mo.Lines, moments.LineReplenishable) {
+			data = w.data(data)
 		}
 	case "shipment_id":
 		if s := c.shipment(o.Value); s != nil {
@@ -198,12 +202,7 @@ func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (dat
 		}
 	case "reward_id":
 		if w := c.reward(o.Value); w != nil {
-			left, _ := w.left()
-			add("reward_id", w.ID, 0)
-			if w.Amount > 0 {
-				add("reward_left", "", left)
-			}
-			add("reward_expires_at", "", w.ExpiresAt)
+			data = w.data(data)
 		}
 	}
 	return data

@@ -74,6 +74,12 @@ func (c *Customer) best(m *Machine, mo *moments.Moment, o *Occurrence, v *verdic
 	if mo.Mode == moments.Shadow {
 		return v.refuse(Suppressed, Shadow)
 	}
+	if !release && mo.Per == "reward_id" && mo.Class.Name != "transactional" {
+		if k := c.rewardSaid(m, o); k != nil {
+			v.lostTo = k.ID
+			return v.refuse(Suppressed, Combined)
+		}
+	}
 	if !release && mo.Do == moments.DoMessage && mo.Class.Name != "transactional" {
 		if k := c.saidAlready(m, o, v); k != nil {
 			v.lostTo = k.ID

@@ -79,6 +79,11 @@ func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 		for i := range a.Lines {
 			k.SKUs = append(k.SKUs, Hash(a.Lines[i].SKU))
 		}
+		for i := range a.Data {
+			if x := &a.Data[i]; x.Name == rewardDatum && a.Class != "transactional" {
+				k.SKUs = append(k.SKUs, rewardKey(x.Text))
+			}
+		}
 		c.Contacts = append(c.Contacts, k)
 	}
 	c.await(d, o)

@@ -82,6 +82,7 @@ type ActionLine struct {
 	Title    string
 	URL      string
 	Image    string
+	Replaces string // the item this one stands for, which is gone
 }
 
 // Evidence says what the decision was based on.

@@ -105,6 +105,7 @@ func (a *Action) encode(w *writer) {
 		w.str(l.Title)
 		w.str(l.URL)
 		w.str(l.Image)
+		w.str(l.Replaces)
 	}
 	w.int(a.Total)
 	w.str(a.Currency)
@@ -123,10 +124,10 @@ func (a *Action) encode(w *writer) {
 
 func (a *Action) decode(r *reader) {
 	*a = Action{ID: r.str(), Kind: r.str(), Channel: r.str(), Class: r.str(), Template: r.str(), Customer: r.str()}
-	if n := r.count(6); n > 0 {
+	if n := r.count(7); n > 0 {
 		a.Lines = make([]ActionLine, n)
 		for i := range a.Lines {
-			a.Lines[i] = ActionLine{r.str(), r.int(), r.int(), r.str(), r.str(), r.str()}
+			a.Lines[i] = ActionLine{r.str(), r.int(), r.int(), r.str(), r.str(), r.str(), r.str()}
 		}
 	}
 	a.Total = r.int()

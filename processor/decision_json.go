@@ -63,6 +63,7 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 			j.opt("title", l.Title)
 			j.opt("url", l.URL)
 			j.opt("image_url", l.Image)
+			j.opt("replaces", l.Replaces)
 			j.close()
 		}
 		j.end()

@@ -72,6 +72,9 @@ type ProductFacts struct {
 	AccessoryOf             string
 	Lasts                   int64
 	Margin                  int64 // on one unit, minor units; 0 = not told
+	// Substitutes are the items the shop calls as good as this one, best first,
+	// one after the other with a line end between them.
+	Substitutes string
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -118,6 +121,7 @@ func (p *ProductFacts) encode(w *writer) {
 	}
 	w.int(p.Lasts)
 	w.int(p.Margin)
+	w.str(p.Substitutes)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -126,6 +130,7 @@ func (p *ProductFacts) decode(r *reader) {
 	}
 	p.Lasts = r.int()
 	p.Margin = r.int()
+	p.Substitutes = r.str()
 }
 
 // same reports whether nothing changed that anybody would act on.

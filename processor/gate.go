@@ -87,7 +87,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	case "cart_id":
 		cart := c.findCart(o.Value)
 		if cart != nil {
-			all = c.cartCandidates(mo, cart, oldest)
+			all = c.cartCandidates(m, mo, cart, oldest)
 		}
 		if len(all) == 0 {
 			*v = v.refuse(Suppressed, CartEmptied)
@@ -115,13 +115,13 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			x.reason = Ended
 		}
 		if x.reason == "" && slices.Contains(mo.Lines, moments.LineUnbought) {
-			if bought, _ := c.purchases(o.Value, o.At-clockGraceMS); bought > 0 {
+			if bought, _ := c.purchasesOf(m, o.Value, o.At-clockGraceMS); bought > 0 {
 				x.reason = Purchased
 			}
 		}
 		all = append(all, x)
 		if restores(mo) {
-			all = c.restore(mo, all, oldest, v)
+			all = c.restore(m, mo, all, oldest, v)
 		}
 	case "sale_id":
 		sku, why := c.saleItem(m, mo, o)
@@ -204,6 +204,12 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			continue
 		}
 		v.dropped = append(v.dropped, DroppedLine{x.line.SKU, x.reason})
+		if mo.Per == "family" && x.reason.Step() == StepAvailable {
+			if l, ok := c.replace(m, mo, x.line, v.lines); ok {
+				v.lines = append(v.lines, l)
+				v.total += l.Price * l.Quantity
+			}
+		}
 		if first == "" || x.reason.Before(first) {
 			first = x.reason
 		}

@@ -50,13 +50,13 @@ func TestGoldenValues(t *testing.T) {
 		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5,
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10}, []Place{{"lyon", 10}}, Unpublished, true, true}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s"}, []Place{{"lyon", 10}}, Unpublished, true, true}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s"}}, Extra: Sold{13, 14, 15, "s"},
 		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []Place{{"lyon", 27}}}},
 	}
-	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Fan: true, Next: "n",
+	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
 		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
 	}
 	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}
@@ -95,7 +95,7 @@ func TestGoldenValues(t *testing.T) {
 		"id", 1, "ann", "cart_abandoned",
 		Cause{"Product Added", "m", "after 45m", "o", "c1", 2},
 		Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
-		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}},
+		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i", "r"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}},
 		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13, "missing"}}, "l", []DroppedLine{{"case", OutOfStock}}},
 	}
 	w = writer{}

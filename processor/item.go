@@ -171,6 +171,9 @@ func (it *Item) update(e *Event) {
 	if e.Lasts != 0 {
 		p.Lasts = e.Lasts
 	}
+	if len(e.Locations) > 0 {
+		set(&p.Substitutes, strings.Join(e.Locations[:min(len(e.Locations), maxSubstitutes)], "\n"))
+	}
 	if e.Low != 0 {
 		it.Low = e.Low
 	}

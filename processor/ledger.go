@@ -118,6 +118,9 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 	}
 	c.endOccurrences(m, &e)
 	c.startOccurrences(m, &e)
+	if m.rules.moves[e.Kind] {
+		c.redate(m)
+	}
 	c.recheck(m, &e, false)
 }
 

@@ -581,7 +581,7 @@ func (c *Customer) recheckItems(m *Machine, e *Event) bool {
 	}
 	alone := func(sku string) bool {
 		wa, ok := m.get(WatchKind, sku).(*Watch)
-		return !ok || wa.Facts.Product.Family == "" && !wa.Main
+		return !ok || wa.Facts.Product.Family == "" && !wa.Main && !wa.Stands
 	}
 	if e.SKU != "" && !alone(e.SKU) {
 		return false

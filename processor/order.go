@@ -354,6 +354,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 		in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
 	}
 	m.send(sku, &msg)
+	c.boughtInstead(m, o, sku)
 	m.watch(sku) // its family is asked for while the customer is left alone
 }
 
@@ -365,6 +366,7 @@ func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, nu
 		in.Bought = 0
 		c.queueUp(m, in)
 	}
+	c.unboughtInstead(m, o, sku)
 }
 
 // clockGraceMS is how far two systems' clocks may differ before a purchase

@@ -37,7 +37,7 @@ func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 
 }
 
 // lastBought returns the last order that stands with the item or one of its
-// family, and when what was bought with it is used up; 0 when nobody knows.
+// family, and when what was kept of it is used up; 0 when nobody knows.
 func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end int64) {
 	for i := range c.Orders {
 		order := &c.Orders[i]
@@ -47,7 +47,7 @@ func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end 
 		var lasts int64
 		for j := range order.Lines {
 			l := &order.Lines[j]
-			if n := order.left(l); n > 0 && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
+			if n := order.kept(l); n > 0 && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
 				lasts += n * m.lasts(l.SKU)
 			}
 		}
@@ -68,7 +68,7 @@ func (c *Customer) lastOfFamily(m *Machine, family string) (sku string, ok bool)
 		return "", false
 	}
 	for i := range last.Lines {
-		if l := &last.Lines[i]; last.left(l) > 0 && m.facts(l.SKU).Product.Family == family {
+		if l := &last.Lines[i]; last.kept(l) > 0 && m.facts(l.SKU).Product.Family == family {
 			return l.SKU, true
 		}
 	}
@@ -161,7 +161,7 @@ func (c *Customer) familyLines(m *Machine, family string) (lines []ActionLine) {
 	last, _ := c.lastBought(m, "", family)
 	for i := 0; last != nil && i < len(last.Lines); i++ {
 		l := &last.Lines[i]
-		n := last.left(l)
+		n := last.kept(l)
 		if n == 0 || m.facts(l.SKU).Product.Family != family {
 			continue
 		}

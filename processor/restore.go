@@ -14,7 +14,7 @@ type candidate struct {
 
 // cartCandidates returns what lies in a cart, less what was bought where the
 // moment asks for it.
-func (c *Customer) cartCandidates(mo *moments.Moment, cart *Cart, oldest int64) (all []candidate) {
+func (c *Customer) cartCandidates(m *Machine, mo *moments.Moment, cart *Cart, oldest int64) (all []candidate) {
 	for i := range cart.Lines {
 		l := &cart.Lines[i]
 		n := l.quantity(oldest)
@@ -23,7 +23,7 @@ func (c *Customer) cartCandidates(mo *moments.Moment, cart *Cart, oldest int64) 
 		}
 		x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
 		if slices.Contains(mo.Lines, moments.LineUnbought) {
-			bought, cancelled := c.purchases(l.SKU, l.since(oldest)-clockGraceMS)
+			bought, cancelled := c.purchasesOf(m, l.SKU, l.since(oldest)-clockGraceMS)
 			switch {
 			case bought >= n:
 				x.reason = Purchased
@@ -44,7 +44,7 @@ func restores(mo *moments.Moment) bool { return mo.Fact == moments.Sellable && l
 
 // restore adds to the candidate of the item that is back the other lines of
 // the cart it lies in: of several the one changed last.
-func (c *Customer) restore(mo *moments.Moment, all []candidate, oldest int64, v *verdict) []candidate {
+func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, oldest int64, v *verdict) []candidate {
 	item := &all[0]
 	var cart *Cart
 	var units int64
@@ -60,7 +60,7 @@ func (c *Customer) restore(mo *moments.Moment, all []candidate, oldest int64, v 
 		return all
 	}
 	v.cart = cart.ID
-	for _, x := range c.cartCandidates(mo, cart, oldest) {
+	for _, x := range c.cartCandidates(m, mo, cart, oldest) {
 		if x.line.SKU != item.line.SKU {
 			all = append(all, x)
 		} else if x.reason == "" {

@@ -248,6 +248,54 @@ func (w *Reward) State(now int64) RewardState {
 	return RewardValid
 }
 
+// usable returns the customer's reward that can be used now and expires first,
+// nil when there is none.
+func (c *Customer) usable(now int64) (first *Reward) {
+	if c.After == nil {
+		return nil
+	}
+	for i := range c.After.Rewards {
+		w := &c.After.Rewards[i]
+		if w.State(now) != RewardValid {
+			continue
+		}
+		if first == nil || w.ExpiresAt != 0 && (first.ExpiresAt == 0 || w.ExpiresAt < first.ExpiresAt) {
+			first = w
+		}
+	}
+	return first
+}
+
+// data adds what a message says of a reward.
+func (w *Reward) data(data []Datum) []Datum {
+	data = append(data, Datum{rewardDatum, w.ID, 0})
+	if left, _ := w.left(); w.Amount > 0 {
+		data = append(data, Datum{"reward_left", "", left})
+	}
+	if w.ExpiresAt != 0 {
+		data = append(data, Datum{"reward_expires_at", "", w.ExpiresAt})
+	}
+	return data
+}
+
+// rewardDatum names the reward a message speaks of.
+const rewardDatum = "reward_id"
+
+// rewardKey stands for a reward among the items a message spoke of.
+func rewardKey(id string) uint64 { return mix(Hash(id)) }
+
+// rewardSaid returns a message that spoke of a reward not long ago, in the
+// place of its own.
+func (c *Customer) rewardSaid(m *Machine, o *Occurrence) *Contact {
+	key := rewardKey(o.Value)
+	for i := range c.Contacts {
+		if k := &c.Contacts[i]; m.shop.Now-k.At < rewardRestMS && !k.own(o) && slices.Contains(k.SKUs, key) {
+			return k
+		}
+	}
+	return nil
+}
+
 // balance returns what all of the customer's rewards that can be used now are
 // worth, in minor units.
 func (c *Customer) balance(now int64) (sum int64) {

@@ -19,8 +19,9 @@ type Watch struct {
 	// Interested is every customer here who has an Interest in the item, alive
 	// or not: the map of customers and items, read from the item's side.
 	Interested List
-	// Main says that other items are accessories of this one.
-	Main bool
+	// Main says that other items are accessories of this one, Stands that this
+	// one is a substitute of another.
+	Main, Stands bool
 	// Fan says that a change is being told, to the customers from Next on.
 	Fan  bool
 	Next string
@@ -43,6 +44,7 @@ func (wa *Watch) encode(w *writer) {
 	wa.Stake.encode(w)
 	wa.Interested.encode(w)
 	w.bool(wa.Main)
+	w.bool(wa.Stands)
 	w.bool(wa.Fan)
 	w.str(wa.Next)
 	w.uint(uint64(len(wa.Waves)))
@@ -57,6 +59,7 @@ func (wa *Watch) decode(r *reader) {
 	wa.Stake.decode(r)
 	wa.Interested.decode(r)
 	wa.Main = r.bool()
+	wa.Stands = r.bool()
 	wa.Fan = r.bool()
 	wa.Next = r.str()
 	if n := r.count(8); n > 0 {
@@ -123,6 +126,12 @@ func (m *Machine) watchMessage(msg *Message) {
 	wa := m.watch(msg.SKU)
 	if r.err != nil || f.Version < wa.Facts.Version {
 		return
+	}
+	for s := range f.Product.substitutes() {
+		if other := m.watch(s); !other.Stands {
+			m.touch(other)
+			other.Stands = true
+		}
 	}
 	if f.Product.AccessoryOf != "" {
 		main := m.watch(f.Product.AccessoryOf) // it is worth as much as what it is for
