@@ -11,6 +11,9 @@ const (
 	SourceSays // a source has reported complete up to At
 	CrisisOn
 	CrisisOff
+	RaiseCode  // version At of decisions comes into force
+	StallBegan // nobody runs partition At; each partition hears of it by itself
+	StallEnded
 )
 
 // Control is a change for the whole shop. It enters the log at partition 0,
@@ -49,7 +52,7 @@ func (m *Machine) control(c *Control) {
 	w := writer{}
 	c.encode(&w)
 	for p := range m.partitions {
-		if p != m.partition {
+		if p != m.partition && c.Type != StallBegan && c.Type != StallEnded {
 			m.sendTo(p, &Message{Type: ShopControl, Body: w.b})
 		}
 	}
@@ -58,7 +61,9 @@ func (m *Machine) control(c *Control) {
 
 func (m *Machine) applyControl(c *Control) {
 	s := &m.shop
-	if c.Type != SourceSays {
+	switch c.Type {
+	case SourceSays, RaiseCode, StallBegan, StallEnded:
+	default:
 		defer m.retell() // who is in an audience may not stay, who is out may come back
 	}
 	switch c.Type {
@@ -72,6 +77,10 @@ func (m *Machine) applyControl(c *Control) {
 		}
 	case SourceSays:
 		s.report(c.Name, c.At)
+	case RaiseCode:
+		s.Deployment.Code = max(s.Deployment.Code, uint64(c.At))
+	case StallBegan, StallEnded:
+		s.Deployment.stall(c.At, c.Type == StallBegan)
 	case CrisisOn, CrisisOff:
 		s.Crises = setMember(s.Crises, c.Name, c.Type == CrisisOn)
 	}

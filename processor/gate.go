@@ -53,6 +53,11 @@ func (c *Customer) eligible(m *Machine, mo *moments.Moment, o *Occurrence, v *ve
 	if v.outcome != Sent {
 		return nil
 	}
+	if len(m.shop.Deployment.Stalled) > 0 && mo.Stock != moments.StockIgnore && m.cutOff(v.lines) {
+		v.until = m.shop.Now + retryMS
+		*v = v.refuse(Deferred, StockStale)
+		return nil
+	}
 	if mo.If != nil {
 		// Without an answer the careful reading is no.
 		if ok, err := mo.If.Eval(&env{m: m, c: c, o: o, v: v}); err != nil || !ok {

@@ -53,6 +53,7 @@ type Machine struct {
 	flush    uint32 // number of the write-behind that takes changes made now
 	flushed  uint32 // last one committed to the store
 	misses   uint64
+	held     uint64 // records whose stamp the publisher's clock held back
 	scratch  []byte
 	saveBuf  []byte
 	hashBuf  []byte
@@ -101,6 +102,7 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 		}
 	} else {
 		m.shop.Sent = make([]uint64, c.Partitions)
+		m.shop.Deployment.Code = firstCode
 	}
 	if m.rules, err = compileRules(m.shop.Rules, m.shop.Version); err != nil {
 		return nil, err
@@ -135,6 +137,7 @@ func (m *Machine) NextWake() int64 {
 func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	m.out = out
 	m.shop.Position = seq
+	m.shop.Deployment.Stamp, m.shop.Deployment.Record = stamp, RecordHash(msg)
 	m.index = 0
 	rec, err := ParseRecord(msg)
 	if err != nil {
@@ -142,6 +145,9 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 		m.dead("malformed", err.Error(), msg)
 		m.end()
 		return
+	}
+	if stamp > rec.Clock+futureLimitMS {
+		m.held++
 	}
 	m.shop.Now = max(m.shop.Now, min(stamp, rec.Clock+futureLimitMS))
 	m.backlog(unitsPerRecord)

@@ -24,6 +24,8 @@ type Shop struct {
 	Tags    []string // kill switch, by tag
 	Crises  []string // tags with a declared crisis
 	Sources []SourceState
+
+	Deployment Deployment
 }
 
 // Sender is the last message accepted from a sender. Senders below Slots are
@@ -74,6 +76,7 @@ func (s *Shop) encode(w *writer) {
 		w.str(x.Name)
 		w.int(x.CompleteTo)
 	}
+	s.Deployment.encode(w)
 }
 
 func (s *Shop) decode(r *reader) {
@@ -105,6 +108,7 @@ func (s *Shop) decode(r *reader) {
 	for i := range s.Sources {
 		s.Sources[i] = SourceState{r.str(), r.int()}
 	}
+	s.Deployment.decode(r)
 }
 
 func writeStrings(w *writer, list []string) {

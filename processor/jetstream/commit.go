@@ -53,6 +53,19 @@ func (l *Log) CommitAt(ctx context.Context, p int, seq uint64) ([]byte, error) {
 	return m.Data, nil
 }
 
+// RecordAt returns the record of a partition's input with a sequence, or
+// ErrNotFound.
+func (l *Log) RecordAt(ctx context.Context, p int, seq uint64) (Message, error) {
+	if err := l.checkPartition(p); err != nil {
+		return Message{}, err
+	}
+	m, err := l.get(ctx, l.in[p], seq)
+	if err != nil {
+		return Message{}, err
+	}
+	return Message{Seq: m.Sequence, Stamp: m.Time.UnixMilli(), Data: m.Data}, nil
+}
+
 // get returns a message of a stream.
 func (l *Log) get(ctx context.Context, s jetstream.Stream, seq uint64, o ...jetstream.GetMsgOpt) (m *jetstream.RawStreamMsg, err error) {
 	what := fmt.Sprintf("message %d of %s", seq, s.CachedInfo().Config.Name)

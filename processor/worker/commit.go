@@ -14,10 +14,11 @@ type frontier struct {
 	now      int64
 	rules    string
 	outputs  uint64 // number of the next output
+	code     uint64 // version of decisions in force
 }
 
 func frontierOf(c *processor.CommitRecord) frontier {
-	return frontier{c.Position, c.Step, c.Hash, c.Now, c.Rules, c.First + uint64(c.Count)}
+	return frontier{c.Position, c.Step, c.Hash, c.Now, c.Rules, c.First + uint64(c.Count), c.Code}
 }
 
 // commits is the state of committing: one record in flight, the next one
@@ -87,7 +88,7 @@ func (p *Partition) NextCommit(now int64) (data []byte, expect uint64, ok bool) 
 			return nil, 0, false
 		}
 		s := p.m.Shop()
-		c.cut = frontier{s.Position, s.Step, s.Hash, s.Now, s.Version, c.confirmed.outputs + uint64(p.out.Count)}
+		c.cut = frontier{s.Position, s.Step, s.Hash, s.Now, s.Version, c.confirmed.outputs + uint64(p.out.Count), s.Deployment.Code}
 		c.left, c.cutting = len(p.out.Buf), true
 	}
 	size, count := p.slice()
@@ -97,7 +98,7 @@ func (p *Partition) NextCommit(now int64) (data []byte, expect uint64, ok bool) 
 		to.outputs += uint64(count)
 	}
 	rec := processor.CommitRecord{
-		Epoch: c.epoch, Code: processor.CodeVersion, Rules: to.rules,
+		Epoch: c.epoch, Code: to.code, Rules: to.rules,
 		Position: to.position, Step: to.step, First: c.confirmed.outputs, Count: count, Hash: to.hash, Now: to.now,
 		Acked: p.ackedNumbers(), Skips: p.skips[p.namedSkips:], Outputs: p.out.Buf[:size],
 	}

@@ -49,7 +49,36 @@ type WentBackError struct {
 
 func (e *WentBackError) Error() string {
 	return fmt.Sprintf("worker: partition %d: the log went back: the state stands at %d, the last commit record at %d: "+
-		"delete the partition's state so that it is rebuilt from the log, or restore a checkpoint at or before %d", e.Partition, e.State, e.Committed, e.Committed)
+		"stop all workers and restore the deployment from a checkpoint at or before %d (onhand restore), which raises the incarnation", e.Partition, e.State, e.Committed, e.Committed)
+}
+
+// OtherLogError means that the log is not the one that the state was made from,
+// though it is long enough: it has lost messages it had acknowledged and got
+// others in their place, or it was exchanged.
+type OtherLogError struct {
+	Partition   int
+	Position    uint64
+	Stamp, Was  int64  // the server's stamp of the record there, now and then
+	Record, Had uint64 // the hash of its bytes, now and then
+}
+
+func (e *OtherLogError) Error() string {
+	return fmt.Sprintf("worker: partition %d: the log went back: its record %d is not the one that was applied (stamped %d, hash %016x; it was %d, %016x): "+
+		"it has lost messages it had acknowledged. Stop all workers and restore the deployment from a checkpoint before that record (onhand restore), which raises the incarnation, "+
+		"so that what the partition says again is told apart from what it had said. Deleting the state alone rebuilds it from what the log has left, and the other partitions may take its new messages for old ones",
+		e.Partition, e.Position, e.Stamp, e.Record, e.Was, e.Had)
+}
+
+// NewerError means that a version of decisions is in force that this program
+// cannot make.
+type NewerError struct {
+	Partition int
+	Code      uint64 // in force
+	Makes     uint64 // this program, at most
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("worker: partition %d: decisions of version %d are in force, this program makes those up to %d: run a newer one", e.Partition, e.Code, e.Makes)
 }
 
 // PoisonError means that a step failed again though it is passed over: going

@@ -20,7 +20,7 @@ type shadow struct {
 	levelAt time.Time // was level last
 	level   atomic.Bool
 
-	position, epoch, flushed atomic.Uint64
+	position, epoch, flushed, code, held atomic.Uint64
 }
 
 const (
@@ -37,6 +37,9 @@ func (l *loop) openStandby(ctx context.Context, cfg PartitionConfig, store Store
 	}
 	p, err := OpenStandby(cfg, store, h, l.now())
 	if err != nil {
+		return err
+	}
+	if err := sameLog(ctx, l.w.log, l.part, p.Machine().Shop()); err != nil {
 		return err
 	}
 	commits, err := l.w.log.ReadCommits(l.part, h.seq+1)
@@ -154,7 +157,10 @@ func (l *loop) report() {
 	if l.p == nil || l.p.Machine() == nil {
 		return
 	}
-	l.position.Store(l.p.Machine().Shop().Position)
+	s := l.p.Machine().Shop()
+	l.held.Store(l.p.Machine().HeldBack())
+	l.position.Store(s.Position)
+	l.code.Store(s.Deployment.Code)
 	l.epoch.Store(l.p.Epoch())
 	l.flushed.Store(l.p.FlushPosition())
 }

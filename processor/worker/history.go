@@ -56,7 +56,6 @@ func Fence(last []byte) ([]byte, error) {
 	}
 	c := h.last
 	c.Epoch++
-	c.Code = processor.CodeVersion
 	c.Skips = nil
 	return c.Append(nil), nil
 }

@@ -52,6 +52,7 @@ type loop struct {
 	records  atomic.Uint64
 	steps    atomic.Uint64
 	lag      atomic.Int64 // ms, of the last record applied
+	halted   atomic.Bool  // nothing is read for now
 	stop     context.CancelFunc
 	done     chan struct{}
 	ended    error // valid when done is closed
@@ -142,7 +143,7 @@ func (l *loop) tryOpen(ctx context.Context) (err error) {
 		}
 	}
 	cfg := PartitionConfig{
-		Partition: l.part, Partitions: l.w.log.Partitions(), Memory: l.w.share(), Idempotent: l.w.idempotent,
+		Partition: l.part, Partitions: l.w.log.Partitions(), Memory: l.w.share(), Idempotent: l.w.idempotent, Code: l.w.cfg.code,
 		FlushEvery: l.w.cfg.FlushEvery.Milliseconds(),
 	}
 	store := diskStore{l.store}
@@ -155,6 +156,9 @@ func (l *loop) tryOpen(ctx context.Context) (err error) {
 	}
 	p, err := OpenPartition(cfg, store, h, l.now())
 	if err != nil {
+		return err
+	}
+	if err := sameLog(ctx, l.w.log, l.part, p.Machine().Shop()); err != nil {
 		return err
 	}
 	l.reader, err = l.w.log.Read(l.part, p.Next())
@@ -295,6 +299,7 @@ func (l *loop) healthy() bool {
 			l.log.Info("reading goes on")
 		}
 	}
+	l.halted.Store(l.paused != nil)
 	return l.paused == nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"onhand/processor"
 	"onhand/processor/jetstream"
 )
 
@@ -59,6 +58,7 @@ func (w *Worker) settle() {
 		peers = append(peers, peer{w.cfg.ID, mine})
 	}
 	w.seats = seats(peers, w.log.Partitions())
+	w.look(peers)
 	moving := 0
 	for _, l := range w.loops {
 		if l.move.begun.Load() {
@@ -123,7 +123,7 @@ func (w *Worker) place(part, moving int) bool {
 
 // bulletin returns how the partitions stand here. mu is held.
 func (w *Worker) bulletin() bulletin {
-	b := bulletin{Code: processor.CodeVersion, Leaving: w.leaving}
+	b := bulletin{Code: w.cfg.code, Leaving: w.leaving}
 	for part := range w.log.Partitions() {
 		if l := w.loops[part]; l != nil {
 			b.Stands = append(b.Stands, l.stand())
@@ -141,7 +141,7 @@ func (l *loop) stand() stand {
 		s.Role = follows
 		return s
 	}
-	s.Epoch = l.epoch.Load()
+	s.Epoch, s.Paused = l.epoch.Load(), l.halted.Load()
 	if heir := l.move.heir.Load(); heir != nil {
 		s.Heir = *heir
 	}

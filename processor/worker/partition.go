@@ -28,6 +28,7 @@ type PartitionConfig struct {
 	Partition, Partitions int
 	Memory                int64  // bytes of decoded entities to keep
 	Incarnation           uint64 // raised when the partition was rewound on purpose
+	Code                  uint64 // newest version of decisions this program makes; default processor.CodeVersion
 
 	FlushEvery  int64 // between write-behinds; default 15 s
 	FlushBytes  int   // of log that make a write-behind due earlier; default 32 MiB
@@ -40,6 +41,9 @@ type PartitionConfig struct {
 }
 
 func (c PartitionConfig) withDefaults() PartitionConfig {
+	if c.Code == 0 {
+		c.Code = processor.CodeVersion
+	}
 	if c.FlushEvery == 0 {
 		c.FlushEvery = 15_000
 	}
@@ -109,8 +113,8 @@ func OpenPartition(cfg PartitionConfig, store Store, h *History, now int64) (*Pa
 
 func openPartition(cfg PartitionConfig, store Store, h *History, now int64, following bool) (*Partition, error) {
 	cfg = cfg.withDefaults()
-	if h.last.Code > processor.CodeVersion {
-		return nil, newerCode(cfg.Partition, h.last.Code)
+	if h.last.Code > cfg.Code {
+		return nil, &NewerError{cfg.Partition, h.last.Code, cfg.Code}
 	}
 	p := &Partition{
 		cfg: cfg, store: store, following: following,
@@ -130,11 +134,6 @@ func openPartition(cfg PartitionConfig, store Store, h *History, now int64, foll
 		return nil, err
 	}
 	return p, nil
-}
-
-func newerCode(part int, code uint64) error {
-	return fmt.Errorf("worker: partition %d was committed by a newer program (decisions of version %d, this one makes %d): run that one",
-		part, code, processor.CodeVersion)
 }
 
 // open makes a machine on the last write-behind.
@@ -213,6 +212,9 @@ func (p *Partition) Apply(seq uint64, stamp int64, data []byte) error {
 		if err := p.mute(size, first); err != nil {
 			return err
 		}
+	}
+	if code := p.m.Shop().Deployment.Code; code > p.cfg.Code {
+		return p.stop(&NewerError{p.cfg.Partition, code, p.cfg.Code})
 	}
 	p.collected = max(p.collected, p.m.Shop().Outputs)
 	p.high = max(p.high, seq)

@@ -58,6 +58,7 @@ type seat struct {
 	Standby string // "" = nobody else can
 	Wanted  string // the owner when all is calm
 	holder  string // who says that it is the owner; Owner is its heir, or itself
+	runs    bool   // and that the partition runs
 	ready   bool   // the standby is level
 }
 
@@ -115,6 +116,7 @@ func seatOf(peers []peer, stands []*stand, part int) (s seat) {
 	}
 	switch {
 	case holder != nil:
+		s.runs = holder.Epoch > 0 && !holder.Paused
 		if slices.Contains(ranked, holder.Heir) {
 			s.Owner = holder.Heir
 		}

@@ -47,8 +47,8 @@ func (p *Partition) Follow(seq uint64, data []byte, now int64) error {
 	}
 	was := &p.commit.confirmed
 	switch {
-	case c.Code > processor.CodeVersion:
-		return p.stop(newerCode(p.cfg.Partition, c.Code))
+	case c.Code > p.cfg.Code:
+		return p.stop(&NewerError{p.cfg.Partition, c.Code, p.cfg.Code})
 	case seq <= p.commit.expect || c.Epoch < p.commit.epoch || c.Position < was.position || c.First != was.outputs:
 		return p.stop(fmt.Errorf("worker: partition %d: commit record %d (epoch %d, position %d, first output %d) does not follow record %d (epoch %d, position %d, %d outputs)",
 			p.cfg.Partition, seq, c.Epoch, c.Position, c.First, p.commit.expect, p.commit.epoch, was.position, was.outputs))

@@ -215,6 +215,7 @@ type Metrics struct {
 type PartitionMetrics struct {
 	Records uint64 // applied
 	Steps   uint64 // since the log began: events, timers and others
+	Held    uint64 // of them, those whose stamp the publisher's clock held back
 	LagMS   int64  // age of the last record when it was applied, by the server's stamp
 }
 
@@ -229,7 +230,7 @@ func (w *Worker) Metrics() Metrics {
 	}
 	m.CommitLatency.Sum = time.Duration(w.counters.CommitLatency.sum.Load())
 	for _, l := range w.running() {
-		m.Partitions[l.part] = PartitionMetrics{l.records.Load(), l.steps.Load(), l.lag.Load()}
+		m.Partitions[l.part] = PartitionMetrics{l.records.Load(), l.steps.Load(), l.held.Load(), l.lag.Load()}
 	}
 	return m
 }

@@ -48,6 +48,27 @@ func fence(ctx context.Context, log *jetstream.Log, part int) (uint64, error) {
 	}
 }
 
+// sameLog compares the last record that the state has applied with the log. A
+// record that was trimmed cannot be compared; one that the log has not reached
+// is noticed by whoever reads on.
+func sameLog(ctx context.Context, log *jetstream.Log, part int, s *processor.Shop) error {
+	if s.Position == 0 {
+		return nil
+	}
+	m, err := log.RecordAt(ctx, part, s.Position)
+	if errors.Is(err, jetstream.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d := &s.Deployment
+	if hash := processor.RecordHash(m.Data); m.Stamp != d.Stamp || hash != d.Record {
+		return &OtherLogError{part, s.Position, m.Stamp, d.Stamp, hash, d.Record}
+	}
+	return nil
+}
+
 // soFar reads what was committed since the position of the state, without
 // taking the partition over.
 func soFar(ctx context.Context, log *jetstream.Log, part int, store Store) (*History, error) {

@@ -34,6 +34,10 @@ type Config struct {
 	FlushEvery time.Duration    // between write-behinds of a partition; default 15 s
 	Clock      func() time.Time // default time.Now; another one is the Log's too, and who moves it calls Nudge
 	Logger     *slog.Logger     // nil discards
+
+	code       uint64        // newest version of decisions; tests set another one
+	raiseAfter time.Duration // see deployment
+	stallAfter time.Duration
 }
 
 // Worker is a process of the deployment: it owns some of the partitions and
@@ -59,6 +63,7 @@ type Worker struct {
 	failed map[int]error // partitions that stopped; not started again here
 	seats  []seat
 	shards map[int]*shard
+	health deployment
 	told   bulletin // last one, without positions
 	toldAt time.Time
 	again  chan struct{} // look at the assignment again
@@ -81,12 +86,15 @@ func New(c Config) (*Worker, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
+	if c.code == 0 {
+		c.code, c.raiseAfter, c.stallAfter = processor.CodeVersion, raiseAfter, stallAfter
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	w := &Worker{
 		cfg: c, log: c.Log, idempotent: true,
-		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{},
+		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{}, health: deployment{idle: map[int]time.Time{}},
 		again: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 	for _, channel := range c.Channels {
