@@ -58,6 +58,16 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		if !here {
 			continue
 		}
+		if p.Phase == "standby" || p.Phase == "following" {
+			level := 0.0
+			if p.Phase == "standby" {
+				level = 1
+			}
+			gauge("onhand_standby_level", "1 when this worker could take the partition over at once.", level, "partition", label)
+			gauge("onhand_standby_lag_records", "Records of the log that the standby has not applied yet.", float64(p.Lag), "partition", label)
+			continue
+		}
+		counter("onhand_clock_held_back_total", "Records whose stamp the publisher's clock held back.", x.Held, "partition", label)
 		counter("onhand_records_applied_total", "Records of the log applied since the partition was opened here.", x.Records, "partition", label)
 		counter("onhand_applied_events_total", "Steps applied since the log began: events, timers, messages between partitions.", x.Steps, "partition", label)
 		gauge("onhand_lag_records", "Records of the log not applied yet.", float64(p.Lag), "partition", label)
