@@ -104,6 +104,10 @@ func (c *Customer) findCart(id string) *Cart {
 	return nil
 }
 
+// bySystem says that the shop took a line out, as it does with what is sold
+// out, and not the customer.
+const bySystem = "system"
+
 // cartEvent folds an event into its cart. less says that units went out.
 func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 	cart := c.cart(e.CartID)
@@ -112,6 +116,9 @@ func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 		m.watch(e.SKU) // whether it can be had is asked when the window ends
 		return cart.add(e.SKU, e.At, quantity(e), e.Price), false
 	case ProductRemoved:
+		if e.By == bySystem {
+			return false, false // it is wanted still
+		}
 		n := int64(0)
 		if e.HasQty {
 			n = e.Quantity

@@ -29,6 +29,7 @@ type Interest struct {
 	Claimed    bool   // the customer said that the unit offered is taken
 	Took       bool   // what was put into the cart were the last units
 	Store      string // where the unit offered lies, "" = the web shop
+	GaveUp     bool   // the place was given up: the next one is a new one
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -92,7 +93,7 @@ func (in *Interest) encode(w *writer) {
 	w.u64(in.Bought)
 	w.bool(in.Declined)
 	w.bool(in.Asked)
-	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2)))
+	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4)))
 	w.str(in.Store)
 }
 
@@ -121,7 +122,7 @@ func (in *Interest) decode(r *reader) {
 	in.Declined = r.bool()
 	in.Asked = r.bool()
 	flags := r.u8()
-	in.Claimed, in.Took = flags&1 != 0, flags&2 != 0
+	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	in.Store = r.str()
 }
 
@@ -316,12 +317,20 @@ func (c *Customer) queueUp(m *Machine, in *Interest) {
 		return
 	}
 	in.Queued, in.Parked = true, false
+	if in.GaveUp {
+		in.Since, in.GaveUp = m.shop.Now, false // the old place is gone
+	}
 	in.Tier = m.rules.tier(m, c, in)
 	c.requeue(m, in)
 }
 
-// queueIfBlocked takes a place for an item that cannot be had any more.
+// queueIfBlocked takes a place for an item that cannot be had any more. Who was
+// passed over, for a better message say, waits for the next time.
 func (c *Customer) queueIfBlocked(m *Machine, in *Interest) {
+	if in.Parked && !c.asleep(in) {
+		c.rejoinOne(m, in)
+		return
+	}
 	if slices.ContainsFunc(m.rules.queued, func(name string) bool { return in.has(name, m.shop.Now) }) {
 		c.queueUp(m, in)
 	}
@@ -366,12 +375,17 @@ func (in *Interest) places() []byte {
 func (c *Customer) rejoin(m *Machine) {
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.Parked && !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool {
-			return o.Value == in.SKU && o.State == deferredState && o.Due != 0
-		}) {
+		if in.Parked && !c.asleep(in) {
 			c.rejoinOne(m, in)
 		}
 	}
+}
+
+// asleep reports whether a message about the item is deferred to a time.
+func (c *Customer) asleep(in *Interest) bool {
+	return slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.Value == in.SKU && o.State == deferredState && o.Due != 0
+	})
 }
 
 func (c *Customer) rejoinOne(m *Machine, in *Interest) {

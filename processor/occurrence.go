@@ -450,7 +450,7 @@ func parks(r Reason) bool {
 	case StepPermitted, StepTimely:
 		return r != Erased
 	}
-	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == Combined
+	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == Combined || r == LostArbitration || r == BetterIsComing
 }
 
 // hold keeps an audience membership true: in while the gate agrees, out with

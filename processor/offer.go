@@ -93,7 +93,7 @@ func (c *Customer) offerEnded(m *Machine, msg *Message) {
 // closeOffer forgets the place and the request that asked for it; a wish that
 // nobody had to ask for stays.
 func (c *Customer) closeOffer(m *Machine, in *Interest) {
-	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.Store = false, false, 0, 0, false, ""
+	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.Store, in.GaveUp = false, false, 0, 0, false, "", true
 	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
 		return slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name })
 	})

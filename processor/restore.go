@@ -57,6 +57,9 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 		}
 	}
 	if cart == nil {
+		if item.reason == "" && c.tookOut(m, item.line.SKU) {
+			item.reason = CartEmptied
+		}
 		return all
 	}
 	v.cart = cart.ID
@@ -69,4 +72,14 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 	}
 	all[0].line.Quantity = max(units, 1)
 	return all
+}
+
+// tookOut reports whether an item that lies in no cart was only wanted for
+// having been put in one.
+func (c *Customer) tookOut(m *Machine, sku string) bool {
+	in := c.interest(sku)
+	return in != nil && !slices.ContainsFunc(in.Wants, func(x Want) bool {
+		rule := m.rules.file.Interest(x.Name)
+		return x.Until > m.shop.Now && rule != nil && rule.From != ProductAdded.String()
+	})
 }
