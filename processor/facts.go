@@ -27,6 +27,9 @@ type ItemFacts struct {
 	// Ahead says that the shop takes orders though there is none: a preorder or
 	// a backorder.
 	Ahead bool
+	// Over says that more of the web shop's units are in offers than there are:
+	// what was not handed over yet is taken back.
+	Over bool
 }
 
 // onSale reports whether the item is published and in its sale window.
@@ -97,6 +100,7 @@ func (f *ItemFacts) encode(w *writer) {
 	w.str(string(f.Open))
 	w.bool(f.Low)
 	w.bool(f.Ahead)
+	w.bool(f.Over)
 }
 
 func (f *ItemFacts) decode(r *reader) {
@@ -112,7 +116,7 @@ func (f *ItemFacts) decode(r *reader) {
 		}
 	}
 	f.Open = Reason(r.str())
-	f.Low, f.Ahead = r.bool(), r.bool()
+	f.Low, f.Ahead, f.Over = r.bool(), r.bool(), r.bool()
 }
 
 func (p *ProductFacts) encode(w *writer) {
@@ -135,7 +139,7 @@ func (p *ProductFacts) decode(r *reader) {
 
 // same reports whether nothing changed that anybody would act on.
 func (f *ItemFacts) same(g *ItemFacts) bool {
-	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Low != g.Low || f.Ahead != g.Ahead || f.Available != g.Available || f.Price != g.Price ||
+	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Low != g.Low || f.Ahead != g.Ahead || f.Over != g.Over || f.Available != g.Available || f.Price != g.Price ||
 		f.OpensAt != g.OpensAt || f.ClosesAt != g.ClosesAt || f.Product != g.Product || len(f.Places) != len(g.Places) ||
 		(f.LevelAt == 0) != (g.LevelAt == 0) {
 		return false

@@ -203,7 +203,7 @@ func (it *Item) settle(m *Machine) {
 		open = StockStale
 	case units <= 0:
 		open = OutOfStock
-	case it.SettleAt > now && it.Facts.Open == StockStale:
+	case it.SettleAt > now && it.Facts.Open == StockStale, !it.Facts.Sellable && m.behind(StockLevelReported.String()):
 		open = StockStale
 	case it.SettleAt > now:
 		open = OutOfStock
@@ -212,6 +212,7 @@ func (it *Item) settle(m *Machine) {
 		At: now, LevelAt: levelAt, Open: open, Available: min(max(units, 0), availableCap),
 		Price: it.Price, PriceAt: it.Priced.At, Product: it.Product, Ahead: open == OutOfStock && it.ahead(m),
 	}
+	f.Over = it.Queue.Open > it.Queue.most(m, it, units)
 	f.OpensAt, f.ClosesAt = it.window(now)
 	f.Places = it.places(m)
 	f.Why = f.why(now)
@@ -253,6 +254,9 @@ func (it *Item) rearm(m *Machine, more bool) {
 			due = t
 		}
 	}
+	if it.Facts.Open == StockStale && it.Facts.LevelAt != 0 && it.SettleAt <= now && len(it.Watchers) > 0 {
+		at(now + staleRetryMS) // the feed is behind, and nobody says when it has caught up
+	}
 	at(it.SettleAt)
 	at(it.Facts.OpensAt)
 	at(it.Facts.ClosesAt)
@@ -278,6 +282,9 @@ func (m *Machine) itemMessage(msg *Message) {
 		i, ok := slices.BinarySearch(it.Watchers, p)
 		if !ok {
 			it.Watchers = slices.Insert(it.Watchers, i, p)
+		}
+		if it.Facts.Open == StockStale && len(it.Levels) > 0 {
+			it.settle(m) // the feed may have caught up
 		}
 		f := it.Facts
 		f.At = m.shop.Now // nothing known is an answer, too

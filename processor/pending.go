@@ -281,6 +281,9 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 		return verdict{outcome: Expired, reason: ExpiredReason}
 	}
 	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
+	if in := c.interest(p.Value); p.Offer != 0 && !p.Waiting && in != nil && in.Store == "" && m.facts(p.Value).Over {
+		return verdict{outcome: Suppressed, reason: OutOfStock} // sold to others before it was said
+	}
 	mo := m.rules.moment(&o)
 	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose {
 		return verdict{outcome: Sent} // leaving is always allowed

@@ -243,7 +243,12 @@ func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
 	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}
-	return max(units, 0)*int64(m.rules.stock(it).Overbook)/1_000_000 - q.open(store)
+	return q.most(m, it, units) - q.open(store)
+}
+
+// most returns how many of these units may be in offers.
+func (q *Queue) most(m *Machine, it *Item, units int64) int64 {
+	return max(units, 0) * int64(m.rules.stock(it).Overbook) / 1_000_000
 }
 
 // open returns the units of a store in offers.

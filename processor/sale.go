@@ -194,7 +194,9 @@ func (s *Sale) tell(m *Machine) {
 	for _, id := range told {
 		if c, ok := m.get(CustomerKind, id).(*Customer); ok {
 			m.touch(c)
-			m.watch(s.Facts.SKU).interested(m, id, true) // and whether it can be had
+			if s.Facts.SKU != "" {
+				m.watch(s.Facts.SKU).interested(m, id, true) // and whether it can be had
+			}
 			c.saleChanged(m, s.ID)
 			if s.Told != 0 {
 				e := Event{Kind: s.Told, SaleID: s.ID, SKU: s.Facts.SKU, At: s.Facts.At}
