@@ -199,6 +199,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 		a.CartID = o.Value
 	}
 	a.Data = c.afterData(m, mo, o)
+	if mo.Code.Valid > 0 {
+		a.Data = append(a.Data, codeData(m.shop.Now, mo, id)...)
+	}
 	if mo.Do == moments.DoCase {
 		a.Data = append(a.Data, c.caseData(m, mo, o)...)
 	}

@@ -274,6 +274,8 @@ func (m *Machine) customerMessage(msg *Message) {
 		}
 	case EndOffer:
 		c.offerEnded(m, msg)
+	case GiveCode:
+		c.codeGiven(m, msg)
 	case RewardTold:
 		c.rewardTold(m, msg)
 	case LinkIdentity:

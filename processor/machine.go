@@ -396,6 +396,10 @@ func (m *Machine) deliver(msg *Message) {
 	case RewardKind:
 		m.ledgerMessage(msg)
 	case ShopKind:
+		if msg.Type != ShopControl {
+			m.codeMessage(msg)
+			return
+		}
 		var c Control
 		r := reader{b: msg.Body}
 		c.decode(&r)

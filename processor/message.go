@@ -30,6 +30,9 @@ const (
 	PassOn                                // id -> keeper: an entry of the log that came for Ref
 	RenameEntry                           // id -> item: the places of Ref are Customer's
 	AnswerOffer                           // item -> customer: the shop answered for the customer; claimed with Park, else declined
+	AskCode                               // customer -> partition 0: a code for a message
+	GiveCode                              // partition 0 -> customer: there is one, or none is left
+	ReturnCode                            // customer -> partition 0: it was not sent
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -58,9 +61,9 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, AnswerOffer, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
+	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
 		return CustomerKind
-	case ShopControl:
+	case ShopControl, AskCode, ReturnCode:
 		return ShopKind
 	case AnnounceSale, WatchSale, TellSale:
 		return SaleKind

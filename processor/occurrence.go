@@ -32,6 +32,7 @@ type Occurrence struct {
 	OfferAt  int64      // time of the stock level behind it
 	Place    int64
 	Told     *told // what the event said of dates, nil = nothing
+	Coded    bool  // a code was given for its message
 	Then     uint8 // which entry of `then`, from 1; 0 = the first message
 }
 
@@ -65,6 +66,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.bool(o.Staked)
 	w.u8(o.Then)
 	o.Told.encode(w)
+	w.bool(o.Coded)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -73,7 +75,7 @@ func (o *Occurrence) decode(r *reader) {
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
 		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
-		Told: decodeTold(r),
+		Told: decodeTold(r), Coded: r.bool(),
 	}
 }
 
@@ -385,6 +387,10 @@ func (c *Customer) occur(m *Machine, i int) {
 // decide carries out the gate's verdict on a candidate.
 func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 	o := &c.Occurrences[i]
+	if v.outcome == Sent && mo.Code.Valid > 0 && !o.Coded {
+		c.askCode(m, o, mo)
+		return
+	}
 	switch v.outcome {
 	case Deferred:
 		if o.Expires != 0 && m.shop.Now > o.Expires {
@@ -400,6 +406,10 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 		if code := v.reason.code(); o.Said != code {
 			o.Said = code
 			c.record(m, mo, o, v)
+		}
+		if o.Coded {
+			c.returnCode(m, o.Moment)
+			o.Coded = false
 		}
 		if o.Then == 0 {
 			c.giveBack(m, o, true)
@@ -417,6 +427,9 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	mo := m.rules.moment(&o)
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
+		if o.Coded {
+			c.returnCode(m, o.Moment)
+		}
 		if o.Then != 0 {
 			if v.reason.Step() != StepWanted {
 				c.follow(m, &o, false)

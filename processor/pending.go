@@ -187,6 +187,9 @@ func (c *Customer) failed(m *Machine, i int) {
 	p := c.Pending[i]
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
+	if mo := m.rules.file.Moment(p.Moment); mo != nil && mo.Code.Valid > 0 {
+		c.returnCode(m, p.Moment)
+	}
 	c.unfollow(m, p.Moment, p.Value, p.N)
 	if j := c.place(&Occurrence{N: p.N}); j >= 0 && p.Then == 0 && c.Occurrences[j].State == openState {
 		c.removeOccurrence(j) // nobody heard of the case: the next message opens one
@@ -285,6 +288,9 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 		return verdict{outcome: Suppressed, reason: OutOfStock} // sold to others before it was said
 	}
 	mo := m.rules.moment(&o)
+	if end := d.Action.coded(); end != 0 && end <= m.shop.Now {
+		return verdict{outcome: Expired, reason: OfferEnded}
+	}
 	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose {
 		return verdict{outcome: Sent} // leaving is always allowed
 	}

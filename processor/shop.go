@@ -26,6 +26,7 @@ type Shop struct {
 	Sources []SourceState
 
 	Deployment Deployment
+	Codes      []CodeCount // given out; partition 0 counts for all
 }
 
 // Sender is the last message accepted from a sender. Senders below Slots are
@@ -77,6 +78,11 @@ func (s *Shop) encode(w *writer) {
 		w.int(x.CompleteTo)
 	}
 	s.Deployment.encode(w)
+	w.uint(uint64(len(s.Codes)))
+	for _, x := range s.Codes {
+		w.str(x.Moment)
+		w.int(x.Given)
+	}
 }
 
 func (s *Shop) decode(r *reader) {
@@ -109,6 +115,10 @@ func (s *Shop) decode(r *reader) {
 		s.Sources[i] = SourceState{r.str(), r.int()}
 	}
 	s.Deployment.decode(r)
+	s.Codes = make([]CodeCount, r.count(2))
+	for i := range s.Codes {
+		s.Codes[i] = CodeCount{r.str(), r.int()}
+	}
 }
 
 func writeStrings(w *writer, list []string) {

@@ -31,8 +31,6 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
 	switch {
-	case mo.Code.Valid != 0:
-		return "code"
 	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
 		return "lines per " + mo.Per
 	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":

@@ -1,0 +1,107 @@
+package processor
+
+import (
+	"onhand/processor/moments"
+	"slices"
+)
+
+// A code goes with one message and can be used once: `code: {valid, units}`.
+// There are so many for the whole shop, so they are counted in one place.
+//
+//	candidate, the gate agrees --AskCode--> partition 0: one left?
+//	    gated again <--------GiveCode------------'
+//	       |   refused: ReturnCode, its unit is free again
+//	       v
+//	     sent, with the code and its end
+//
+// The code derives from the action's id, so every attempt carries the same. It
+// is as secret as that id.
+
+// CodeCount is how many codes of a moment are given out, in partition 0.
+type CodeCount struct {
+	Moment string
+	Given  int64
+}
+
+// codeText returns the code of an action: 12 characters that are not taken for
+// one another.
+func codeText(action string) string {
+	const letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+	id := []byte(shortID([]byte("code/" + action)))[:12]
+	for i, c := range id {
+		if c <= '9' {
+			id[i] = letters[c-'0']
+		} else {
+			id[i] = letters[c-'a'+10]
+		}
+	}
+	return string(id)
+}
+
+// askCode asks for a code for a candidate that may be sent.
+func (c *Customer) askCode(m *Machine, o *Occurrence, mo *moments.Moment) {
+	o.State, o.Due = waitingState, 0
+	m.sendTo(0, &Message{Type: AskCode, Ref: o.Moment, SKU: o.Value, Customer: c.ID, Line: int64(o.Then), Quantity: mo.Code.Units})
+}
+
+// returnCode gives a code back that was not sent.
+func (c *Customer) returnCode(m *Machine, moment string) {
+	m.sendTo(0, &Message{Type: ReturnCode, Ref: moment, Customer: c.ID})
+}
+
+// codeMessage counts codes, in partition 0.
+func (m *Machine) codeMessage(msg *Message) {
+	s := &m.shop
+	i := slices.IndexFunc(s.Codes, func(n CodeCount) bool { return n.Moment == msg.Ref })
+	if i < 0 {
+		s.Codes = append(s.Codes, CodeCount{Moment: clone(msg.Ref)})
+		i = len(s.Codes) - 1
+	}
+	n := &s.Codes[i]
+	if msg.Type == ReturnCode {
+		n.Given = max(0, n.Given-1)
+		return
+	}
+	given := n.Given < msg.Quantity
+	if given {
+		n.Given++
+	}
+	m.send(msg.Customer, &Message{Type: GiveCode, Ref: msg.Ref, SKU: msg.SKU, Customer: msg.Customer, Line: msg.Line, Park: given})
+}
+
+// codeGiven goes on with the candidate that asked for a code, when there still
+// is one. Park says that there was a code left.
+func (c *Customer) codeGiven(m *Machine, msg *Message) {
+	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.State == waitingState && o.Moment == msg.Ref && o.Value == msg.SKU && int64(o.Then) == msg.Line && !o.Coded
+	})
+	switch {
+	case i < 0 && msg.Park:
+		c.returnCode(m, msg.Ref)
+	case i < 0:
+	case !msg.Park:
+		c.conclude(m, i, verdict{outcome: Suppressed, reason: BudgetSpent, stockAge: -1})
+	default:
+		o := &c.Occurrences[i]
+		o.Coded, o.State, o.Due = true, deferredState, m.shop.Now
+		c.occur(m, i)
+	}
+}
+
+// codeData returns the code of a message and when it ends.
+func codeData(now int64, mo *moments.Moment, action string) []Datum {
+	return []Datum{{"code", codeText(action), 0}, {codeEnd, "", now + mo.Code.Valid.Milliseconds()}}
+}
+
+// codeEnd names the end of a code in the data of an action.
+const codeEnd = "code_ends_at"
+
+// coded returns when the code of an action ends; 0 = it has none.
+func (a *Action) coded() int64 {
+	for i := range a.Data {
+		if a.Data[i].Name == codeEnd {
+			return a.Data[i].Number
+		}
+	}
+	return 0
+}
