@@ -190,7 +190,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 				all[i].reason = all[j].reason
 			} else if returned {
 				all[i].reason = Returned
-			} else if mo.Per == "cart_id" {
+			} else {
 				all[i].reason = m.facts(main).why(m.shop.Now)
 			}
 		}

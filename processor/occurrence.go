@@ -486,6 +486,14 @@ func (c *Customer) hold(m *Machine, i int) {
 		c.stake(m, o, true) // the item has been asked and answers at once
 		return
 	}
+	main := ""
+	if slices.Contains(mo.Lines, moments.LineComplete) {
+		main = m.mainOf(o.Value)
+	}
+	if main != "" && m.watch(main).Facts.At == 0 {
+		c.stakeWith(m, o, main)
+		return
+	}
 	v := c.gate(m, mo, o, false)
 	stake := o.In
 	o.Shut = false
@@ -517,6 +525,10 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = waits
 	}
+	if stake && main != "" {
+		c.stakeWith(m, o, main)
+		return
+	}
 	c.stake(m, o, stake)
 }
 
@@ -527,6 +539,9 @@ func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
 	o.Staked = in
 	if e := m.get(WatchKind, o.Value); e != nil {
 		e.(*Watch).stake(m, c.ID, in)
+	}
+	if main := m.mainOf(o.Value); main != "" && !in {
+		c.leaveMain(m, main)
 	}
 }
 
@@ -547,7 +562,7 @@ func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 // factsChanged looks again at what depends on an item whose facts changed.
 func (c *Customer) factsChanged(m *Machine, sku string) {
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if o := &c.Occurrences[i]; o.State == audienceState && o.Value == sku {
+		if o := &c.Occurrences[i]; o.State == audienceState && (o.Value == sku || m.mainOf(o.Value) == sku) {
 			c.hold(m, i)
 		}
 	}
