@@ -54,17 +54,19 @@ func (c *Cart) encode(w *writer) {
 }
 
 func (c *Cart) decode(r *reader) {
+	*c = Cart{Lines: c.Lines}
 	c.ID = r.str()
 	c.At = r.int()
 	c.StateAt = r.int()
-	c.Lines = make([]Line, r.count(4))
+	c.Lines = resize(c.Lines, r.count(4))
 	for i := range c.Lines {
 		l := &c.Lines[i]
+		*l = Line{Changes: l.Changes}
 		l.SKU = r.str()
 		l.hash = Hash(l.SKU)
 		l.Price = r.int()
 		l.Cleared = r.int()
-		l.Changes = make([]change, r.count(2))
+		l.Changes = resize(l.Changes, r.count(2))
 		for j := range l.Changes {
 			l.Changes[j] = change{r.int(), r.int()}
 		}

@@ -39,7 +39,7 @@ func (k *Contact) encode(w *writer) {
 
 func (k *Contact) decode(r *reader) {
 	*k = Contact{
-		ID: r.str(), At: r.int(), Moment: r.word(), Value: r.word(),
+		ID: r.str(), At: r.int(), Moment: r.word(), Value: r.str(),
 		Class: r.word(), Channel: r.word(),
 	}
 	if n := r.count(8); n > 0 {

@@ -118,28 +118,28 @@ func (c *Customer) decode(r *reader) {
 	c.recent.decode(r, c.Last)
 	c.Count = r.int()
 	c.Profile.decode(r)
-	c.Carts = make([]Cart, r.count(3))
+	c.Carts = resize(c.Carts, r.count(3))
 	for i := range c.Carts {
 		c.Carts[i].decode(r)
 	}
-	c.Orders = make([]Order, r.count(5))
+	c.Orders = resize(c.Orders, r.count(5))
 	for i := range c.Orders {
 		c.Orders[i].decode(r)
 	}
-	c.OrderIDs = make([]uint64, r.count(8))
+	c.OrderIDs = resize(c.OrderIDs, r.count(8))
 	for i := range c.OrderIDs {
 		c.OrderIDs[i] = r.u64()
 	}
 	c.Ordered.decode(r)
-	c.Interests = make([]Interest, r.count(8))
+	c.Interests = resize(c.Interests, r.count(8))
 	for i := range c.Interests {
 		c.Interests[i].decode(r)
 	}
-	c.Sights = make([]sight, r.count(9))
+	c.Sights = resize(c.Sights, r.count(9))
 	for i := range c.Sights {
 		c.Sights[i] = sight{r.u64(), r.int()}
 	}
-	c.Occurrences = make([]Occurrence, r.count(8))
+	c.Occurrences = resize(c.Occurrences, r.count(8))
 	for i := range c.Occurrences {
 		c.Occurrences[i].decode(r)
 	}
@@ -147,7 +147,7 @@ func (c *Customer) decode(r *reader) {
 	for i := range c.Pending {
 		c.Pending[i].decode(r)
 	}
-	c.Contacts = make([]Contact, r.count(8))
+	c.Contacts = resize(c.Contacts, r.count(8))
 	for i := range c.Contacts {
 		c.Contacts[i].decode(r)
 	}
@@ -157,6 +157,49 @@ func (c *Customer) decode(r *reader) {
 	c.Standing = decodeStanding(r)
 	c.Models = decodeModels(r)
 }
+
+// newCustomer returns an empty customer, in the room of one that was frozen if
+// there is one: the small pieces of a customer are made again and again.
+func (m *Machine) newCustomer(h *head) *Customer {
+	n := len(m.spare)
+	if n == 0 {
+		return &Customer{head: h}
+	}
+	c := m.spare[n-1]
+	m.spare = m.spare[:n-1]
+	// What lies behind the end of a list may share its slices with what stands
+	// in it.
+	clearEnd(c.Carts)
+	clearEnd(c.Orders)
+	clearEnd(c.Interests)
+	for i := range c.Carts {
+		clearEnd(c.Carts[i].Lines)
+	}
+	*c = Customer{
+		head: h, recent: recent{sent: c.sent[:0]}, Profile: Profile{Consents: c.Profile.Consents[:0]},
+		Carts: c.Carts[:0], Orders: c.Orders[:0], OrderIDs: c.OrderIDs[:0], Interests: c.Interests[:0],
+		Sights: c.Sights[:0], Occurrences: c.Occurrences[:0], Contacts: c.Contacts[:0],
+	}
+	return c
+}
+
+// Room of frozen customers that is kept: of so many, none of them larger.
+const (
+	maxSpare      = 64
+	maxSpareBytes = 8 << 10
+)
+
+// resize returns s with n elements, which hold anything. A decoder that is
+// given s sets all of each, and uses again the slices in them.
+func resize[T any](s []T, n int) []T {
+	if n <= cap(s) {
+		return s[:n]
+	}
+	return make([]T, n)
+}
+
+// clearEnd clears the room behind the end of a list.
+func clearEnd[T any](s []T) { clear(s[len(s):cap(s)]) }
 
 // customer returns a customer, made when new, ready to be changed.
 func (m *Machine) customer(id string) *Customer {

@@ -128,12 +128,12 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 		}
 		m.misses++
 		h = &head{kind: kind, hash: hash}
-		h.live = newEntity(h)
+		h.live = m.newEntity(h)
 		h.read(value)
 		h.saved = h.due
 		h.listed = h.waits()
 	} else {
-		h.live = newEntity(h)
+		h.live = m.newEntity(h)
 		h.read(value)
 	}
 	m.memory.hold(h)
@@ -165,10 +165,10 @@ func (h *head) write(w *writer) {
 	h.live.encode(w)
 }
 
-func newEntity(h *head) entity {
+func (m *Machine) newEntity(h *head) entity {
 	switch h.kind {
 	case CustomerKind:
-		return &Customer{head: h}
+		return m.newCustomer(h)
 	case ItemKind:
 		return &Item{head: h}
 	case WatchKind:
@@ -186,7 +186,7 @@ func newEntity(h *head) entity {
 // create makes a new entity at a hash that find returned.
 func (m *Machine) create(kind EntityKind, hash uint64) entity {
 	h := &head{kind: kind, hash: hash}
-	h.live = newEntity(h)
+	h.live = m.newEntity(h)
 	m.memory.hold(h)
 	m.touch(h.live)
 	return h.live

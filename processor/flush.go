@@ -125,7 +125,11 @@ func (m *Machine) Evict() {
 			mem.weigh(h)
 			mem.hand++
 		case !h.gone:
+			c, ok := h.live.(*Customer)
 			mem.freeze(mem.hand, m.encoded(h))
+			if ok && len(m.spare) < maxSpare && h.size <= maxSpareBytes {
+				m.spare = append(m.spare, c)
+			}
 		case m.durable(h.flush):
 			mem.forgetLive(mem.hand)
 		default:

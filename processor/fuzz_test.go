@@ -54,7 +54,7 @@ func FuzzStored(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, kind uint8, b []byte) {
 		h := &head{kind: CustomerKind + EntityKind(kind%4)}
 		r := &reader{b: b}
-		newEntity(h).decode(r)
+		(&Machine{}).newEntity(h).decode(r)
 		var s Shop
 		s.decode(&reader{b: b})
 		_, _ = ParseCommit(b)

@@ -74,7 +74,7 @@ func TestGoldenValues(t *testing.T) {
 		golden(t, h.kind.String(), w.b)
 
 		back := &head{kind: h.kind}
-		back.live = newEntity(back)
+		back.live = (&Machine{}).newEntity(back)
 		back.read(w.b)
 		again := writer{}
 		back.write(&again)

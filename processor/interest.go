@@ -98,9 +98,10 @@ func (in *Interest) encode(w *writer) {
 }
 
 func (in *Interest) decode(r *reader) {
+	*in = Interest{Wants: in.Wants}
 	in.SKU = r.str()
 	in.hash = Hash(in.SKU)
-	in.Wants = make([]Want, r.count(4))
+	in.Wants = resize(in.Wants, r.count(4))
 	for i := range in.Wants {
 		x := &in.Wants[i]
 		x.Name = r.word()

@@ -34,15 +34,16 @@ type Machine struct {
 
 	// The step being applied.
 	out     *Outputs
-	current []byte    // the entry
-	index   int       // within the record
-	mark    int       // where its outputs begin
-	last    *head     // touched last
-	body    writer    // scratch of emit
-	event   Event     // scratch of Apply
-	inbox   []Message // for entities of this partition
-	values  []string  // scratch of occurrences
-	atOnce  []int64   // scratch of startOccurrences
+	current []byte      // the entry
+	index   int         // within the record
+	mark    int         // where its outputs begin
+	last    *head       // touched last
+	body    writer      // scratch of emit
+	event   Event       // scratch of Apply
+	inbox   []Message   // for entities of this partition
+	values  []string    // scratch of occurrences
+	spare   []*Customer // room of frozen ones; see newCustomer
+	atOnce  []int64     // scratch of startOccurrences
 
 	arbitrating bool // a better candidate is being decided first
 

@@ -71,7 +71,7 @@ func (o *Occurrence) encode(w *writer) {
 
 func (o *Occurrence) decode(r *reader) {
 	*o = Occurrence{
-		Moment: r.word(), Value: r.word(), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
+		Moment: r.word(), Value: r.str(), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
 		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),

@@ -80,12 +80,13 @@ func (o *Order) encode(w *writer) {
 }
 
 func (o *Order) decode(r *reader) {
+	*o = Order{Lines: o.Lines}
 	o.ID = r.u64()
 	o.At = r.int()
 	o.Cancelled = r.int()
 	flags := r.u8()
 	o.Placed, o.Confirmed, o.Updated, o.Short = flags&orderPlaced != 0, flags&orderConfirmed != 0, flags&orderUpdated != 0, flags&orderShort != 0
-	o.Lines = make([]OrderLine, r.count(3))
+	o.Lines = resize(o.Lines, r.count(3))
 	for i := range o.Lines {
 		sku := r.str()
 		o.Lines[i] = OrderLine{SKU: sku, hash: Hash(sku), Quantity: r.int(), Price: r.int()}

@@ -86,7 +86,7 @@ func (p *Profile) encode(w *writer) {
 func (p *Profile) decode(r *reader) {
 	p.Zone, p.Device, p.Tier = r.str(), r.str(), r.str()
 	p.Reach, p.Blocked, p.Prefers = readStrings(r), readStrings(r), r.str()
-	p.Consents = make([]Consent, r.count(8))
+	p.Consents = resize(p.Consents, r.count(8))
 	for i := range p.Consents {
 		p.Consents[i] = Consent{r.word(), r.word(), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
 	}

@@ -66,9 +66,7 @@ func (r *recent) encode(w *writer, last int64) {
 
 func (r *recent) decode(from *reader, last int64) {
 	r.floor = last - from.int()
-	if n := from.count(9); n > 0 {
-		r.sent = make([]sent, n)
-	}
+	r.sent = resize(r.sent, from.count(9))
 	for i := range r.sent {
 		r.sent[i] = sent{last - from.int(), from.u64()}
 	}
