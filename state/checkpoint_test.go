@@ -41,6 +41,28 @@ func TestCheckpoint(t *testing.T) {
 	m.check(t, c)
 }
 
+// TestIncomplete: a store that lacks a table, or a part of one, is corrupt.
+func TestIncomplete(t *testing.T) {
+	for name, spoil := range map[string]func(string) error{
+		"missing":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := testShared(t, SharedOptions{})
+			dir := t.TempDir()
+			s := openTest(t, shared, nil, dir)
+			newModel().advance(t, s)
+			require.NoError(t, s.Close())
+			tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			require.NoError(t, err)
+			require.Len(t, tables, 1)
+			require.NoError(t, spoil(tables[0]))
+			_, err = Open(dir, Options{Shared: shared})
+			require.ErrorIs(t, err, ErrCorrupt)
+		})
+	}
+}
+
 // BenchmarkCheckpoint makes checkpoints of a store that is written to and read:
 // how long one takes, and the slowest read meanwhile.
 func BenchmarkCheckpoint(b *testing.B) {

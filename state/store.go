@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,12 +60,12 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		s.log = o.Shared.log
 	}
 	s.log = s.log.With("dir", dir)
-	fs := o.FS
-	if fs == nil {
-		fs = o.Shared.disk
+	below := o.FS
+	if below == nil {
+		below = o.Shared.disk
 	}
-	s.disk = newDisk(fs, dir, o.Shared.o.MinFreeBytes)
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
+	s.disk = newDisk(below, dir, o.Shared.o.MinFreeBytes)
+	if err := below.MkdirAll(dir, 0o755); err != nil {
 		return nil, s.fail("open", err)
 	}
 	if err := s.disk.try(); err != nil {
@@ -71,6 +73,9 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	}
 	s.db, err = pebble.Open(dir, s.options(o.listen))
 	if err != nil {
+		if incomplete(err) {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
 		return nil, s.fail("open", err)
 	}
 	if err := s.load(); err != nil {
@@ -79,6 +84,13 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	s.disk.opened.Store(true)
 	s.shared.open.Add(1)
 	return s, nil
+}
+
+// incomplete reports whether a store cannot be opened because a table is
+// missing or has another size than it was given. Pebble has no error for the
+// latter.
+func incomplete(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "object size mismatch")
 }
 
 // options returns how Pebble is run. The figures are measured: few large

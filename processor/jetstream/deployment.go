@@ -230,6 +230,21 @@ func (l *Log) Bounds(ctx context.Context, p int) (first, last uint64, err error)
 	return l.bounds(ctx, l.inStream(p))
 }
 
+// Fill returns the bytes that a partition's input holds, and its limit.
+func (l *Log) Fill(ctx context.Context, p int) (used, limit int64, err error) {
+	if err := l.checkPartition(p); err != nil {
+		return 0, 0, err
+	}
+	err = l.ask(ctx, "stream "+l.inStream(p), func(ctx context.Context) error {
+		s, err := l.js.Stream(ctx, l.inStream(p))
+		if err == nil {
+			used, limit = int64(s.CachedInfo().State.Bytes), s.CachedInfo().Config.MaxBytes
+		}
+		return err
+	})
+	return used, limit, err
+}
+
 func (l *Log) bounds(ctx context.Context, stream string) (first, last uint64, err error) {
 	err = l.ask(ctx, "stream "+stream, func(ctx context.Context) error {
 		s, err := l.js.Stream(ctx, stream)

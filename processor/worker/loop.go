@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +35,7 @@ type loop struct {
 
 	shadow         // of a standby
 	move   handing // to another worker
+	keeper keeper  // of checkpoints
 
 	caughtUp bool // the reader had nothing when last asked
 	reopen   bool // after a poisoned step
@@ -92,6 +91,7 @@ func (l *loop) run(ctx context.Context) {
 		}
 	}()
 	defer l.close()
+	l.keep(ctx)
 	if err := l.open(ctx); err != nil {
 		l.ended = err
 		return
@@ -104,6 +104,7 @@ func (l *loop) run(ctx context.Context) {
 		busy = l.read() || busy
 		l.send()
 		busy = l.writeBehind() || busy
+		l.checkpoint()
 		l.advance()
 		l.report()
 		if !busy && l.err == nil {
@@ -132,13 +133,12 @@ func (l *loop) open(ctx context.Context) error {
 // passes reports whether an error goes away by itself.
 func passes(err error) bool {
 	return errors.Is(err, jetstream.ErrUnavailable) || errors.Is(err, jetstream.ErrOverloaded) || errors.Is(err, jetstream.ErrUnknown) ||
-		errors.Is(err, state.ErrDisk) || errors.Is(err, state.ErrStalled)
+		errors.Is(err, state.ErrDisk) || errors.Is(err, state.ErrStalled) || errors.Is(err, errFetch)
 }
 
 func (l *loop) tryOpen(ctx context.Context) (err error) {
 	if l.store == nil {
-		dir := filepath.Join(l.w.cfg.DataDir, l.w.log.ID(), strconv.Itoa(l.part))
-		if l.store, err = state.Open(dir, state.Options{Shared: l.w.shared, Logger: l.log}); err != nil {
+		if err := l.openStore(ctx); err != nil {
 			return err
 		}
 	}
@@ -180,6 +180,9 @@ func (l *loop) close() {
 	if l.commits != nil {
 		l.commits.Stop()
 	}
+	if l.keeper.end != nil {
+		l.keeper.end()
+	}
 	l.jobs.Wait()
 	if l.w.dispatcher != nil {
 		l.w.underway.Add(-int64(l.w.dispatcher.Drain(l.part)))
@@ -187,6 +190,11 @@ func (l *loop) close() {
 	if l.store != nil {
 		if err := l.store.Close(); err != nil {
 			l.log.Warn("state was closed without its last changes, they are replayed", "error", err)
+		}
+	}
+	if errors.Is(l.err, state.ErrCorrupt) {
+		if err := l.putAside(); err != nil {
+			l.log.Warn("the corrupt state stays where it is", "error", err)
 		}
 	}
 }
@@ -217,7 +225,7 @@ func (l *loop) read() (busy bool) {
 	}
 	start := time.Now()
 	var last jetstream.Message
-	n := 0
+	n, size := 0, 0
 	for l.caughtUp = false; n < burstRecords && l.p.Room(); {
 		m, ok, err := l.reader.TryNext()
 		if err != nil {
@@ -233,6 +241,7 @@ func (l *loop) read() (busy bool) {
 			break
 		}
 		last = m
+		size += len(m.Data)
 		if n++; n%8 == 0 && time.Since(start) > burstTime {
 			break
 		}
@@ -240,6 +249,7 @@ func (l *loop) read() (busy bool) {
 	if n > 0 {
 		l.records.Add(uint64(n))
 		l.stamp = last.Stamp
+		l.keeper.applied += uint64(size)
 		l.lag.Store(max(0, time.Now().UnixMilli()-last.Stamp))
 		if m := l.p.Machine(); m != nil {
 			l.steps.Store(m.Shop().Step)
@@ -450,6 +460,9 @@ func (l *loop) writeBehind() (busy bool) {
 		l.p.BeginFlush(now)
 	}
 	busy = l.p.FlushSome(flushSlice)
+	if l.keeper.copying {
+		return busy
+	}
 	if batch, mark, ok := l.p.FlushReady(); ok {
 		l.jobs.Go(func() {
 			err := batch.Commit(mark)
@@ -476,6 +489,9 @@ func (l *loop) wait(ctx context.Context) {
 	sleep := time.Hour
 	if at := l.p.NextWake(); at != 0 {
 		sleep = max(0, time.Duration(at-l.now())*time.Millisecond)
+	}
+	if l.keeper.repo != nil {
+		sleep = min(sleep, max(time.Second, time.Until(l.keeper.due)))
 	}
 	ready, commits := l.reader.Ready(), l.followable()
 	switch {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onhand/processor/jetstream"
+	"onhand/state"
 )
 
 const (
@@ -224,21 +225,29 @@ func (w *Worker) endedLoop(l *loop) {
 		w.counters.Fenced.Add(1)
 		l.log.Warn("another worker has taken the partition over")
 		// Unless it is placed elsewhere by then, it is ours to take back.
-		w.failed[l.part] = err
-		time.AfterFunc(fencedWait, func() {
-			w.mu.Lock()
-			if errors.Is(w.failed[l.part], ErrFenced) {
-				delete(w.failed, l.part)
-			}
-			w.mu.Unlock()
-			w.lookAgain()
-		})
+		w.rest(l.part, err)
+	case errors.Is(err, state.ErrCorrupt):
+		l.log.Error("partition begins anew on a checkpoint or the log", "error", err)
+		w.rest(l.part, err)
 	default:
 		l.log.Error("partition has stopped", "error", err)
 		w.failed[l.part] = err
 	}
 	w.mu.Unlock()
 	w.lookAgain()
+}
+
+// rest keeps a partition from being started again for a moment. mu is held.
+func (w *Worker) rest(part int, why error) {
+	w.failed[part] = why
+	time.AfterFunc(fencedWait, func() {
+		w.mu.Lock()
+		if errors.Is(w.failed[part], why) {
+			delete(w.failed, part)
+		}
+		w.mu.Unlock()
+		w.lookAgain()
+	})
 }
 
 func (w *Worker) lookAgain() {

@@ -97,11 +97,20 @@ type markOnly struct{ Store }
 func (markOnly) Timers(func(due int64, kind uint8, hash uint64) error) error { return nil }
 
 func positionOf(store Store, part, partitions int) (uint64, error) {
-	m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: partitions}, markOnly{store})
+	s, err := shopOf(store, part, partitions)
 	if err != nil {
 		return 0, err
 	}
-	return m.Shop().Position, nil
+	return s.Position, nil
+}
+
+// shopOf returns what a store says of the partition as a whole.
+func shopOf(store Store, part, partitions int) (*processor.Shop, error) {
+	m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: partitions}, markOnly{store})
+	if err != nil {
+		return nil, err
+	}
+	return m.Shop(), nil
 }
 
 // firstAfter returns the sequence of a commit record from which on all records

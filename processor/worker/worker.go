@@ -31,6 +31,8 @@ type Config struct {
 	Currency string               // of ingested amounts that name none
 	State    *state.SharedOptions // nil means the defaults
 
+	Checkpoints *Checkpoints // nil means none; the log is never trimmed then
+
 	FlushEvery time.Duration    // between write-behinds of a partition; default 15 s
 	Clock      func() time.Time // default time.Now; another one is the Log's too, and who moves it calls Nudge
 	Logger     *slog.Logger     // nil discards
@@ -70,6 +72,8 @@ type Worker struct {
 	quit   chan struct{} // govern ends
 
 	leaving, ended bool
+
+	uploads chan struct{} // capacity 1: one checkpoint at a time
 }
 
 // New prepares a worker. Start starts it.
@@ -96,6 +100,10 @@ func New(c Config) (*Worker, error) {
 		cfg: c, log: c.Log, idempotent: true,
 		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{}, health: deployment{idle: map[int]time.Time{}},
 		again: make(chan struct{}, 1), quit: make(chan struct{}),
+	}
+	if c.Checkpoints != nil {
+		c.Checkpoints.setDefaults()
+		w.uploads = make(chan struct{}, 1)
 	}
 	for _, channel := range c.Channels {
 		if channel.Channel != nil {

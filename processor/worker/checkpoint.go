@@ -1,0 +1,258 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"onhand/processor"
+	"onhand/state"
+	"onhand/state/checkpoint"
+)
+
+// Checkpoints say where the states of partitions are kept besides the worker's
+// disk, and how often they are saved there. Only owners save.
+type Checkpoints struct {
+	Blobs checkpoint.Blobs // required
+	Every time.Duration    // by the wall clock; default 10 min
+	Bytes uint64           // of log that make one due earlier; default 256 MiB
+	Keep  int              // checkpoints of a partition that stay; default and least see package checkpoint
+}
+
+func (c *Checkpoints) setDefaults() {
+	if c.Every == 0 {
+		c.Every = 10 * time.Minute
+	}
+	if c.Bytes == 0 {
+		c.Bytes = 256 << 20
+	}
+}
+
+// Saved is a checkpoint that was made on demand.
+type Saved struct {
+	Partition int           `json:"partition"`
+	Position  uint64        `json:"position"` // last record of the log that is in it
+	Number    uint64        `json:"number"`
+	Files     int           `json:"files"`
+	Bytes     int64         `json:"bytes"`
+	New       int           `json:"new_files"` // of the files, those that had to be uploaded
+	NewBytes  int64         `json:"new_bytes"`
+	Took      time.Duration `json:"took_ns"`
+}
+
+// keeper makes the checkpoints of a partition: a copy of the store, which is
+// hard links and stops nothing but the next write-behind, and the upload of
+// what is new, beside everything else and one at a time in the process.
+//
+//	due or asked for --(flushed up to then)--> copying --> uploading --> trim the log
+type keeper struct {
+	repo *checkpoint.Repository // nil: there are none
+	ctx  context.Context        // ends with the loop
+	end  context.CancelFunc
+
+	due      time.Time
+	applied  uint64 // bytes of log
+	from     uint64 // of the last one: applied
+	position uint64 // of the last one
+	copying  bool   // no write-behind may be committed
+	busy     bool   // copying or uploading
+	asked    []ask  // by somebody who waits
+}
+
+// ask asks for a checkpoint that stands at a position at least.
+type ask struct {
+	position uint64
+	done     chan<- saved
+}
+
+type saved struct {
+	report *checkpoint.Report
+	err    error
+}
+
+// keep prepares the checkpoints of a loop. The first is due at a time of its
+// own, so that partitions take turns.
+func (l *loop) keep(ctx context.Context) {
+	k, c := &l.keeper, l.w.cfg.Checkpoints
+	if c == nil {
+		return
+	}
+	k.repo = checkpoint.New(c.Blobs, l.w.log.ID(), l.part, c.Keep)
+	k.ctx, k.end = context.WithCancel(ctx)
+	k.due = time.Now().Add(c.Every * time.Duration(1+l.part) / time.Duration(l.w.log.Partitions()))
+}
+
+// checkpoint begins one when it is time to.
+func (l *loop) checkpoint() {
+	k := &l.keeper
+	if k.repo == nil || k.busy || l.err != nil || l.reopen || l.p.Following() || l.p.Flushing() {
+		return
+	}
+	at := l.p.FlushPosition()
+	for _, a := range k.asked {
+		if at < a.position {
+			l.p.FlushSoon()
+			return
+		}
+	}
+	now := time.Now()
+	if len(k.asked) == 0 && now.Before(k.due) && k.applied-k.from < l.w.cfg.Checkpoints.Bytes {
+		return
+	}
+	k.due, k.from = now.Add(l.w.cfg.Checkpoints.Every), k.applied
+	if len(k.asked) == 0 && at <= k.position {
+		return // nothing is new
+	}
+	k.busy, k.copying = true, true
+	asked, epoch := k.asked, l.p.Epoch()
+	k.asked = nil
+	l.jobs.Go(func() {
+		mark, err := l.copyStore(epoch)
+		l.post(func() { k.copying = false })
+		s := saved{err: err}
+		if err == nil {
+			s.report, s.err = l.w.upload(k, l.copyDir(), mark)
+		}
+		if s.report != nil && err == nil {
+			l.w.trim(k.ctx, l, s.report.Floor)
+		}
+		for _, a := range asked {
+			a.done <- s
+		}
+		l.post(func() { l.kept(s) })
+	})
+}
+
+func (l *loop) copyDir() string { return l.dir() + ".checkpoint" }
+
+// copyStore copies the store aside and says what the copy stands for. Nobody
+// commits to the store meanwhile.
+func (l *loop) copyStore(epoch uint64) (m checkpoint.Mark, err error) {
+	if err := os.RemoveAll(l.copyDir()); err != nil {
+		return m, err
+	}
+	shop, err := shopOf(diskStore{l.store}, l.part, l.w.log.Partitions())
+	if err != nil {
+		return m, err
+	}
+	m = checkpoint.Mark{
+		Epoch: epoch, Position: shop.Position, Step: shop.Step, Hash: shop.Hash, LogTime: shop.Now, Code: processor.CodeVersion,
+	}
+	return m, l.store.Checkpoint(l.copyDir())
+}
+
+// upload saves a copy, when it is this one's turn, and removes it.
+func (w *Worker) upload(k *keeper, dir string, mark checkpoint.Mark) (*checkpoint.Report, error) {
+	defer os.RemoveAll(dir)
+	select {
+	case w.uploads <- struct{}{}:
+		defer func() { <-w.uploads }()
+	case <-k.ctx.Done():
+		return nil, k.ctx.Err()
+	}
+	return k.repo.Save(k.ctx, dir, mark)
+}
+
+// kept takes note of a checkpoint. One that failed is tried again after a
+// while; an owner that was replaced learns it from its commit.
+func (l *loop) kept(s saved) {
+	k := &l.keeper
+	k.busy = false
+	if s.report != nil {
+		m := s.report.Manifest
+		k.position = m.Position
+		l.log.Info("checkpoint saved", "position", m.Position, "files", len(m.Files), "bytes", m.Bytes(),
+			"new", s.report.New, "new bytes", s.report.NewBytes, "took", s.report.Took)
+	}
+	switch {
+	case s.err == nil || k.ctx.Err() != nil:
+	case errors.Is(s.err, state.ErrCorrupt):
+		l.fail(s.err)
+	default:
+		k.due = time.Now().Add(min(time.Minute, l.w.cfg.Checkpoints.Every))
+		l.log.Warn("no checkpoint could be saved", "error", s.err)
+	}
+}
+
+// trim drops the log of a partition below a position, when it fills more than
+// half of its room. floor is the least position of the checkpoints.
+func (w *Worker) trim(ctx context.Context, l *loop, floor uint64) {
+	used, limit, err := w.log.Fill(ctx, l.part)
+	if err == nil && limit > 0 && used > limit/2 {
+		floor = trimFloor(l.part, min(floor, l.flushed.Load()), peersOf(w.member.Workers()))
+		err = w.log.Trim(ctx, l.part, floor+1)
+	}
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn("the log is not trimmed", "error", err)
+	}
+}
+
+// trimFloor returns up to where the log of a partition may be dropped: what a
+// checkpoint does not cover (they reach to floor), or what the state of its
+// owner or of a standby does not, would be read again. A worker that is away is
+// not waited for: it comes back by a checkpoint.
+func trimFloor(part int, floor uint64, peers []peer) uint64 {
+	for _, p := range peers {
+		for _, s := range p.Stands {
+			if s.Partition == part && s.Role != fails {
+				floor = min(floor, s.Saved)
+			}
+		}
+	}
+	return floor
+}
+
+// Checkpoint saves every partition that runs here and has changed, now, and
+// waits for it. Partitions that failed are missing from the result, and named
+// in the error.
+func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) {
+	if w.cfg.Checkpoints == nil {
+		return nil, errors.New("worker: no place for checkpoints is configured")
+	}
+	loops := w.owned()
+	all, errs := make([]*Saved, len(loops)), make([]error, len(loops))
+	var group sync.WaitGroup
+	for i, l := range loops {
+		group.Go(func() {
+			if all[i], errs[i] = l.saveNow(ctx); errs[i] != nil {
+				errs[i] = fmt.Errorf("partition %d: %w", l.part, errs[i])
+			}
+		})
+	}
+	group.Wait()
+	var done []Saved
+	for _, s := range all {
+		if s != nil {
+			done = append(done, *s)
+		}
+	}
+	return done, errors.Join(errs...)
+}
+
+func (l *loop) saveNow(ctx context.Context) (*Saved, error) {
+	done := make(chan saved, 1)
+	if err := l.ask(ctx, func(p *Partition) {
+		if m := p.Machine(); m != nil {
+			l.keeper.asked = append(l.keeper.asked, ask{m.Shop().Position, done})
+		} else {
+			done <- saved{err: ErrNotOwned}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	select {
+	case s := <-done:
+		if s.report == nil {
+			return nil, s.err
+		}
+		m := s.report.Manifest
+		return &Saved{l.part, m.Position, m.Number, len(m.Files), m.Bytes(), s.report.New, s.report.NewBytes, s.report.Took}, s.err
+	case <-l.done:
+		return nil, ErrNotOwned
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

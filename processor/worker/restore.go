@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"onhand/processor"
+	"onhand/state"
+)
+
+// worthIt is how many records of the log a checkpoint must spare to be fetched
+// instead.
+const worthIt = 10_000
+
+// StateDir returns the folder of a partition's state below Config.DataDir.
+// deployment is the log's ID.
+func StateDir(dataDir, deployment string, partition int) string {
+	return filepath.Join(dataDir, deployment, strconv.Itoa(partition))
+}
+
+func (l *loop) dir() string { return StateDir(l.w.cfg.DataDir, l.w.log.ID(), l.part) }
+
+// openStore opens the state of the partition. One that is corrupt is put aside.
+// Where a checkpoint is far ahead of what is here, or the log between here and
+// there is gone, the checkpoint takes its place.
+func (l *loop) openStore(ctx context.Context) error {
+	open := func() (err error) {
+		l.store, err = state.Open(l.dir(), state.Options{Shared: l.w.shared, Logger: l.log})
+		return err
+	}
+	err := open()
+	if errors.Is(err, state.ErrCorrupt) {
+		if err = l.putAside(); err == nil {
+			err = open()
+		}
+	}
+	if err != nil || l.keeper.repo == nil {
+		return err
+	}
+	fetched, err := l.fetch(ctx)
+	if fetched == "" || err != nil {
+		if err != nil {
+			err = errors.Join(err, l.closeStore())
+		}
+		return err
+	}
+	if err := l.closeStore(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(l.dir()); err != nil {
+		return err
+	}
+	if err := os.Rename(fetched, l.dir()); err != nil {
+		return err
+	}
+	return open()
+}
+
+func (l *loop) closeStore() error {
+	err := l.store.Close()
+	if err == nil {
+		l.store = nil
+	}
+	return err
+}
+
+// fetch downloads a checkpoint when it is better than what is here, and returns
+// the folder.
+func (l *loop) fetch(ctx context.Context) (string, error) {
+	dir := l.dir() + ".fetched"
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	here, err := positionOf(diskStore{l.store}, l.part, l.w.log.Partitions())
+	if err != nil {
+		return "", err
+	}
+	first, _, err := l.w.log.Bounds(ctx, l.part)
+	if err != nil {
+		return "", err
+	}
+	gap := here+1 < first
+	// One ahead of the last commit is of a log that has gone back.
+	_, last, err := l.w.log.LastCommit(ctx, l.part)
+	if err != nil || last == nil {
+		return "", err
+	}
+	c, err := processor.ParseCommit(last)
+	if err != nil || !gap && c.Position < here+worthIt {
+		return "", err
+	}
+	all, _, err := l.keeper.repo.List(ctx)
+	if err != nil {
+		return "", l.ifNeeded(gap, err)
+	}
+	for _, m := range all {
+		if m.Position > c.Position || m.Code > processor.CodeVersion || m.Position+1 < first {
+			continue
+		}
+		if !gap && m.Position < here+worthIt {
+			break
+		}
+		if err = l.keeper.repo.Download(ctx, m, dir); err == nil {
+			l.log.Info("state fetched from a checkpoint", "position", m.Position, "of epoch", m.Epoch, "bytes", m.Bytes(), "here was", here)
+			l.keeper.position = m.Position
+			return dir, nil
+		}
+		l.log.Warn("a checkpoint cannot be used", "position", m.Position, "error", err)
+	}
+	return "", l.ifNeeded(gap, err)
+}
+
+// ifNeeded returns the error of fetching a checkpoint if nothing else helps: a
+// place for checkpoints that cannot be reached stops nobody who has the log.
+func (l *loop) ifNeeded(gap bool, err error) error {
+	if err != nil && !gap {
+		l.log.Warn("no checkpoint is fetched, the log is replayed", "error", err)
+		return nil
+	}
+	if err != nil {
+		return errors.Join(errFetch, err)
+	}
+	return nil
+}
+
+// errFetch says that a checkpoint is needed and cannot be had now.
+var errFetch = errors.New("worker: the state is older than the log, and no checkpoint can be fetched")
+
+// putAside keeps a corrupt state for whoever wants to look at it, the last one
+// only. What it held comes from a checkpoint and the log.
+func (l *loop) putAside() error {
+	l.log.Error("the state is corrupt; it is put aside and made anew", "folder", l.dir()+".corrupt")
+	if err := os.RemoveAll(l.dir() + ".corrupt"); err != nil {
+		return err
+	}
+	return os.Rename(l.dir(), l.dir()+".corrupt")
+}
