@@ -141,9 +141,31 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		for _, l := range c.familyLines(m, o.Value) {
 			all = append(all, candidate{line: l})
 		}
+		if len(all) == 0 {
+			*v = v.refuse(Suppressed, Ended)
+			return
+		}
+	case "subscription_id":
+		s := c.subscription(o.Value)
+		if s == nil || s.Ended && o.Cause != SubscriptionEnded {
+			*v = v.refuse(Suppressed, Ended)
+			return
+		}
+		if s.SKU != "" {
+			all = append(all, candidate{line: ActionLine{SKU: s.SKU, Quantity: 1}})
+		}
 	default:
 		c.afterLines(m, mo, o, v)
-		return
+		if v.outcome != Sent || len(mo.Lines) == 0 && mo.Stock == moments.StockIgnore {
+			return
+		}
+		for _, l := range v.lines {
+			all = append(all, candidate{line: l})
+		}
+		v.lines, v.total = nil, 0
+	}
+	if len(all) == 0 {
+		return // a message about no item
 	}
 	sellable := mo.Stock != moments.StockIgnore || slices.Contains(mo.Lines, moments.LineSellable)
 	for i := range all {

@@ -308,7 +308,7 @@ func (c *Customer) dropOccurrence(m *Machine) {
 
 // endOccurrences ends what an `until` event ends.
 func (c *Customer) endOccurrences(m *Machine, e *Event) {
-	for _, mo := range m.rules.endOf[e.Kind] {
+	for _, mo := range m.rules.ends(e) {
 		m.values = values(m, mo.Per, e, m.values[:0])
 		for i := len(c.Occurrences) - 1; i >= 0; i-- {
 			o := &c.Occurrences[i]

@@ -16,6 +16,7 @@ type rules struct {
 	startOf     [kinds][]*moments.Moment
 	startCustom map[string][]*moments.Moment // of events that are Custom, by name
 	endOf       [kinds][]*moments.Moment
+	endCustom   map[string][]*moments.Moment // by the name of a Custom event
 	dated       map[string]bool              // moments with a date, in what follows them too
 	moves       [kinds]bool                  // events that may move a date
 	families    bool                         // a moment begins for each family
@@ -72,7 +73,7 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 }
 
 func newRules(file *moments.File) *rules {
-	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, audiencesByItem: true}
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, endCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
 	for i := range file.Policy.Caps {
 		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
 	}
@@ -109,6 +110,8 @@ func newRules(file *moments.File) *rules {
 		for _, name := range mo.Until {
 			if k := KindOf(name); k != Custom {
 				r.endOf[k] = append(r.endOf[k], mo)
+			} else {
+				r.endCustom[name] = append(r.endCustom[name], mo)
 			}
 		}
 	}
@@ -145,6 +148,14 @@ func (r *rules) starts(e *Event) []*moments.Moment {
 		return r.startCustom[e.Name]
 	}
 	return r.startOf[e.Kind]
+}
+
+// ends returns the moments an event may end.
+func (r *rules) ends(e *Event) []*moments.Moment {
+	if e.Kind == Custom {
+		return r.endCustom[e.Name]
+	}
+	return r.endOf[e.Kind]
 }
 
 // stock returns how the stock of an item is counted and offered.

@@ -31,12 +31,21 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
 	switch {
-	case len(mo.Lines) > 0 && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
+	case len(mo.Lines) > 0 && !hasLines(mo.Per):
 		return "lines per " + mo.Per
-	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && mo.Per != "cart_id" && mo.Per != "sku" && mo.Per != "sale_id" && mo.Per != "family":
+	case mo.Stock == moments.StockSellable && mo.Class.Name != "marketing" && !hasLines(mo.Per):
 		return "stock: sellable per " + mo.Per
 	}
 	return ""
+}
+
+// hasLines reports whether what there is one occurrence for speaks of items.
+func hasLines(per string) bool {
+	switch per {
+	case "cart_id", "sku", "family", "sale_id", "order_id", "shipment_id", "subscription_id":
+		return true
+	}
+	return false
 }
 
 // placeOf returns the line and column of a moment's name in the file, from 1.
