@@ -1,0 +1,179 @@
+package processor
+
+import (
+	"onhand/processor/moments"
+	"slices"
+)
+
+// Audiences: a membership is a state kept true, not a message. Who may be in is
+// looked at whenever something changed that it can depend on.
+
+// hold keeps an audience membership true: in while the gate agrees, out with
+// the same commit in which it does not.
+func (c *Customer) hold(m *Machine, i int) {
+	o := &c.Occurrences[i]
+	mo := m.rules.file.Moment(o.Moment)
+	if mo == nil || mo.Mode == moments.Off {
+		c.leaveAudience(m, i, SwitchedOff)
+		return
+	}
+	if o.Expires <= m.shop.Now {
+		c.leaveAudience(m, i, ExpiredReason)
+		return
+	}
+	if !o.In && c.heldBack(mo) {
+		return // looked at again when all is here
+	}
+	if mo.Per == "sku" && m.watch(o.Value).Facts.At == 0 {
+		c.stake(m, o, true) // the item has been asked and answers at once
+		return
+	}
+	main := ""
+	if slices.Contains(mo.Lines, moments.LineComplete) {
+		main = m.mainOf(o.Value)
+	}
+	if main != "" && m.watch(main).Facts.At == 0 {
+		c.stakeWith(m, o, main)
+		return
+	}
+	v := c.gate(m, mo, o, false)
+	stake := o.In
+	o.Shut = false
+	if v.outcome != Sent {
+		_, refused := c.permitted(m, mo, o)
+		o.Shut = refused != "" && !ofShop(refused)
+	}
+	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason))
+	switch {
+	case v.outcome == Sent && !o.In:
+		c.Count++
+		o.N = c.Count
+		d := c.record(m, mo, o, v)
+		o.In, o.Said, stake = true, 0, true
+		c.told(m, d, o)
+	case v.outcome != Sent && o.In:
+		c.withdraw(m, mo, o, v.reason)
+		o.Said = v.reason.code()
+		if v.reason == Purchased || v.reason == Declined || v.reason == Cancelled {
+			c.stake(m, o, false)
+			c.removeOccurrence(i)
+			return
+		}
+		stake = waits
+	case v.outcome != Sent:
+		if o.Said == 0 {
+			o.Said = v.reason.code()
+			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
+		}
+		stake = waits
+	}
+	if stake && main != "" {
+		c.stakeWith(m, o, main)
+		return
+	}
+	c.stake(m, o, stake)
+}
+
+func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
+	if o.Staked == in && o.State == audienceState {
+		return
+	}
+	o.Staked = in
+	if e := m.get(WatchKind, o.Value); e != nil {
+		e.(*Watch).stake(m, c.ID, in)
+	}
+	if main := m.mainOf(o.Value); main != "" && !in {
+		c.leaveMain(m, main)
+	}
+}
+
+// ofShop reports whether a refusal holds for the whole shop, so that everybody
+// with a stake is told when it ends.
+func ofShop(r Reason) bool { return r == Stopped || r == Crisis }
+
+// leaveAudience ends an audience occurrence for good.
+func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
+	o := &c.Occurrences[i]
+	if o.In {
+		c.withdraw(m, m.rules.file.Moment(o.Moment), o, why)
+	}
+	c.stake(m, o, false)
+	c.removeOccurrence(i)
+}
+
+// factsChanged looks again at what depends on an item whose facts changed.
+func (c *Customer) factsChanged(m *Machine, sku string) {
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if o := &c.Occurrences[i]; o.State == audienceState && (o.Value == sku || m.mainOf(o.Value) == sku) {
+			c.hold(m, i)
+		}
+	}
+	c.factsCame(m, sku)
+	if in := c.interest(sku); in != nil && in.Parked && in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice {
+		c.rejoinOne(m, in)
+		if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {
+			c.stake(m, &Occurrence{Value: sku}, false)
+		}
+	}
+	c.recheckPending(m, sku)
+}
+
+// recheck looks again at what an event may have taken a reason from or, with
+// permission, given one. Who is kept out of an audience for want of a
+// permission stays out whatever is bought.
+func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
+	if permission || !c.recheckItems(m, e) {
+		for i := len(c.Occurrences) - 1; i >= 0; i-- {
+			o := &c.Occurrences[i]
+			switch {
+			case o.State == audienceState && (permission || !o.Shut):
+				c.hold(m, i) // at most this one goes
+			case permission && o.State == deferredState && (o.Said == ConsentPending.code() || o.Said == CaseOpen.code()):
+				o.Due = m.shop.Now // what was missing may have arrived
+				c.soon(o.Due)
+			}
+		}
+	}
+	c.recheckPending(m, "")
+}
+
+// recheckItems looks again only at the audiences of the items the event names,
+// when nothing else can depend on it: no audience asks for more than its item,
+// and none of the items has a family or accessories.
+func (c *Customer) recheckItems(m *Machine, e *Event) bool {
+	switch e.Kind {
+	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted, OrderCompleted, OrderUpdated:
+	default:
+		return false
+	}
+	if !m.rules.audiencesByItem {
+		return false
+	}
+	alone := func(sku string) bool {
+		wa, ok := m.get(WatchKind, sku).(*Watch)
+		return !ok || wa.Facts.Product.Family == "" && !wa.Main && !wa.Stands
+	}
+	if e.SKU != "" && !alone(e.SKU) {
+		return false
+	}
+	for i := range e.Products {
+		if !alone(e.Products[i].SKU) {
+			return false
+		}
+	}
+	for _, name := range m.rules.audiences {
+		if e.SKU != "" {
+			c.recheckItem(m, name, e.SKU)
+		}
+		for i := range e.Products {
+			c.recheckItem(m, name, e.Products[i].SKU)
+		}
+	}
+	return true
+}
+
+func (c *Customer) recheckItem(m *Machine, audience, sku string) {
+	if i := c.occurrence(audience, sku); i >= 0 && c.Occurrences[i].State == audienceState && !c.Occurrences[i].Shut {
+		c.hold(m, i)
+	}
+}
