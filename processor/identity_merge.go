@@ -353,8 +353,8 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	}
 	switch {
 	case in.live() && f.live():
-		c.mergePlaces(m, in, f)
 		in.union(f)
+		c.mergePlaces(m, in, f)
 	case f.live() && (f.Asked || !in.Declined):
 		c.giveUp(m, in)
 		*in = *f
@@ -370,6 +370,7 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 // mergePlaces makes one place of two: a unit before a place, the older unit of
 // two, the earlier place of two.
 func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
+	since := min(in.Since, f.Since)
 	before := f.Tier < in.Tier || f.Tier == in.Tier && f.Since < in.Since
 	same := f.Tier == in.Tier && f.Since == in.Since
 	take := func() {
@@ -397,12 +398,18 @@ func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
 		take()
 	case f.Queued:
 		c.giveUp(m, f)
-	case in.Queued && f.Since < in.Since:
+	}
+	if since == in.Since {
+		return
+	}
+	// The one that had no place began earlier.
+	move := in.Queued && in.Offer == 0
+	if move {
 		c.giveUp(m, in)
-		in.Since = f.Since
+	}
+	in.Since = since
+	if move {
 		c.queueUp(m, in)
-	case !in.Queued:
-		in.Since = min(in.Since, f.Since)
 	}
 }
 

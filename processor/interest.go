@@ -222,6 +222,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		}
 		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At)}
 	}
+	if since := c.rank(now, e.At); since < in.Since {
+		c.beganBefore(m, in, since)
+	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
 		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
@@ -267,6 +270,21 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		in.Took = wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
 	}
 	if d.offered && (e.Kind == BackInStockRequested || blocked) {
+		c.queueUp(m, in)
+	}
+}
+
+// beganBefore takes an event that is earlier than all heard of the interest so
+// far: the place is that of the earliest. What was bought since is another
+// interest, which has ended.
+func (c *Customer) beganBefore(m *Machine, in *Interest, since int64) {
+	if bought, _ := c.purchases(in.SKU, since); bought > 0 || in.Offer != 0 {
+		return
+	}
+	queued := in.Queued
+	c.giveUp(m, in)
+	in.Since = since
+	if queued {
 		c.queueUp(m, in)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -108,12 +109,27 @@ func (a *API) partitionOf(id string) int {
 	return processor.PartitionOf(processor.Hash(id), a.Log.Partitions())
 }
 
-// customer answers what is known of one customer.
+// maxIDs bounds the ids one after the other that a customer is looked for under.
+const maxIDs = 64
+
+// customer answers what is known of one customer, under whichever of their ids.
 func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
-	id, known := r.PathValue("id"), false
-	var view processor.CustomerView
-	here, err := a.at(w, r, a.partitionOf(id), func(m *processor.Machine) { view, known = m.CustomerView(id) })
-	return answer(w, here, known, err, view)
+	id := r.PathValue("id")
+	for range maxIDs {
+		var view processor.CustomerView
+		known := false
+		here, err := a.at(w, r, a.partitionOf(id), func(m *processor.Machine) { view, known = m.CustomerView(id) })
+		if !here || err != nil || !known || view.KeptBy == "" {
+			return answer(w, here, known, err, view)
+		}
+		// Another id keeps it, perhaps at another worker: that is another
+		// question, which may be passed on again.
+		id = view.KeptBy
+		r = r.Clone(r.Context())
+		r.Header.Del(hopHeader)
+		r.URL.Path, r.URL.RawPath = "/api/v1/customers/"+id, "/api/v1/customers/"+url.PathEscape(id)
+	}
+	return &problem{Status: http.StatusInternalServerError, Detail: fmt.Sprintf("more than %d ids point at each other", maxIDs)}
 }
 
 // item answers what is known of one item.

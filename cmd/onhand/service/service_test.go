@@ -357,6 +357,19 @@ func TestTwoServices(t *testing.T) {
 	require.Equal(t, 503, status, answer)
 	status, _, _ = ask(t, a, "GET", "/api/v1/customers/ann1?min_position=soon", "")
 	require.Equal(t, 400, status)
+	// Under an old id, whoever owns it, the one that keeps it answers.
+	for i := range 8 {
+		status, answer, _ = ask(t, a, "POST", "/v1/alias", fmt.Sprintf(`{"previousId":"ann%d","userId":"new/%d"}`, i, i))
+		require.Equal(t, 200, status, answer)
+	}
+	for i := range 8 {
+		for _, s := range []*Service{a, b} {
+			require.Eventually(t, func() bool {
+				status, answer, _ = ask(t, s, "GET", fmt.Sprintf("/api/v1/customers/ann%d", i), "")
+				return status == 200 && strings.Contains(answer, fmt.Sprintf(`"id":"new/%d"`, i)) && strings.Contains(answer, "phone")
+			}, 5*time.Second, 20*time.Millisecond)
+		}
+	}
 	for _, s := range []*Service{a, b} {
 		status, answer, _ := ask(t, s, "POST", "/api/v1/stops", `{"tag":"spring"}`)
 		require.Equal(t, 200, status, answer)
