@@ -413,14 +413,6 @@ func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
 	}
 }
 
-// onePlace gives up the place that the customer may have besides a unit: an
-// offer to another id can be on its way while the two places become one.
-func (c *Customer) onePlace(m *Machine, in *Interest) {
-	if c.Identity != nil {
-		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
-	}
-}
-
 // union adds the reasons and terms of another interest in the same item.
 func (in *Interest) union(f *Interest) {
 	for _, x := range f.Wants {

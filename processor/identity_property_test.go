@@ -312,5 +312,5 @@ func TestManyIDsOfOnePerson(t *testing.T) {
 			require.Empty(t, waits, "places that were lost")
 		}
 		require.ElementsMatch(t, one.sent, four.sent, "sent at the restock")
-		})
+	})
 }

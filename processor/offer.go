@@ -55,7 +55,6 @@ func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	in := c.interest(o.Value)
 	hold := m.holdFor(o.Value)
 	in.OfferUntil = m.shop.Now + hold
-	c.onePlace(m, in)
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
 	if hold == 0 {
 		c.closeOffer(m, in)
@@ -74,7 +73,6 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
 		in.Queued = park
-		c.onePlace(m, in)
 	}
 	m.send(o.Value, &msg)
 	o.Offer = 0
