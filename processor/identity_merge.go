@@ -370,46 +370,32 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 // mergePlaces makes one place of two: a unit before a place, the older unit of
 // two, the earlier place of two.
 func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
-	since := min(in.Since, f.Since)
-	before := f.Tier < in.Tier || f.Tier == in.Tier && f.Since < in.Since
-	same := f.Tier == in.Tier && f.Since == in.Since
-	take := func() {
-		in.Queued, in.Parked, in.Offer, in.OfferUntil = f.Queued, f.Parked, f.Offer, f.OfferUntil
-		in.Tier, in.Since = f.Tier, f.Since
+	since, tier := min(in.Since, f.Since), min(in.Tier, f.Tier)
+	keeps := f.Offer == 0 || in.Offer != 0 && in.Offer < f.Offer
+	if in.Offer == 0 && f.Offer == 0 {
+		keeps = in.Queued && (!f.Queued || in.Tier < f.Tier || in.Tier == f.Tier && in.Since <= f.Since)
 	}
-	switch {
-	case in.Offer != 0 && f.Offer != 0:
-		later := f
-		if f.Offer < in.Offer {
-			k := *in
-			later = &k
-			take()
-		}
-		m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: later.Offer})
-	case in.Offer != 0:
-		c.giveUp(m, f)
-	case f.Offer != 0:
-		c.giveUp(m, in)
-		take()
-	case in.Queued && f.Queued && same:
-		in.Parked = in.Parked && f.Parked
-	case in.Queued && f.Queued && before, f.Queued && !in.Queued:
-		c.giveUp(m, in)
-		take()
-	case f.Queued:
+	if !keeps {
+		k := *in
+		in.Queued, in.Parked, in.Tier, in.Since, in.GaveUp = f.Queued, f.Parked, f.Tier, f.Since, in.GaveUp && f.GaveUp
+		in.Offer, in.OfferUntil, in.Claimed, in.Store = f.Offer, f.OfferUntil, f.Claimed, f.Store
+		f = &k
+	}
+	// What is kept is in now, what is given up in f.
+	two := f.Queued && f.Offer == 0
+	if same := f.Tier == in.Tier && f.Since == in.Since; !two || !same || in.Offer != 0 {
 		c.giveUp(m, f)
 	}
-	if since == in.Since {
+	if in.Offer != 0 || !in.Queued {
+		in.Since, in.Tier = since, tier
 		return
 	}
-	// The one that had no place began earlier.
-	move := in.Queued && in.Offer == 0
-	if move {
-		c.giveUp(m, in)
-	}
-	in.Since = since
-	if move {
+	if since != in.Since {
+		c.giveUp(m, in) // the one that had no place began earlier
+		in.Since = since
 		c.queueUp(m, in)
+	} else if two {
+		c.requeue(m, in) // on the terms of both
 	}
 }
 
@@ -436,6 +422,7 @@ func (in *Interest) union(f *Interest) {
 	if f.MaxPrice != 0 && (in.MaxPrice == 0 || f.MaxPrice < in.MaxPrice) {
 		in.MaxPrice = f.MaxPrice
 	}
+	in.Took = in.Took || f.Took
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {
 			in.Locations = append(in.Locations, l)

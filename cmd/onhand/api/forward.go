@@ -122,14 +122,27 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 		if !here || err != nil || !known || view.KeptBy == "" {
 			return answer(w, here, known, err, view)
 		}
-		// Another id keeps it, perhaps at another worker: that is another
-		// question, which may be passed on again.
 		id = view.KeptBy
-		r = r.Clone(r.Context())
-		r.Header.Del(hopHeader)
-		r.URL.Path, r.URL.RawPath = "/api/v1/customers/"+id, "/api/v1/customers/"+url.PathEscape(id)
+		r = elsewhere(w, r, "/api/v1/customers/", id)
 	}
 	return &problem{Status: http.StatusInternalServerError, Detail: fmt.Sprintf("more than %d ids point at each other", maxIDs)}
+}
+
+// elsewhere returns the same question about another id, perhaps of another
+// partition: it may be passed on again, and positions of this one mean nothing
+// there.
+func elsewhere(w http.ResponseWriter, r *http.Request, path, id string) *http.Request {
+	for _, h := range [...]string{partitionHeader, positionHeader, ageHeader, roleHeader} {
+		w.Header().Del(h)
+	}
+	r = r.Clone(r.Context())
+	r.Header.Del(hopHeader)
+	q := r.URL.Query()
+	if q.Get("min_position") != "end" {
+		q.Del("min_position")
+	}
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path+id, path+url.PathEscape(id), q.Encode()
+	return r
 }
 
 // item answers what is known of one item.
