@@ -1,5 +1,7 @@
 package processor
 
+import "slices"
+
 // ItemFacts is what is true of an item and matters to those who want it. The
 // item tells it to the partitions that have interested customers whenever it
 // changes; each keeps the last word in its Watch.
@@ -17,7 +19,7 @@ type ItemFacts struct {
 	OpensAt   int64
 	ClosesAt  int64
 	Product   ProductFacts
-	Places    []Place // locations that are not the web shop
+	Places    []Place // of the stores, those that have it
 	// Open is Why while the item is on sale: a sale opens at its second
 	// everywhere, before the item's own word of it can arrive.
 	Open Reason
@@ -37,14 +39,9 @@ func (f *ItemFacts) onSale() bool {
 	return f.Why != Unpublished && f.Why != NotYetOnSale && f.Why != SaleOver
 }
 
-// at returns what may be promised at a place that is not the web shop.
-func (f *ItemFacts) at(location string) int64 {
-	for i := range f.Places {
-		if f.Places[i].Location == location {
-			return f.Places[i].Available
-		}
-	}
-	return 0
+// isAt reports whether a store has it.
+func (f *ItemFacts) isAt(store string) bool {
+	return slices.ContainsFunc(f.Places, func(p Place) bool { return p.Location == store })
 }
 
 // why returns why the item cannot be bought at a time; "" = it can.
@@ -62,11 +59,9 @@ func (f *ItemFacts) why(now int64) Reason {
 
 const availableCap = 20
 
-// Place is what may be promised at one location.
-type Place struct {
-	Location  string
-	Available int64
-}
+// Place is a store that has an item. How many makes no difference to anybody
+// but the item, and a store's level would be news all day.
+type Place struct{ Location string }
 
 // ProductFacts is what the catalogue says of an item.
 type ProductFacts struct {
@@ -95,7 +90,6 @@ func (f *ItemFacts) encode(w *writer) {
 	w.uint(uint64(len(f.Places)))
 	for _, p := range f.Places {
 		w.str(p.Location)
-		w.int(p.Available)
 	}
 	w.str(string(f.Open))
 	w.bool(f.Low)
@@ -109,10 +103,10 @@ func (f *ItemFacts) decode(r *reader) {
 		Price: r.int(), PriceAt: r.int(), OpensAt: r.int(), ClosesAt: r.int(),
 	}
 	f.Product.decode(r)
-	if n := r.count(2); n > 0 {
+	if n := r.count(1); n > 0 {
 		f.Places = make([]Place, n)
 		for i := range f.Places {
-			f.Places[i] = Place{r.str(), r.int()}
+			f.Places[i] = Place{r.str()}
 		}
 	}
 	f.Open = Reason(r.str())

@@ -298,9 +298,6 @@ func (in *Interest) cannotHave(m *Machine, f *ItemFacts) Reason {
 	}
 	elsewhere := why == ""
 	for _, p := range f.Places {
-		if p.Available <= 0 {
-			continue
-		}
 		if in.accepts(m, p.Location) {
 			return ""
 		}

@@ -163,6 +163,7 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 		units += l.Available
 		uncounted = uncounted || l.Sellable == Yes && !l.Known
 	}
+	it.forgetSold(m, newest, stock)
 	if levelAt == 0 {
 		return 0, 0
 	}
@@ -170,7 +171,6 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 	if saysSafety {
 		safety = told
 	}
-	it.forgetSold(m, newest, stock)
 	for i := range it.Sold {
 		if it.Sold[i].Store == "" {
 			units -= it.Sold[i].Quantity
@@ -233,19 +233,25 @@ func (it *Item) promised(m *Machine, l *Level) int64 {
 	return units
 }
 
-// places returns what may be promised in each store that was heard of.
+// inStore returns the units that may be promised in a store now, 0 before they
+// have been there long enough.
+func (it *Item) inStore(m *Machine, l *Level) int64 {
+	if l.SettleAt == 0 || l.SettleAt > m.shop.Now {
+		return 0
+	}
+	return max(it.promised(m, l), 0)
+}
+
+// places returns the stores that have it.
 func (it *Item) places(m *Machine) (list []Place) {
 	for i := range it.Levels {
 		l := &it.Levels[i]
-		if m.rules.online(l.Location) || !l.Known {
+		if m.rules.online(l.Location) {
 			continue
 		}
-		units := it.promised(m, l)
-		l.SettleAt = it.settling(m, l.SettleAt, units)
-		if l.SettleAt > m.shop.Now {
-			units = 0
+		if l.SettleAt = it.settling(m, l.SettleAt, it.promised(m, l)); it.inStore(m, l) > 0 {
+			list = append(list, Place{l.Location})
 		}
-		list = append(list, Place{l.Location, min(max(units, 0), availableCap)})
 	}
 	return list
 }

@@ -12,7 +12,13 @@ type pickup struct {
 	Waiting List // rank -> entry, of all
 	Shelves List // store, rank -> nothing
 	Only    int  // of Waiting, those who do not accept the web shop
-	Held    []Place
+	Held    []held
+}
+
+// held is how many units of a store are in offers.
+type held struct {
+	Store string
+	Units int64
 }
 
 func (p *pickup) bytes() int {
@@ -29,8 +35,8 @@ func (p *pickup) encode(w *writer) {
 	w.int(int64(p.Only))
 	w.uint(uint64(len(p.Held)))
 	for _, h := range p.Held {
-		w.str(h.Location)
-		w.int(h.Available)
+		w.str(h.Store)
+		w.int(h.Units)
 	}
 }
 
@@ -42,9 +48,9 @@ func decodePickup(r *reader) *pickup {
 	p.Waiting.decode(r)
 	p.Shelves.decode(r)
 	p.Only = int(r.int())
-	p.Held = make([]Place, r.count(2))
+	p.Held = make([]held, r.count(2))
 	for i := range p.Held {
-		p.Held[i] = Place{r.str(), r.int()}
+		p.Held[i] = held{r.str(), r.int()}
 	}
 	return p
 }
@@ -95,8 +101,8 @@ func (p *pickup) ascend(m *Machine, store string, fn func(key string, e entry) b
 // open returns the units of a store in offers.
 func (p *pickup) open(store string) int64 {
 	for _, h := range p.Held {
-		if h.Location == store {
-			return h.Available
+		if h.Store == store {
+			return h.Units
 		}
 	}
 	return 0
@@ -104,12 +110,12 @@ func (p *pickup) open(store string) int64 {
 
 // hold counts units of a store into offers, or out of them.
 func (p *pickup) hold(store string, n int64) {
-	i := slices.IndexFunc(p.Held, func(h Place) bool { return h.Location == store })
+	i := slices.IndexFunc(p.Held, func(h held) bool { return h.Store == store })
 	if i < 0 {
 		i = len(p.Held)
-		p.Held = append(p.Held, Place{Location: store})
+		p.Held = append(p.Held, held{Store: store})
 	}
-	if p.Held[i].Available += n; p.Held[i].Available <= 0 {
+	if p.Held[i].Units += n; p.Held[i].Units <= 0 {
 		p.Held = slices.Delete(p.Held, i, i+1)
 	}
 }

@@ -286,8 +286,8 @@ func (q *Queue) serve(m *Machine, it *Item, units int64) (more bool) {
 		return more
 	}
 	for _, p := range it.Facts.Places {
-		if q.Pickup != nil && p.Available > 0 {
-			more = q.serveFrom(m, it, p.Location, it.promised(m, &it.Levels[it.levelOf(p.Location)])) || more
+		if q.Pickup != nil {
+			more = q.serveFrom(m, it, p.Location, it.inStore(m, &it.Levels[it.levelOf(p.Location)])) || more
 		}
 	}
 	return more

@@ -361,11 +361,12 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	if it.SettleAt > m.shop.Now {
 		v.SettlesAt = Instant(it.SettleAt)
 	}
-	for _, p := range f.Places {
-		v.Places = append(v.Places, PlaceUnits(p))
-	}
 	for i := range it.Levels {
-		v.Levels = append(v.Levels, it.Levels[i].view(m))
+		l := &it.Levels[i]
+		v.Levels = append(v.Levels, l.view(m))
+		if !m.rules.online(l.Location) {
+			v.Places = append(v.Places, PlaceUnits{l.Location, it.inStore(m, l)})
+		}
 	}
 	it.Queue.Offers.ascend(m, "", func(key, value string) bool {
 		o := parseOffer(value)
@@ -383,7 +384,7 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	it.Queue.ascend(m, "", see)
 	if p := it.Queue.Pickup; p != nil {
 		for _, h := range p.Held {
-			v.OpenOffers += h.Available
+			v.OpenOffers += h.Units
 		}
 		p.Waiting.ascend(m, "", func(key, value string) bool {
 			e := parseEntry(key, value)

@@ -73,7 +73,7 @@ func waveOf(was, f *ItemFacts) wave {
 			list = append(list, "")
 		}
 		for _, p := range f.Places {
-			if p.Available > 0 && g.at(p.Location) <= 0 {
+			if !g.isAt(p.Location) {
 				list = append(list, p.Location)
 			}
 		}
