@@ -87,6 +87,23 @@ func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
 	}
 }
 
+// stakeWith lists a customer under an accessory and under its main item: what
+// is said of the one ends with the other.
+func (c *Customer) stakeWith(m *Machine, o *Occurrence, main string) {
+	c.stake(m, o, true)
+	m.watch(main).stake(m, c.ID, true)
+}
+
+// leaveMain takes a customer off the list of a main item when nothing depends
+// on it any more.
+func (c *Customer) leaveMain(m *Machine, main string) {
+	if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.Staked && (o.Value == main || m.mainOf(o.Value) == main)
+	}) {
+		m.watch(main).stake(m, c.ID, false)
+	}
+}
+
 // ofShop reports whether a refusal holds for the whole shop, so that everybody
 // with a stake is told when it ends.
 func ofShop(r Reason) bool { return r == Stopped || r == Crisis }

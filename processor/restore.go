@@ -86,20 +86,3 @@ func (c *Customer) tookOut(m *Machine, sku string) bool {
 
 // mainOf returns the item that an item is an accessory of, "" for none.
 func (m *Machine) mainOf(sku string) string { return m.facts(sku).Product.AccessoryOf }
-
-// stakeWith lists a customer under an accessory and under its main item: what
-// is said of the one ends with the other.
-func (c *Customer) stakeWith(m *Machine, o *Occurrence, main string) {
-	c.stake(m, o, true)
-	m.watch(main).stake(m, c.ID, true)
-}
-
-// leaveMain takes a customer off the list of a main item when nothing depends
-// on it any more.
-func (c *Customer) leaveMain(m *Machine, main string) {
-	if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool {
-		return o.Staked && (o.Value == main || m.mainOf(o.Value) == main)
-	}) {
-		m.watch(main).stake(m, c.ID, false)
-	}
-}
