@@ -13,7 +13,7 @@ import (
 
 // ackTimeout is how long an answer is waited for. The election of a stream
 // leader takes 4 to 9 s; waiting for it would hold up everything behind.
-const ackTimeout = 5 * time.Second
+const ackTimeout = 3 * time.Second
 
 // requests pairs messages with their answers: one subscription and one table
 // for all of them. It costs less than the client's own futures, and what is
@@ -112,7 +112,7 @@ func (r *requests) watch() {
 		}
 		for r.fail(time.Now()) > 0 {
 			select {
-			case <-time.After(r.timeout / 4):
+			case <-time.After(r.timeout / 8):
 			case <-r.stop:
 				return
 			}

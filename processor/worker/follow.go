@@ -26,7 +26,7 @@ type shadow struct {
 const (
 	maxAhead  = 4096            // commit records a standby knows and has not reached
 	levelKept = 2 * time.Second // how long a busy standby that was level counts as level
-	claimWait = 5 * time.Second
+	claimWait = 2 * time.Second
 )
 
 // openStandby opens the state and follows what is committed.

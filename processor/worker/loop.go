@@ -64,6 +64,7 @@ const (
 	flushSlice   = 128
 
 	retryAfter  = 100 * time.Millisecond
+	lookUpWait  = time.Second // a stream without a leader does not answer, and has one a moment later
 	healthEvery = 100 * time.Millisecond
 	evictEvery  = 100 * time.Millisecond
 )
@@ -390,7 +391,7 @@ func (l *loop) committed(seq uint64, err error, start time.Time) {
 // lookUp learns the fate of the commit in flight.
 func (l *loop) lookUp() {
 	l.jobs.Go(func() {
-		ctx, cancel := context.WithTimeout(l.w.ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(l.w.ctx, lookUpWait)
 		defer cancel()
 		seq, last, err := l.w.log.LastCommit(ctx, l.part)
 		if err != nil {

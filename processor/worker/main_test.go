@@ -1,9 +1,16 @@
 package worker
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if name := os.Getenv(childServer); name != "" {
+		runChildServer(name)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -25,6 +25,7 @@ type pulse struct {
 	mu   sync.Mutex
 	last []time.Time
 	gaps []time.Duration
+	sent int // carts that were stored
 }
 
 func startPulse(t testing.TB, log *jetstream.Log) *pulse {
@@ -51,6 +52,11 @@ func startPulse(t testing.TB, log *jetstream.Log) *pulse {
 			}
 			for in.Append(ctx, events) != nil && ctx.Err() == nil {
 				time.Sleep(5 * time.Millisecond)
+			}
+			if ctx.Err() == nil {
+				p.mu.Lock()
+				p.sent += len(events)
+				p.mu.Unlock()
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
@@ -121,6 +127,45 @@ func (p *pulse) beating(t testing.TB) {
 		}
 		return true
 	})
+}
+
+// fresh reports whether every partition has decided since a time.
+func (p *pulse) fresh(since time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, at := range p.last {
+		if at.Before(since) {
+			return false
+		}
+	}
+	return true
+}
+
+// decided checks that every cart that was stored was decided on.
+func (p *pulse) decided(t testing.TB) {
+	t.Helper()
+	carts := map[string]bool{}
+	for part := range p.log.Partitions() {
+		seq, _, err := p.log.LastCommit(soon(t), part)
+		require.NoError(t, err)
+		for s := uint64(1); s <= seq; s++ {
+			data, err := p.log.CommitAt(soon(t), part, s)
+			require.NoError(t, err)
+			c, err := processor.ParseCommit(data)
+			require.NoError(t, err)
+			for rest := c.Outputs; len(rest) > 0; {
+				var o processor.Output
+				o, rest, err = processor.NextOutput(rest)
+				require.NoError(t, err)
+				if o.Type == processor.DecisionOutput {
+					d, err := processor.ParseDecision(o.Body)
+					require.NoError(t, err)
+					carts[d.Customer+d.Cause.Value] = true
+				}
+			}
+		}
+	}
+	require.GreaterOrEqual(t, len(carts), p.sent, "carts that were stored and not decided on")
 }
 
 // forget forgets the gaps so far.
@@ -198,6 +243,7 @@ func TestTheStandbyGoesOn(t *testing.T) {
 	p.end()
 	require.NoError(t, b.WaitIdle(soon(t)))
 	once(t, logB)
+	p.decided(t)
 }
 
 // A worker stops in order, comes back, and the other one does the same: the

@@ -76,6 +76,9 @@ type Worker struct {
 	uploads chan struct{} // capacity 1: one checkpoint at a time
 }
 
+// memTables is what the memtables of all stores may take together, twice.
+const memTables = 256 << 20
+
 // New prepares a worker. Start starts it.
 func New(c Config) (*Worker, error) {
 	if c.ID == "" || c.Log == nil || c.DataDir == "" {
@@ -133,6 +136,9 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	if options.Stores == 0 {
 		options.Stores = w.log.Partitions() // all of them may fall to this worker
+	}
+	if options.MemTableBytes == 0 {
+		options.MemTableBytes = uint64(min(max(memTables/options.Stores, 1<<20), 16<<20))
 	}
 	w.shared = state.NewShared(options)
 	if len(w.cfg.Channels) > 0 {

@@ -171,7 +171,8 @@ func (p *process) waitReady() time.Duration {
 // partition is what of /api/v1/status matters here.
 type partition struct {
 	Partition                 int
-	Owner, Phase, Reason      string
+	Owner, Standby            string
+	Phase, Reason             string
 	Epoch                     uint64
 	Position, End, Lag, Saved uint64
 }

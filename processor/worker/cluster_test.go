@@ -1,0 +1,170 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"onhand/processor/jetstream"
+)
+
+// childServer names the variable that makes the test program a NATS server: a
+// process of its own, which can be killed. Its value is what runChildServer
+// takes.
+const childServer = "ONHAND_TEST_NATS"
+
+// runChildServer runs a server of a cluster: "number folder client-port
+// cluster-port route..."
+func runChildServer(what string) {
+	var n, client, cluster int
+	var dir string
+	if _, err := fmt.Sscan(what, &n, &dir, &client, &cluster); err != nil {
+		panic(err)
+	}
+	o := &server.Options{
+		ServerName: fmt.Sprint("s", n), Host: "127.0.0.1", Port: client, JetStream: true, StoreDir: dir, NoSigs: true,
+		Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: cluster},
+	}
+	for _, route := range strings.Fields(what)[4:] {
+		u, err := url.Parse(route)
+		if err != nil {
+			panic(err)
+		}
+		o.Routes = append(o.Routes, u)
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		panic(err)
+	}
+	s.Start()
+	// Whoever started it holds the other end of the input.
+	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+// cluster is three servers that keep every message three times.
+type cluster struct {
+	urls    []string
+	servers map[string]*exec.Cmd // by name
+}
+
+func startCluster(t testing.TB) *cluster {
+	var ports []int
+	for range 6 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	c := &cluster{servers: map[string]*exec.Cmd{}}
+	var routes []string
+	for n := range 3 {
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[3+n]))
+		c.urls = append(c.urls, fmt.Sprintf("nats://127.0.0.1:%d", ports[n]))
+	}
+	dir := t.TempDir()
+	for n := range 3 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d %d %s", childServer, n, filepath.Join(dir, fmt.Sprint(n)), ports[n], ports[3+n], strings.Join(routes, " ")))
+		cmd.Stderr = os.Stderr
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		c.servers[fmt.Sprint("s", n)] = cmd
+		t.Cleanup(func() {
+			_ = in.Close()
+			if cmd.Process != nil {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			}
+		})
+	}
+	return c
+}
+
+func (c *cluster) start(t testing.TB) {
+	for _, cmd := range c.servers {
+		require.NoError(t, cmd.Start())
+	}
+}
+
+func (c *cluster) open(t testing.TB, partitions int) *jetstream.Log {
+	var log *jetstream.Log
+	for end := time.Now().Add(40 * time.Second); log == nil; {
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		l, err := jetstream.Open(ctx, jetstream.Options{URL: strings.Join(c.urls, ","), Name: "t", Partitions: partitions, Shards: 1, Replicas: 3})
+		cancel()
+		if log = l; err != nil {
+			require.True(t, time.Now().Before(end), "the cluster does not come up: %v", err)
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	t.Cleanup(log.Close)
+	return log
+}
+
+// The leader of a stream is killed. Publishing waits for the servers' election;
+// then everything goes on, and nothing is lost or done twice.
+func TestTheLeaderOfAStreamIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for elections")
+	}
+	c := startCluster(t)
+	c.start(t)
+	logA, logB := c.open(t, 2), c.open(t, 2)
+	channel := newPost()
+	a := startWorker(context.Background(), t, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
+	activate(t, a)
+	b := startWorker(context.Background(), t, Config{ID: "b", Log: logB, DataDir: t.TempDir(), Channels: email(channel)})
+	waitFor(t, "a standby for each partition", func() bool {
+		n := 0
+		for _, w := range []*Worker{a, b} {
+			for _, s := range w.Status(soon(t)) {
+				if s.Phase == "standby" {
+					n++
+				}
+			}
+		}
+		return n == 2
+	})
+	p := startPulse(t, logB)
+	p.beating(t)
+	p.forget()
+
+	nc, err := nats.Connect(strings.Join(c.urls, ","))
+	require.NoError(t, err)
+	defer nc.Close()
+	api, err := js.New(nc)
+	require.NoError(t, err)
+	stream, err := api.Stream(soon(t), "t-out-0")
+	require.NoError(t, err)
+	leader := stream.CachedInfo().Cluster.Leader
+	cmd := c.servers[leader]
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	killed := time.Now()
+	time.Sleep(time.Second)
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && !p.fresh(killed.Add(time.Second)); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	for part, gap := range p.longest() {
+		require.Less(t, gap, 12*time.Second, "partition %d", part)
+	}
+	t.Logf("%s killed: longest without a decision %v", leader, p.longest())
+	p.end()
+	for _, w := range []*Worker{a, b} {
+		require.NoError(t, w.WaitIdle(soon(t)))
+	}
+	once(t, logB)
+	p.decided(t)
+}
