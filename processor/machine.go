@@ -274,7 +274,8 @@ func (m *Machine) entry(entry []byte) {
 			return // a copy
 		}
 		if sender < Slots && incarnation == s.Incarnation && number != s.Number+1 {
-			m.dead("gap", fmt.Sprintf("message %d of partition %d after %d", number, sender, s.Number), entry)
+			m.missing(s)
+			return
 		}
 		s.Incarnation, s.Number = incarnation, number
 		if EntryType(entry[0]) == ShardEntry {
@@ -397,7 +398,12 @@ func (m *Machine) deliver(msg *Message) {
 	case RewardKind:
 		m.ledgerMessage(msg)
 	case ShopKind:
-		if msg.Type != ShopControl {
+		switch msg.Type {
+		case ShopControl:
+		case ResendMessages:
+			m.resend(msg)
+			return
+		default:
 			m.codeMessage(msg)
 			return
 		}

@@ -33,6 +33,7 @@ const (
 	AskCode                               // customer -> partition 0: a code for a message
 	GiveCode                              // partition 0 -> customer: there is one, or none is left
 	ReturnCode                            // customer -> partition 0: it was not sent
+	ResendMessages                        // partition -> partition: say again what you said from number Line on
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -63,7 +64,7 @@ func (t MessageType) to() EntityKind {
 		return WatchKind
 	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
 		return CustomerKind
-	case ShopControl, AskCode, ReturnCode:
+	case ShopControl, AskCode, ReturnCode, ResendMessages:
 		return ShopKind
 	case AnnounceSale, WatchSale, TellSale:
 		return SaleKind

@@ -16,6 +16,7 @@ const (
 	DeadOutput                           // an entry that could not be applied, with its reason
 	ReleaseOutput                        // a pending action may be attempted once
 	DeliveryOutput                       // what became of an attempt
+	ResendOutput                         // a Resend
 )
 
 // Outputs collects what steps ask of the outside, encoded as it will stand in

@@ -35,6 +35,9 @@ type Sender struct {
 	ID          uint64
 	Incarnation uint64
 	Number      uint64
+
+	Asked   uint64 // number of the message that was asked for last
+	AskedAt int64
 }
 
 // ShardSender returns the sender id of an ingest shard.
@@ -66,6 +69,8 @@ func (s *Shop) encode(w *writer) {
 		w.uint(x.ID)
 		w.uint(x.Incarnation)
 		w.uint(x.Number)
+		w.uint(x.Asked)
+		w.int(x.AskedAt)
 	}
 	w.bytes(s.Rules)
 	w.str(s.Version)
@@ -101,9 +106,9 @@ func (s *Shop) decode(r *reader) {
 	for i := range s.Sent {
 		s.Sent[i] = r.uint()
 	}
-	s.Received = make([]Sender, r.count(3))
+	s.Received = make([]Sender, r.count(5))
 	for i := range s.Received {
-		s.Received[i] = Sender{r.uint(), r.uint(), r.uint()}
+		s.Received[i] = Sender{r.uint(), r.uint(), r.uint(), r.uint(), r.int()}
 	}
 	s.Rules = r.bytes()
 	s.Version = r.str()

@@ -165,6 +165,6 @@ func TestTheLeaderOfAStreamIsKilled(t *testing.T) {
 	for _, w := range []*Worker{a, b} {
 		require.NoError(t, w.WaitIdle(soon(t)))
 	}
-	once(t, logB)
 	p.decided(t)
+	once(t, logB)
 }

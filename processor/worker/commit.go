@@ -55,9 +55,10 @@ type EffectType uint8
 
 // The effects.
 const (
-	Attempt EffectType = iota + 1 // attempt the action of Decision
-	Cancel                        // the action ActionID is taken back: drop it if it is queued
-	Letter                        // keep Dead as a dead letter
+	Attempt   EffectType = iota + 1 // attempt the action of Decision
+	Cancel                          // the action ActionID is taken back: drop it if it is queued
+	Letter                          // keep Dead as a dead letter
+	Republish                       // call Requeue with the messages that Resend names
 )
 
 // Effect is something to do in the world, now that its commit is confirmed.
@@ -67,6 +68,7 @@ type Effect struct {
 	Number   int    // of the attempt, from 1
 	ActionID string // Cancel
 	Dead     processor.Dead
+	Resend   processor.Resend
 }
 
 // NextCommit returns a commit record to publish and the sequence it expects to
@@ -249,6 +251,12 @@ func (p *Partition) confirm(o processor.Output, now int64) error {
 			return err
 		}
 		c.counts.delivery(&d)
+	case processor.ResendOutput:
+		x, err := processor.ParseResend(o.Body)
+		if err != nil {
+			return err
+		}
+		c.effects = append(c.effects, Effect{Type: Republish, Resend: x})
 	case processor.DeadOutput:
 		d, err := processor.ParseDead(o.Body)
 		if err != nil {

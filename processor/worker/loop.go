@@ -37,6 +37,8 @@ type loop struct {
 	move   handing // to another worker
 	keeper keeper  // of checkpoints
 
+	resending map[int]bool // receivers for whom messages are being read again
+
 	caughtUp bool // the reader had nothing when last asked
 	reopen   bool // after a poisoned step
 	draining bool // nothing is read any more
@@ -418,6 +420,8 @@ func (l *loop) effects(effects []Effect, err error) {
 				l.w.underway.Add(-1)
 				l.underway.Add(-1)
 			}
+		case Republish:
+			l.republish(e.Resend)
 		case Letter:
 			l.w.letters.put(stepLetter(l.part, &e.Dead, l.now()))
 		}

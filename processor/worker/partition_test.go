@@ -351,3 +351,39 @@ func TestManyReportsAtOnce(t *testing.T) {
 	}
 	require.Equal(t, n, entries)
 }
+
+// A log loses messages of other partitions that it had acknowledged. The
+// receiver notices with the next one and is told everything again.
+func TestLostMessagesAreSaidAgain(t *testing.T) {
+	w := newWorld(t, 2, PartitionConfig{Memory: 1 << 20, FlushEvery: 1000, CommitEvery: 10, Idempotent: true})
+	w.calm()
+	w.lossy = true
+	lost := 0
+	for round := range 7 {
+		if round == 6 { // what was said again was lost too, and is asked for once more
+			w.calm()
+			w.now += 61_000
+		}
+		for i := range 8 {
+			w.event(processor.Event{Kind: processor.BackInStockRequested, MessageID: fmt.Sprint("r", round, i), UserID: fmt.Sprint("c", round, i), SKU: fmt.Sprint("s", round, i),
+				At: w.now, Stamp: w.now, Stamped: true})
+		}
+		for _, o := range w.owners {
+			w.apply(o, 100)
+			w.sendCommit(o, fine)
+			for round%2 == 0 && round < 6 && o.part == 0 {
+				q, _, ok := o.p.NextTransfer(w.now)
+				if !ok {
+					break
+				}
+				o.p.TransferDone(q, true) // but it is not there
+				lost++
+			}
+			w.sendTransfer(o, fine)
+		}
+		w.now += 1000
+	}
+	w.calm()
+	w.check()
+	require.Positive(t, lost)
+}

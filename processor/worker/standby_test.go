@@ -145,27 +145,35 @@ func (p *pulse) fresh(since time.Time) bool {
 func (p *pulse) decided(t testing.TB) {
 	t.Helper()
 	carts := map[string]bool{}
-	for part := range p.log.Partitions() {
-		seq, _, err := p.log.LastCommit(soon(t), part)
-		require.NoError(t, err)
-		for s := uint64(1); s <= seq; s++ {
-			data, err := p.log.CommitAt(soon(t), part, s)
+	next := make([]uint64, p.log.Partitions())
+	waitFor(t, "all carts that were stored to be decided on", func() bool {
+		for part := range next {
+			seq, _, err := p.log.LastCommit(soon(t), part)
 			require.NoError(t, err)
-			c, err := processor.ParseCommit(data)
-			require.NoError(t, err)
-			for rest := c.Outputs; len(rest) > 0; {
-				var o processor.Output
-				o, rest, err = processor.NextOutput(rest)
+			for ; next[part] < seq; next[part]++ {
+				data, err := p.log.CommitAt(soon(t), part, next[part]+1)
 				require.NoError(t, err)
-				if o.Type == processor.DecisionOutput {
-					d, err := processor.ParseDecision(o.Body)
-					require.NoError(t, err)
-					carts[d.Customer+d.Cause.Value] = true
-				}
+				decisions(t, data, func(d *processor.Decision) { carts[d.Customer+d.Cause.Value] = true })
 			}
 		}
+		return len(carts) >= p.sent
+	})
+}
+
+// decisions calls f for the decisions of a commit record.
+func decisions(t testing.TB, data []byte, f func(*processor.Decision)) {
+	c, err := processor.ParseCommit(data)
+	require.NoError(t, err)
+	for rest := c.Outputs; len(rest) > 0; {
+		var o processor.Output
+		o, rest, err = processor.NextOutput(rest)
+		require.NoError(t, err)
+		if o.Type == processor.DecisionOutput {
+			d, err := processor.ParseDecision(o.Body)
+			require.NoError(t, err)
+			f(&d)
+		}
 	}
-	require.GreaterOrEqual(t, len(carts), p.sent, "carts that were stored and not decided on")
 }
 
 // forget forgets the gaps so far.
@@ -242,8 +250,8 @@ func TestTheStandbyGoesOn(t *testing.T) {
 	t.Logf("killed: longest without a decision %v", p.longest())
 	p.end()
 	require.NoError(t, b.WaitIdle(soon(t)))
-	once(t, logB)
 	p.decided(t)
+	once(t, logB)
 }
 
 // A worker stops in order, comes back, and the other one does the same: the

@@ -41,27 +41,65 @@ func (p *Partition) transfer(body []byte) error {
 	if t.Number <= b.queued {
 		return nil
 	}
+	begin := 0
+	if b.busy {
+		begin = 1
+	}
+	rest, err := p.pack(b.parcels[begin:], t)
+	if err != nil {
+		return err
+	}
+	b.parcels = append(b.parcels[:begin], rest...)
+	b.queued = t.Number
+	p.list(t.Receiver)
+	return nil
+}
+
+// pack puts a message into the last of some parcels, or into a new one.
+func (p *Partition) pack(parcels []*parcel, t processor.Transfer) ([]*parcel, error) {
 	p.own.scratch = processor.AppendTransfer(p.own.scratch[:0], p.cfg.Partition, p.cfg.Incarnation, t)
 	entry := p.own.scratch
 	var k *parcel
-	if n := len(b.parcels); n > 0 && (!b.busy || n != 1) {
-		k = b.parcels[n-1]
+	if n := len(parcels); n > 0 {
+		k = parcels[n-1]
 	}
 	if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(entry) > processor.MaxRecordBytes {
 		k = &parcel{record: processor.AppendRecordHeader(make([]byte, 0, 1024), 0)} // stamped when it leaves
-		b.parcels = append(b.parcels, k)
+		parcels = append(parcels, k)
 	}
 	before := len(k.record)
 	k.record = processor.AppendRecordEntry(k.record, entry)
 	if len(k.record) > processor.MaxRecordBytes {
-		return fmt.Errorf("worker: partition %d: message %d to partition %d has %d bytes, a record holds %d",
+		return nil, fmt.Errorf("worker: partition %d: message %d to partition %d has %d bytes, a record holds %d",
 			p.cfg.Partition, t.Number, t.Receiver, len(entry), processor.MaxRecordBytes)
 	}
 	k.entries++
 	k.last = t.Number
-	b.queued = t.Number
 	p.owed += len(k.record) - before
-	p.list(t.Receiver)
+	return parcels, nil
+}
+
+// Requeue publishes messages to a receiver again, in the order of their numbers
+// and before those that wait: its log has lost them. What of them it still has
+// it knows by their numbers.
+func (p *Partition) Requeue(receiver int, again []processor.Transfer) error {
+	if p.stopped != nil || receiver < 0 || receiver >= len(p.boxes) || receiver == p.cfg.Partition {
+		return p.stopped
+	}
+	var parcels []*parcel
+	for _, t := range again {
+		var err error
+		if parcels, err = p.pack(parcels, t); err != nil {
+			return p.stop(err)
+		}
+	}
+	b := &p.boxes[receiver]
+	begin := 0
+	if b.busy {
+		begin = 1
+	}
+	b.parcels = slices.Insert(b.parcels, begin, parcels...)
+	p.list(receiver)
 	return nil
 }
 
@@ -114,7 +152,7 @@ func (p *Partition) TransferDone(receiver int, ok bool) {
 	b.busy = false
 	if ok {
 		k := b.parcels[0]
-		b.acked = k.last
+		b.acked = max(b.acked, k.last)
 		p.owed -= len(k.record) - processor.RecordHeaderBytes
 		b.parcels = slices.Delete(b.parcels, 0, 1)
 	}

@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"onhand/processor"
+	"onhand/processor/jetstream"
+)
+
+const (
+	resendBytes = 4 << 20 // at a time; the receiver asks for the rest
+	resendBlock = 128     // commit records to step back at a time
+	resendBack  = 1 << 17 // commit records to look back at most
+	resendWait  = time.Minute
+)
+
+// republish reads messages that a receiver has lost from the commit records and
+// queues them again.
+func (l *loop) republish(x processor.Resend) {
+	if l.resending == nil {
+		l.resending = map[int]bool{}
+	}
+	if l.resending[x.Receiver] {
+		return
+	}
+	l.resending[x.Receiver] = true
+	l.log.Warn("messages to a partition are said again: its log has lost them", "to", x.Receiver, "from", x.From)
+	last := l.p.commit.expect
+	l.jobs.Go(func() {
+		ctx, cancel := context.WithTimeout(l.w.ctx, resendWait)
+		defer cancel()
+		again, err := toldBefore(ctx, l.w.log, l.part, x, last)
+		l.post(func() {
+			delete(l.resending, x.Receiver)
+			if err == nil {
+				err = l.p.Requeue(x.Receiver, again)
+			}
+			if err != nil {
+				l.log.Error("messages cannot be said again; the receiver asks once more in a minute", "to", x.Receiver, "from", x.From, "error", err)
+			}
+		})
+	})
+}
+
+// toldBefore reads from the commit records up to sequence last the messages to a
+// receiver from a number on, as many as are to be said again at once.
+func toldBefore(ctx context.Context, log *jetstream.Log, part int, x processor.Resend, last uint64) ([]processor.Transfer, error) {
+	begin := last + 1
+	for found := uint64(0); found == 0 || found > x.From; {
+		if begin <= 1 || last+1-begin > resendBack {
+			return nil, fmt.Errorf("worker: partition %d: no commit record has message %d to partition %d", part, x.From, x.Receiver)
+		}
+		end := begin
+		begin -= min(begin-1, resendBlock)
+		err := transfers(ctx, log, part, x.Receiver, begin, end-1, func(t processor.Transfer) bool {
+			found = t.Number
+			return false
+		})
+		if errors.Is(err, jetstream.ErrNotFound) {
+			return nil, fmt.Errorf("worker: partition %d: the commit records with message %d to partition %d are trimmed: %w", part, x.From, x.Receiver, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var again []processor.Transfer
+	size := 0
+	err := transfers(ctx, log, part, x.Receiver, begin, last, func(t processor.Transfer) bool {
+		if t.Number >= x.From {
+			t.Message = slices.Clone(t.Message)
+			again = append(again, t)
+			size += len(t.Message)
+		}
+		return size < resendBytes
+	})
+	return again, err
+}
+
+// transfers calls f for the messages to a receiver in the commit records between
+// two sequences, until it returns false.
+func transfers(ctx context.Context, log *jetstream.Log, part, receiver int, from, to uint64, f func(processor.Transfer) bool) error {
+	r, err := log.ReadCommits(part, from)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	for seq := uint64(0); seq < to; {
+		m, err := r.Next(ctx)
+		if gap, ok := errors.AsType[*jetstream.GapError](err); ok {
+			return fmt.Errorf("%w: %w", jetstream.ErrNotFound, gap)
+		}
+		if err != nil {
+			return err
+		}
+		seq = m.Seq
+		c, err := processor.ParseCommit(m.Data)
+		if err != nil {
+			return err
+		}
+		for rest := c.Outputs; len(rest) > 0; {
+			var o processor.Output
+			if o, rest, err = processor.NextOutput(rest); err != nil {
+				return err
+			}
+			if o.Type != processor.TransferOutput {
+				continue
+			}
+			t, err := processor.ParseTransfer(o.Body)
+			if err != nil {
+				return err
+			}
+			if t.Receiver == receiver && !f(t) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
