@@ -26,7 +26,7 @@ import (
 const childServer = "ONHAND_TEST_NATS"
 
 // runChildServer runs a server of a cluster: "number folder client-port
-// cluster-port route..."
+// cluster-port route...".
 func runChildServer(what string) {
 	var n, client, cluster int
 	var dir string

@@ -13,7 +13,20 @@
 // goroutine, no clock and no network; what it wants is asked of it and what
 // happened is told to it, so that a simulator can drive it with faults. A
 // Worker is a process: it shares the partitions out with the other workers and
-// runs one goroutine, a dumb loop, around each Partition it owns.
+// runs one goroutine, a dumb loop, around each Partition it owns or stands by
+// for.
+//
+// A standby follows the commit records and applies the log as far as they go,
+// so that it can go on where the owner stops:
+//
+//	       owner lives                     owner dies, or names its heir
+//	out.<p> --Follow, compare--> standby --own fence, followed--> owner
+//	in.<p>  --Apply, muted-----'                '--Apply, live--'
+//
+// Workers tell each other with their heartbeats how their partitions stand, and
+// all draw the same conclusions: a partition stays where it is, goes to its
+// standby when its owner is gone, and moves for balance only to a standby that is
+// level, a few at a time (placement.go, handover.go).
 //
 // The rules the protocol keeps:
 //

@@ -114,9 +114,9 @@ func (w *Worker) place(part, moving int) bool {
 		} else {
 			l.post(func() { l.fail(ErrFenced) })
 		}
-	case s.Owner == me && s.Wanted != me && s.Wanted == s.Standby && s.ready && moving < limit && !l.move.begun.Load():
+	case s.Owner == me && s.ready && (s.Wanted == s.Standby || l.halted.Load()) && moving < limit && !l.move.begun.Load():
 		l.move.begun.Store(true)
-		to := s.Wanted
+		to := s.Standby
 		return l.post(func() { l.handOver(to) })
 	}
 	return false
@@ -207,7 +207,7 @@ func (w *Worker) heirs() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for part, l := range w.loops {
-		if !l.standby.Load() && part < len(w.seats) && w.seats[part].Standby != "" {
+		if !l.standby.Load() && l.epoch.Load() > 0 && part < len(w.seats) && w.seats[part].Standby != "" {
 			return true
 		}
 	}

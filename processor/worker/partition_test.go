@@ -387,3 +387,70 @@ func TestLostMessagesAreSaidAgain(t *testing.T) {
 	w.check()
 	require.Positive(t, lost)
 }
+
+// follow gives a standby the commit records it has not seen.
+func (w *world) follow(o *owner) error {
+	for n := o.p.Followed(); n < uint64(len(w.outs[o.part])); n++ {
+		if err := o.p.Follow(n+1, w.outs[o.part][n], w.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A standby applies what is committed and no more, says nothing, and goes on
+// where the owner stopped.
+func TestAStandbyTakesOver(t *testing.T) {
+	w, o := one(t)
+	cfg := w.cfg
+	p, err := OpenStandby(cfg, newMemStore(), &History{}, w.now)
+	require.NoError(t, err)
+	s := &owner{store: o.store, p: p, held: map[int][]byte{}, acked: make([]uint64, 1)}
+	require.False(t, p.Room(), "nothing is known to be committed")
+	require.NoError(t, w.follow(s))
+	w.event(identify("ann"))
+	w.event(cart("ann", w.now))
+	w.calm()
+	w.event(cart("bob", w.now))
+	w.apply(o, 10) // and dies before it commits that
+	require.NoError(t, w.follow(s))
+	w.apply(s, 100)
+	require.True(t, p.Level())
+	require.EqualValues(t, len(w.logs[0])-1, p.Machine().Shop().Position, "what is not committed is not applied")
+	_, _, commit := p.NextCommit(w.now + 10_000)
+	_, own := p.NextOwn(w.now+10_000, true)
+	require.False(t, commit || own, "a standby says nothing")
+	require.Zero(t, p.out.Count)
+
+	last := len(w.outs[0])
+	fence, err := Fence(w.outs[0][last-1])
+	require.NoError(t, err)
+	_, ok := w.commit(0, fence, uint64(last))
+	require.True(t, ok)
+	require.NoError(t, w.follow(s))
+	require.NoError(t, p.Lead(w.now))
+	require.True(t, p.Live())
+	w.owners[0] = s
+	w.calm()
+	w.check()
+}
+
+// A standby that comes to something else than its owner stops.
+func TestAStandbyThatDivergesStops(t *testing.T) {
+	w, _ := one(t)
+	p, err := OpenStandby(w.cfg, newMemStore(), &History{}, w.now)
+	require.NoError(t, err)
+	s := &owner{p: p}
+	w.event(cart("ann", w.now))
+	w.calm()
+	require.NoError(t, w.follow(s))
+	for ; err == nil && p.Room(); err = p.Apply(p.Next(), w.logs[0][p.Next()-1].stamp, w.logs[0][p.Next()-1].data) {
+		if p.Next() == 2 { // the cart
+			w.logs[0][1].data = processor.AppendRecordHeader(nil, w.logs[0][1].stamp)
+		}
+	}
+	var diverged *DivergedError
+	require.ErrorAs(t, err, &diverged)
+	require.ErrorIs(t, p.Follow(p.Followed()+1, nil, w.now), err)
+	require.ErrorIs(t, p.Lead(w.now), err, "and never takes over")
+}

@@ -104,18 +104,18 @@ func seatOf(peers []peer, stands []*stand, part int) (s seat) {
 		}
 	}
 	ranked := append(jetstream.Rank("partition", staying, part), jetstream.Rank("partition", leaving, part)...)
-	var holder, best *stand // the owner, and else who is furthest
+	var holder, best *stand // the owner, and the standby that is furthest
 	for _, id := range ranked {
 		switch x := at[id]; {
 		case x == nil:
 		case x.Role == owns && (holder == nil || x.Epoch > holder.Epoch):
 			s.Owner, s.holder, holder = id, id, x
-		case x.Role == follows && holder == nil && (best == nil || x.Position > best.Position):
+		case x.Role == follows && (best == nil || x.Position > best.Position):
 			best = x
 		}
 	}
 	switch {
-	case holder != nil:
+	case holder != nil && (holder.Epoch > 0 || best == nil || !best.Level):
 		s.runs = holder.Epoch > 0 && !holder.Paused
 		if slices.Contains(ranked, holder.Heir) {
 			s.Owner = holder.Heir

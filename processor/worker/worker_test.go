@@ -118,7 +118,7 @@ func startWorker(ctx context.Context, t testing.TB, c Config) *Worker {
 }
 
 func closeWorker(t testing.TB, w *Worker) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, w.Close(ctx))
 }
@@ -131,9 +131,9 @@ func soon(t testing.TB) context.Context {
 
 func waitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			require.FailNow(t, "waited 15 s for: "+what)
+			require.FailNow(t, "waited 30 s for: "+what)
 		}
 	}
 }
