@@ -24,6 +24,7 @@ type told struct {
 	Opens, Closes   int64
 	Level, Capacity int64
 	Channel         string
+	SKU             string // the item looked for in stores
 }
 
 func (t *told) encode(w *writer) {
@@ -35,13 +36,14 @@ func (t *told) encode(w *writer) {
 		w.int(n)
 	}
 	w.str(t.Channel)
+	w.str(t.SKU)
 }
 
 func decodeTold(r *reader) *told {
 	if !r.bool() {
 		return nil
 	}
-	return &told{r.int(), r.int(), r.int(), r.int(), r.int(), intern(r.view())}
+	return &told{r.int(), r.int(), r.int(), r.int(), r.int(), intern(r.view()), r.str()}
 }
 
 // toldBy returns what an event says of dates, nil when nothing.
@@ -50,6 +52,10 @@ func (c *Customer) toldBy(m *Machine, e *Event) *told {
 	props := properties(e.Properties)
 	switch e.Kind {
 	case StoreSearched, StoreVisited:
+		if e.SKU != "" {
+			t.SKU = clone(e.SKU)
+			m.watch(t.SKU) // which stores have it is asked at the gate
+		}
 		t.Opens, t.Closes = c.clock(m, e, props, "opens_at"), c.clock(m, e, props, "closes_at")
 	case DeviceReported:
 		level, ok := props.milli("level")

@@ -27,11 +27,15 @@
 //
 //	Stock Level Reported -> Item: what should be there, less safety   item.go
 //	   |  Facts -> Watch in each partition with interested customers   facts.go, watch.go
+//	   |               |  a wave tells them what became true: back, sold out, cheaper   wave.go
 //	   v
-//	Queue: head of the line, one offer for each free unit              queue.go
+//	Queue: head of the line, one offer for each free unit              queue.go, pickup.go
 //	   |  OfferUnit, through the log
 //	   v
 //	Customer: the gate; told, and the hold begins, or the unit goes back   offer.go
+//
+// When an item is on sale at all is its windows' to say (window.go); who
+// registered for a sale is told by the Sale (sale.go).
 //
 // Customers and items live in the partition their id hashes to and talk by
 // numbered Messages through the log (message.go). What holds for the whole shop

@@ -86,6 +86,13 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 			return moments.Value{}
 		}
 		return moments.Text(OfferID(x.o.Value, x.o.Offer))
+	case moments.OfferQuantity:
+		in := x.c.interest(x.o.Value)
+		if x.o.Offer == 0 || in == nil {
+			return moments.Value{}
+		}
+		stock := x.m.rules.stock(&Item{SKU: in.SKU, Product: x.m.facts(in.SKU).Product})
+		return moments.Int(min(max(in.Quantity, 1), max(stock.Each, 1)))
 	case moments.OfferPlace:
 		return moments.Int(x.o.Place)
 	}
@@ -101,11 +108,16 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 // item answers for the item the candidate is about, when it is about one.
 func (x *env) item(f moments.Field) (moments.Value, bool) {
 	sku := x.o.Value
-	if len(x.v.lines) == 1 {
+	switch {
+	case len(x.v.lines) == 1:
 		sku = x.v.lines[0].SKU
+	case x.o.Told != nil && x.o.Told.SKU != "":
+		sku = x.o.Told.SKU
 	}
 	facts := x.m.facts(sku)
 	switch f {
+	case moments.StoresWithItem:
+		return moments.Int(int64(len(facts.Places))), true
 	case moments.ItemSKU:
 		return moments.Text(sku), true
 	case moments.ItemPrice:
