@@ -21,8 +21,10 @@ import (
 //	  |<------- PassOn: events, outcomes; offers -----|
 //
 // A question asked of a forward goes to the end of the chain. No chain is ever
-// a circle: who already keeps the one that asks refuses, and of two that wait
-// for each other the one with the smaller id is the keeper.
+// a circle: who already keeps the one that asks stays what it is, and of those
+// that wait for each other the one with the smallest id is the keeper: who
+// waits gives in to a smaller id only, and has the others wait. What another id
+// had asked for is asked for again in the keeper's name.
 //
 // A device is not a person. An anonymous id belongs to the first user it was
 // seen with; when another one turns up on it, it is nobody's from then on.
@@ -63,15 +65,14 @@ const (
 
 // Limits of one identity.
 const (
-	maxLinks      = 128 // of one keeper: beyond, the oldest device is forgotten as such
-	maxQuestions  = 64  // that wait until an id's own are answered
-	maxHops       = 64  // of a message along a chain of forwards
-	linkRetryMS   = 100 // how soon a gate that is held looks again
-	linkWord      = "link"
-	devicePassed  = 1 // LinkIdentity.Tier: on the way was an id that is no user's
-	refusedOther  = 1 // LinkRefused.Place: it belongs to somebody else
-	refusedCircle = 2
-	refusedMany   = 3
+	maxLinks     = 128 // of one keeper: beyond, the oldest device is forgotten as such
+	maxQuestions = 64  // that wait until an id's own are answered
+	maxHops      = 64  // of a message along a chain of forwards
+	linkRetryMS  = 100 // how soon a gate that is held looks again
+	linkWord     = "link"
+	devicePassed = 1 // LinkIdentity.Tier: on the way was an id that is no user's
+	refusedOther = 1 // LinkRefused.Place: it belongs to somebody else
+	refusedMany  = 2
 )
 
 func (x *Identity) bytes() int {
@@ -262,7 +263,11 @@ func (c *Customer) ask(m *Machine, id string, device bool) {
 		l = &x.Links[len(x.Links)-1]
 	}
 	l.State, l.Device, l.Undone = linkAsked, device, false
-	m.send(l.ID, &Message{Type: LinkIdentity, Customer: l.ID, Ref: c.ID, SKU: l.ID, Park: device})
+	c.askFor(m, l)
+}
+
+func (c *Customer) askFor(m *Machine, l *Link) {
+	m.send(l.ID, &Message{Type: LinkIdentity, Customer: l.ID, Ref: c.ID, SKU: l.ID, Park: l.Device})
 }
 
 // unlink undoes a link for what comes after. What was taken over stays here:
@@ -297,16 +302,19 @@ func (c *Customer) asked(m *Machine, msg *Message) {
 		m.send(by, &Message{Type: LinkRefused, Customer: by, Ref: msg.SKU, Place: why})
 	}
 	switch l := c.Identity.link(by); {
-	case by == c.ID:
-		c.joined(m, msg.SKU) // it was its own already
+	case by == c.ID, l != nil && l.State == linkJoined:
+		// The one that asks is this one, or kept by it: so is what it asks for.
+		if msg.SKU == c.ID {
+			m.dead(linkWord, fmt.Sprintf("%s keeps %s already: a circle", c.ID, by), m.current)
+		} else {
+			c.joined(m, msg.SKU)
+		}
 	case device && c.ID != msg.SKU, !device && msg.Tier == devicePassed:
 		// A second user on a device of somebody else's.
 		m.send(msg.SKU, &Message{Type: DetachIdentity, Customer: msg.SKU, Ref: c.ID, Park: true})
 		refuse(refusedOther)
 	case device && (c.Known || c.Identity != nil && c.Identity.Shared):
 		refuse(refusedOther)
-	case l != nil && l.State == linkJoined:
-		refuse(refusedCircle)
 	case c.sending(), c.awaits() && by > c.ID:
 		x := c.identity()
 		if len(x.Asked) >= maxQuestions {
@@ -330,10 +338,7 @@ func (c *Customer) refused(m *Machine, msg *Message) {
 	l.State = linkRefused
 	if !l.Device {
 		why := "it belongs to somebody else"
-		switch msg.Place {
-		case refusedCircle:
-			why = "a circle"
-		case refusedMany:
+		if msg.Place == refusedMany {
 			why = fmt.Sprintf("%d others have asked for it", maxQuestions)
 		}
 		m.dead(linkWord, fmt.Sprintf("%s cannot be joined to %s: %s", l.ID, c.ID, why), m.current)

@@ -59,7 +59,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		o.N += shift
 		c.mergeOccurrence(m, o)
 	}
-	c.mergeLinks(b.Identity)
+	c.mergeLinks(m, b.Identity)
 	c.watchAll(m, b)
 }
 
@@ -101,7 +101,7 @@ func (c *Customer) watchAll(m *Machine, b *Customer) {
 }
 
 // mergeLinks takes over who belongs to the other id, and what waits for it.
-func (c *Customer) mergeLinks(y *Identity) {
+func (c *Customer) mergeLinks(m *Machine, y *Identity) {
 	if y == nil {
 		return
 	}
@@ -110,7 +110,9 @@ func (c *Customer) mergeLinks(y *Identity) {
 		switch k := x.link(l.ID); {
 		case l.ID == c.ID || l.State == linkRefused:
 		case k == nil:
-			x.addLink(l)
+			if x.addLink(l) && l.State == linkAsked {
+				c.askFor(m, &l)
+			}
 		case l.State == linkJoined:
 			k.State = linkJoined
 		}
@@ -455,6 +457,9 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 			c.removeOccurrence(i)
 		default:
 			c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})
+			if o.Coded {
+				c.returnCode(m, o.Moment)
+			}
 			return
 		}
 	}

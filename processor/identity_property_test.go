@@ -3,6 +3,7 @@ package processor
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // shopOf is a deployment of several partitions in memory. Transfers between
 // them wait until they are let through, in the order of each pair.
 type shopOf struct {
-	t        *rapid.T
+	t        rapid.TB
 	machines []*Machine
 	seq      []uint64
 	now      int64
@@ -23,9 +24,10 @@ type shopOf struct {
 	out      Outputs
 	sent     []string // who was told what
 	dead     []Dead
+	messages int
 }
 
-func newShopOf(t *rapid.T, partitions int) *shopOf {
+func newShopOf(t rapid.TB, partitions int) *shopOf {
 	s := &shopOf{t: t, now: 1_800_000_000_000, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
 	for p := range partitions {
 		m, err := NewMachine(Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, newMemStore())
@@ -270,10 +272,11 @@ func TestManyIDsOfOnePerson(t *testing.T) {
 		mixed := run(4, func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }, false)
 		require.ElementsMatch(t, one.sent, four.sent, "sent")
 
-		for id := range p.family {
+		ids := slices.Sorted(maps.Keys(p.family))
+		for _, id := range ids {
 			want := one.keeper(id)
 			require.Equal(t, person(want, false), person(four.keeper(id), false), "%s on 1 and 4 partitions", id)
-			for other := range p.family {
+			for _, other := range ids {
 				for i, s := range []*shopOf{one, four, mixed} {
 					require.Equal(t, p.find(id) == p.find(other), s.keeper(id).ID == s.keeper(other).ID, "%s and %s in %d, %v", id, other, i, s.dead)
 				}
@@ -287,7 +290,7 @@ func TestManyIDsOfOnePerson(t *testing.T) {
 			}
 			// The units all come in: everybody who waits is told, once.
 			waits := map[string]bool{}
-			for id := range p.family {
+			for _, id := range ids {
 				v := s.keeper(id)
 				for _, in := range v.Interests {
 					if v.Known && in.Name == "requested" {
@@ -312,5 +315,39 @@ func TestManyIDsOfOnePerson(t *testing.T) {
 			require.Empty(t, waits, "places that were lost")
 		}
 		require.ElementsMatch(t, one.sent, four.sent, "sent at the restock")
+	})
+}
+
+// Whoever is said to be whom, all at once and in circles: each person has one
+// keeper, and the word that would close a circle is in the dead letter.
+func TestAliasesInCircles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newShopOf(t, 8)
+		for i := range 5 {
+			s.event(&Event{Kind: Page, UserID: fmt.Sprint("user", i), Source: "shop", MessageID: fmt.Sprint("p", i), Stamp: s.now, At: s.now, Stamped: true})
+		}
+		p := &people{family: map[string]string{}}
+		for i := range rapid.IntRange(2, 10).Draw(t, "aliases") {
+			a, b := fmt.Sprint("user", rapid.IntRange(0, 4).Draw(t, "previous")), fmt.Sprint("user", rapid.IntRange(0, 4).Draw(t, "user"))
+			s.event(&Event{Kind: Alias, PreviousID: a, UserID: b, Source: "shop", MessageID: fmt.Sprint("m", i), Stamp: s.now, At: s.now, Stamped: true})
+			if a, b := p.find(a), p.find(b); a != b {
+				p.family[a] = b
+			}
+			t.Logf("alias %s -> %s", a, b)
+			for range rapid.IntRange(0, 3).Draw(t, "steps") {
+				s.step(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") })
+			}
+		}
+		for s.step(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }) {
+		}
+		s.until(s.now + 1000)
+		for _, id := range slices.Sorted(maps.Keys(p.family)) {
+			require.Equal(t, s.keeper(p.find(id)).ID, s.keeper(id).ID, "%s, dead letters %v", id, s.dead)
+			c := s.customer(id)
+			require.False(t, c.awaits() || c.sending(), "%s waits for ever", id)
+		}
+		for _, d := range s.dead {
+			require.Equal(t, linkWord, d.Reason, d.Detail)
+		}
 	})
 }

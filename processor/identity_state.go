@@ -145,4 +145,5 @@ func (c *Customer) statePart(m *Machine, msg *Message) {
 		c.merge(m, other)
 	}
 	c.joined(m, msg.Ref)
+	c.answerAsked(m) // some of them were asked of the other one
 }
