@@ -19,6 +19,7 @@ import (
 // client asks a running service.
 type client struct {
 	server string
+	within time.Duration // for an answer; 0 = a minute
 }
 
 const defaultServer = "http://127.0.0.1:7070"
@@ -53,7 +54,11 @@ func (r *refusal) Error() string {
 
 // do sends a request under /api/v1 and returns the answer.
 func (cl *client) do(ctx context.Context, method, path string, body []byte, header ...string) ([]byte, http.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	within := cl.within
+	if within == 0 {
+		within = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	address, err := url.Parse(strings.TrimSuffix(cl.server, "/"))
 	if err != nil || address.Host == "" {

@@ -98,10 +98,10 @@ func (a *app) printStatus(s *api.Status) error {
 	if err := a.printStops(s.Stopped, s.Tags); err != nil {
 		return err
 	}
-	t := table{head: []string{">no.", "owner", "standby", "phase", ">epoch", ">position", ">lag", "log time", ">state MiB", "saved at"}}
+	t := table{head: []string{">no.", "owner", "standby", "phase", ">epoch", ">position", ">lag", "log time", ">state MiB", "saved at", "checkpoint at"}}
 	for _, p := range s.Partitions {
 		t.add(strconv.Itoa(p.Partition), p.Owner, p.Standby, strings.TrimSpace(p.Phase+" "+p.Reason), strconv.FormatUint(p.Epoch, 10),
-			strconv.FormatUint(p.Position, 10), strconv.FormatUint(p.Lag, 10), p.LogTime.String(), p.MiB(), p.SavedAt.String())
+			strconv.FormatUint(p.Position, 10), strconv.FormatUint(p.Lag, 10), p.LogTime.String(), p.MiB(), p.SavedAt.String(), p.CheckpointAt.String())
 	}
 	return t.print(a.out)
 }

@@ -26,6 +26,7 @@ const (
 type runFlags struct {
 	config, data, http, nats, listen string
 	moments, sync, memory, advertise string
+	checkpoints                      string
 	partitions                       int
 }
 
@@ -60,6 +61,7 @@ configured go to actions.ndjson in the data folder.`,
 	fl.StringVar(&f.moments, "moments", "", "moments file to put in force on a new deployment; the shipped one without")
 	fl.IntVar(&f.partitions, "partitions", 0, "partitions of a new deployment (16)")
 	fl.StringVar(&f.sync, "sync", config.SyncAlways, "always: nothing accepted is lost by a power failure; interval: two seconds may be")
+	fl.StringVar(&f.checkpoints, "checkpoints", config.CheckpointsLog, "where states are kept besides the data folder: log, a folder, s3://BUCKET/PREFIX, or off")
 	fl.StringVar(&f.memory, "memory", "", "what the process may use, for example 2GiB; half of the machine without")
 	fl.StringVar(&f.advertise, "advertise", "", "host:port under which other services reach this one")
 	return c
@@ -91,6 +93,7 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 	set("nats-listen", &cfg.NATS.Listen, f.listen)
 	set("moments", &cfg.Moments, f.moments)
 	set("sync", &cfg.Sync, f.sync)
+	set("checkpoints", &cfg.Checkpoints.To, f.checkpoints)
 	if cfg.Sync != config.SyncAlways && cfg.Sync != config.SyncInterval {
 		return cfg, usagef("--sync %s: always or interval", cfg.Sync)
 	}

@@ -45,6 +45,7 @@ func (l *Log) ingestStream() string    { return l.name + "-ingest" }
 func (l *Log) ingestSubject() string   { return l.name + ".ingest" }
 func (l *Log) deadStream() string      { return l.name + "-dead" }
 func (l *Log) deadSubject() string     { return l.name + ".dead" }
+func (l *Log) metaBucket() string      { return l.name + "-deployment" }
 func (l *Log) workersBucket() string   { return l.name + "-workers" }
 
 // create finds or creates everything the deployment consists of.
@@ -53,7 +54,7 @@ func (l *Log) create(ctx context.Context, o Options) error {
 	defer cancel()
 	var err error
 	l.meta, err = l.bucket(ctx, jetstream.KeyValueConfig{
-		Bucket: l.name + "-deployment", Storage: jetstream.FileStorage, History: 1, Replicas: o.Replicas})
+		Bucket: l.metaBucket(), Storage: jetstream.FileStorage, History: 1, Replicas: o.Replicas})
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 	}
 	for p := range n {
 		stream(&l.in[p], jetstream.StreamConfig{
-			Name: l.inStream(p), Subjects: []string{l.inSubject(p)},
+			Name: l.inStream(p), Subjects: []string{l.inSubject(p)}, FirstSeq: o.firstIn(p),
 			MaxBytes: create, MaxMsgSize: processor.MaxRecordBytes + headerSlack}, o.MaxBytesIn)
 		// Without direct access the last commit is always the leader's word.
 		stream(&l.out[p], jetstream.StreamConfig{
@@ -144,7 +145,7 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 	}
 	shards := fmt.Sprintf("%s.{{partition(%d,1)}}", l.ingestSubject()+".shard", l.record.Shards)
 	stream(&l.ingest, jetstream.StreamConfig{
-		Name: l.ingestStream(), Subjects: []string{l.ingestSubject(), l.ingestSubject() + ".*"},
+		Name: l.ingestStream(), FirstSeq: o.firstIngest(), Subjects: []string{l.ingestSubject(), l.ingestSubject() + ".*"},
 		SubjectTransform: &jetstream.SubjectTransformConfig{Source: l.ingestSubject() + ".*", Destination: shards},
 		MaxBytes:         min(create, maxIngestStream), MaxMsgSize: MaxIngestBytes + headerSlack}, 0)
 	stream(&l.dead, jetstream.StreamConfig{

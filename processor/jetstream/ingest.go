@@ -63,6 +63,12 @@ func (l *Log) LoadShard(ctx context.Context, shard int) (uint64, error) {
 	return seq, err
 }
 
+// IngestBounds returns the first and last sequence of the ingest stream. It is
+// empty when first is greater than last.
+func (l *Log) IngestBounds(ctx context.Context) (first, last uint64, err error) {
+	return l.bounds(ctx, l.ingestStream())
+}
+
 func shardKey(shard int) string { return "shard." + strconv.Itoa(shard) }
 
 func (l *Log) shardSubjects(shard int) []string {

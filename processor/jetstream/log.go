@@ -82,7 +82,12 @@ type Options struct {
 
 	// Logger takes what happens to the connections. nil discards it.
 	Logger *slog.Logger
+
+	origin *Origin // of a deployment that is restored
 }
+
+// DefaultName is the name of a deployment that is given none.
+const DefaultName = "onhand"
 
 // Limits of the messages of a deployment.
 const (
@@ -99,15 +104,24 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
+	l, err := dial(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.create(ctx, o); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// dial returns a Log that is connected and has no streams yet.
+func dial(o Options) (*Log, error) {
 	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, server: o.Server, parts: map[part]struct{}{}}
 	l.line, l.cut = context.WithCancel(context.Background())
 	if err := l.connect(o); err != nil {
 		l.cut()
 		l.disconnect()
-		return nil, err
-	}
-	if err := l.create(ctx, o); err != nil {
-		l.Close()
 		return nil, err
 	}
 	return l, nil
@@ -118,7 +132,7 @@ func (o *Options) setDefaults() error {
 		return errors.New("jetstream: options: give either Server or URL")
 	}
 	if o.Name == "" {
-		o.Name = "onhand"
+		o.Name = DefaultName
 	}
 	if !isToken(o.Name) {
 		return fmt.Errorf("jetstream: options: Name %q: use letters, digits, - and _", o.Name)

@@ -31,6 +31,9 @@ func (c *Checkpoints) setDefaults() {
 	}
 }
 
+// ErrNoCheckpoints means that no place for checkpoints is configured.
+var ErrNoCheckpoints = errors.New("worker: no place for checkpoints is configured")
+
 // Saved is a checkpoint that was made on demand.
 type Saved struct {
 	Partition int           `json:"partition"`
@@ -57,9 +60,15 @@ type keeper struct {
 	applied  uint64 // bytes of log
 	from     uint64 // of the last one: applied
 	position uint64 // of the last one
+	at       int64  // when it was saved, Unix ms; 0 = here none was
 	copying  bool   // no write-behind may be committed
 	busy     bool   // copying or uploading
 	asked    []ask  // by somebody who waits
+
+	// For a backup, see there.
+	reserved bool       // none is begun
+	held     bool       // nothing is read
+	still    *stillness // to be copied when all is saved
 }
 
 // ask asks for a checkpoint that stands at a position at least.
@@ -88,7 +97,14 @@ func (l *loop) keep(ctx context.Context) {
 // checkpoint begins one when it is time to.
 func (l *loop) checkpoint() {
 	k := &l.keeper
-	if k.repo == nil || k.busy || l.err != nil || l.reopen || l.p.Following() || l.p.Flushing() {
+	if k.repo == nil || k.copying || l.err != nil || l.reopen || l.p.Following() || l.p.Flushing() {
+		return
+	}
+	if k.still != nil {
+		l.copyStill()
+		return
+	}
+	if k.busy || k.reserved {
 		return
 	}
 	at := l.p.FlushPosition()
@@ -114,7 +130,7 @@ func (l *loop) checkpoint() {
 		l.post(func() { k.copying = false })
 		s := saved{err: err}
 		if err == nil {
-			s.report, s.err = l.w.upload(k, l.copyDir(), mark)
+			s.report, s.err = l.w.upload(k.ctx, k.repo, l.copyDir(), mark)
 		}
 		if s.report != nil && err == nil {
 			l.w.trim(k.ctx, l, s.report.Floor)
@@ -145,15 +161,15 @@ func (l *loop) copyStore(epoch uint64) (m checkpoint.Mark, err error) {
 }
 
 // upload saves a copy, when it is this one's turn, and removes it.
-func (w *Worker) upload(k *keeper, dir string, mark checkpoint.Mark) (*checkpoint.Report, error) {
+func (w *Worker) upload(ctx context.Context, r *checkpoint.Repository, dir string, mark checkpoint.Mark) (*checkpoint.Report, error) {
 	defer os.RemoveAll(dir)
 	select {
 	case w.uploads <- struct{}{}:
 		defer func() { <-w.uploads }()
-	case <-k.ctx.Done():
-		return nil, k.ctx.Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return k.repo.Save(k.ctx, dir, mark)
+	return r.Save(ctx, dir, mark)
 }
 
 // kept takes note of a checkpoint. One that failed is tried again after a
@@ -163,7 +179,7 @@ func (l *loop) kept(s saved) {
 	k.busy = false
 	if s.report != nil {
 		m := s.report.Manifest
-		k.position = m.Position
+		k.position, k.at = m.Position, l.now()
 		l.log.Info("checkpoint saved", "position", m.Position, "files", len(m.Files), "bytes", m.Bytes(),
 			"new", s.report.New, "new bytes", s.report.NewBytes, "took", s.report.Took)
 	}
@@ -210,7 +226,7 @@ func trimFloor(part int, floor uint64, peers []peer) uint64 {
 // in the error.
 func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) {
 	if w.cfg.Checkpoints == nil {
-		return nil, errors.New("worker: no place for checkpoints is configured")
+		return nil, ErrNoCheckpoints
 	}
 	loops := w.owned()
 	all, errs := make([]*Saved, len(loops)), make([]error, len(loops))
@@ -248,11 +264,15 @@ func (l *loop) saveNow(ctx context.Context) (*Saved, error) {
 		if s.report == nil {
 			return nil, s.err
 		}
-		m := s.report.Manifest
-		return &Saved{l.part, m.Position, m.Number, len(m.Files), m.Bytes(), s.report.New, s.report.NewBytes, s.report.Took}, s.err
+		return savedBy(s.report), s.err
 	case <-l.done:
 		return nil, ErrNotOwned
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func savedBy(r *checkpoint.Report) *Saved {
+	m := r.Manifest
+	return &Saved{m.Partition, m.Position, m.Number, len(m.Files), m.Bytes(), r.New, r.NewBytes, r.Took}
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/state"
 	"onhand/state/blob"
@@ -184,3 +186,87 @@ func TestTrimFloor(t *testing.T) {
 }
 
 var errTestCorrupt = fmt.Errorf("a block: %w", state.ErrCorrupt)
+
+// TestBackup: a deployment that works is saved as it is at one moment, and goes
+// on elsewhere, on an empty disk and a new log, as if nothing had happened: what
+// waited is decided, what was decided is not decided again, and partitions go on
+// talking to each other.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 4)
+	blobs := blob.NewDir(t.TempDir())
+	old := newPost()
+	a := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(old), Checkpoints: &Checkpoints{Blobs: blobs}})
+	activate(t, a)
+	in := NewIntake(log)
+	ask := func(name string, n int) {
+		for i := range n {
+			id := fmt.Sprint(name, i)
+			require.NoError(t, in.Append(soon(t), []processor.Event{identify(id), {
+				Kind: processor.BackInStockRequested, MessageID: "r" + id, UserID: id, SKU: "lamp", At: at(), Stamp: at(), Stamped: true}}))
+		}
+	}
+	ask("ann", 20) // wait in one queue, from all partitions
+	remind(t, log, "early", 20)
+	waitFor(t, "reminders", func() bool { return old.count() == 20 })
+	early := sent(t, log)
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	busy.Go(func() { // the shop goes on meanwhile
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				ask(fmt.Sprint("bob", i, "-"), 1)
+			}
+		}
+	})
+	b, err := a.Backup(soon(t))
+	close(stop)
+	busy.Wait()
+	require.NoError(t, err)
+	t.Logf("paused %v", b.Paused)
+	require.Len(t, b.Partitions, 4)
+	require.NoError(t, a.WaitIdle(soon(t)), "the partitions go on")
+	closeWorker(t, a)
+
+	for range 2 { // a backup can be used more than once
+		dir := t.TempDir()
+		restored := restoreHere(t, startServer(t), blobs, log.ID(), dir)
+		channel := newPost()
+		w := startWorker(context.Background(), t, Config{ID: "b", Log: restored, DataDir: dir, Channels: email(channel), Checkpoints: &Checkpoints{Blobs: blobs}})
+		live(t, w)
+		remind(t, restored, "new", 5)
+		require.NoError(t, NewIntake(restored).Append(soon(t), []processor.Event{{Kind: processor.StockLevelReported, MessageID: "s", SKU: "lamp",
+			Available: 15, HasLevel: true, Version: 1, At: at(), Stamp: at(), Stamped: true}}))
+		waitFor(t, "reminders and offers", func() bool { return channel.count() >= 20 })
+		require.NoError(t, w.WaitIdle(soon(t)))
+		for id, n := range sent(t, restored) {
+			require.Equal(t, 1, n)
+			require.NotContains(t, early, id, "decided again")
+		}
+		m := w.Metrics()
+		require.EqualValues(t, 15, m.Decisions[DecisionKey{"back_in_stock", processor.Sent, ""}], "as many as there are")
+		require.EqualValues(t, 5, m.Decisions[DecisionKey{"cart_abandoned", processor.Sent, ""}])
+		require.Empty(t, m.Dead)
+		_, err := w.Checkpoint(soon(t))
+		require.NoError(t, err)
+		closeWorker(t, w)
+	}
+}
+
+// restoreHere restores the newest backup to a server and a folder.
+func restoreHere(t testing.TB, server *jetstream.Server, blobs checkpoint.Blobs, deployment, dir string) *jetstream.Log {
+	id, err := Restore(soon(t), RestoreOptions{
+		Blobs: blobs, Deployment: deployment, DataDir: dir,
+		Log: jetstream.Options{Server: server, Name: "t", Lease: time.Second},
+	})
+	require.NoError(t, err)
+	require.NotEqual(t, deployment, id)
+	log, err := jetstream.Open(context.Background(), jetstream.Options{Server: server, Name: "t"})
+	require.NoError(t, err)
+	t.Cleanup(log.Close)
+	require.Equal(t, id, log.ID())
+	return log
+}

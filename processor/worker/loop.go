@@ -223,7 +223,7 @@ func (l *loop) drain() {
 
 // read applies what has arrived, a burst at most.
 func (l *loop) read() (busy bool) {
-	if l.reopen && !l.reread() || l.draining || l.move.quiet || !l.healthy() || !l.p.Room() {
+	if l.reopen && !l.reread() || l.draining || l.move.quiet || l.keeper.held || !l.healthy() || !l.p.Room() {
 		return false
 	}
 	start := time.Now()
@@ -500,7 +500,7 @@ func (l *loop) wait(ctx context.Context) {
 	}
 	ready, commits := l.reader.Ready(), l.followable()
 	switch {
-	case l.paused != nil || l.draining || l.move.to != "" || l.reopen:
+	case l.paused != nil || l.draining || l.move.to != "" || l.reopen || l.keeper.held:
 		ready, sleep = nil, min(sleep, healthEvery/10)
 	case l.p.Following() && l.p.Level():
 		ready = nil // until more is committed

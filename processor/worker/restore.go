@@ -8,7 +8,9 @@ import (
 	"strconv"
 
 	"onhand/processor"
+	"onhand/processor/jetstream"
 	"onhand/state"
+	"onhand/state/checkpoint"
 )
 
 // worthIt is how many records of the log a checkpoint must spare to be fetched
@@ -137,4 +139,52 @@ func (l *loop) putAside() error {
 		return err
 	}
 	return os.Rename(l.dir(), l.dir()+".corrupt")
+}
+
+// RestoreOptions say what is restored, and where to.
+type RestoreOptions struct {
+	Blobs      checkpoint.Blobs
+	Deployment string            // that made the backup
+	Backup     string            // "" means the newest
+	DataDir    string            // see Config; has no state of the new deployment yet
+	Log        jetstream.Options // of the new deployment; partitions and shards are those of the old one
+}
+
+// Restore makes a new deployment of a backup, with an ID of its own, and
+// returns that. The states come from the backup's checkpoints, the logs begin
+// behind them and hold what was not applied yet. A worker on DataDir goes on
+// from there; decisions made before the backup are in the states, but not in
+// the new commit records.
+func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
+	b, err := checkpoint.LoadBackup(ctx, o.Blobs, o.Deployment, o.Backup)
+	if err != nil {
+		return "", err
+	}
+	aside := filepath.Join(o.DataDir, ".restored-"+b.Name)
+	if err := os.RemoveAll(aside); err != nil {
+		return "", err
+	}
+	from := jetstream.Origin{Shards: b.Shards, Ingest: b.Ingest}
+	for p, part := range b.Partitions {
+		repo := checkpoint.New(o.Blobs, b.Deployment, p, 0)
+		m, err := repo.Load(ctx, part.Checkpoint)
+		if err != nil {
+			return "", err
+		}
+		if m.Code > processor.CodeVersion {
+			return "", &NewerError{p, uint64(m.Code), processor.CodeVersion}
+		}
+		tail, err := b.Tail(ctx, o.Blobs, p)
+		if err != nil {
+			return "", err
+		}
+		if err := repo.Download(ctx, m, filepath.Join(aside, strconv.Itoa(p))); err != nil {
+			return "", err
+		}
+		from.Partitions = append(from.Partitions, jetstream.PartitionOrigin{Position: m.Position, Commit: m.Commit, Records: tail})
+	}
+	if id, err = jetstream.Restore(ctx, o.Log, from); err != nil {
+		return "", errors.Join(err, os.RemoveAll(aside))
+	}
+	return id, os.Rename(aside, filepath.Join(o.DataDir, id))
 }

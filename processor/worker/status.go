@@ -15,18 +15,19 @@ type PartitionStatus struct {
 	Phase     string `json:"phase"`            // elsewhere, opening, replaying, live, paused, stopped; here as a standby: following, standby
 	Reason    string `json:"reason,omitempty"` // of paused or stopped
 
-	Epoch     uint64 `json:"epoch,omitempty"`
-	Position  uint64 `json:"position,omitempty"`  // last record applied
-	Committed uint64 `json:"committed,omitempty"` // position of the last commit
-	Saved     uint64 `json:"saved,omitempty"`     // position of the state on disk
-	SavedAt   int64  `json:"saved_at,omitempty"`  // Unix ms
-	End       uint64 `json:"end,omitempty"`       // last record of the log
-	Lag       uint64 `json:"lag"`                 // records not yet applied
-	LogTime   int64  `json:"log_time,omitempty"`  // Unix ms
-	Step      uint64 `json:"step,omitempty"`
-	Hash      uint64 `json:"hash,omitempty"`
-	StateSize uint64 `json:"state_size,omitempty"` // bytes on disk
-	StateDebt uint64 `json:"state_debt,omitempty"` // bytes on disk to be rewritten until they are in order
+	Epoch        uint64 `json:"epoch,omitempty"`
+	Position     uint64 `json:"position,omitempty"`      // last record applied
+	Committed    uint64 `json:"committed,omitempty"`     // position of the last commit
+	Saved        uint64 `json:"saved,omitempty"`         // position of the state on disk
+	SavedAt      int64  `json:"saved_at,omitempty"`      // Unix ms
+	End          uint64 `json:"end,omitempty"`           // last record of the log
+	Lag          uint64 `json:"lag"`                     // records not yet applied
+	CheckpointAt int64  `json:"checkpoint_at,omitempty"` // Unix ms, of the last checkpoint made here
+	LogTime      int64  `json:"log_time,omitempty"`      // Unix ms
+	Step         uint64 `json:"step,omitempty"`
+	Hash         uint64 `json:"hash,omitempty"`
+	StateSize    uint64 `json:"state_size,omitempty"` // bytes on disk
+	StateDebt    uint64 `json:"state_debt,omitempty"` // bytes on disk to be rewritten until they are in order
 }
 
 // Status returns how all partitions stand, those of other workers with their
@@ -70,6 +71,7 @@ func (l *loop) status(ctx, soon context.Context, s *PartitionStatus) {
 			Epoch: p.Epoch(), Position: shop.Position, Committed: p.commit.confirmed.position,
 			Saved: p.flush.position, SavedAt: p.flush.done, LogTime: shop.Now, Step: shop.Step, Hash: shop.Hash,
 		}
+		x.CheckpointAt = l.keeper.at
 		if l.paused != nil {
 			x.Phase, x.Reason = "paused", l.paused.Error()
 		}

@@ -74,6 +74,7 @@ type Worker struct {
 	leaving, ended bool
 
 	uploads chan struct{} // capacity 1: one checkpoint at a time
+	backing sync.Mutex    // one backup at a time
 }
 
 // memTables is what the memtables of all stores may take together, twice.

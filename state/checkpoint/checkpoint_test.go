@@ -236,24 +236,43 @@ func TestKeep(t *testing.T) {
 	dir := t.TempDir()
 	b := newMemory()
 	r := New(b, "shop", 0, 2)
-	floors := []uint64{1, 1, 2, 2, 2, 2, 2, 5, 5}
-	for i := range 9 {
+	floors := []uint64{1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
+	for i := range 12 {
 		mark := Mark{Epoch: 1, Position: uint64(i + 1)}
-		if i == 1 || i == 4 || i == 7 {
+		if i == 1 || i == 4 || i == 7 || i == 9 {
 			mark.Backup = fmt.Sprint("b", i)
 		}
 		report, err := r.Save(t.Context(), folder(t, dir+"/c", map[string]string{"x": fmt.Sprint(i)}), mark)
 		require.NoError(t, err)
 		require.Equal(t, floors[i], report.Floor, "after %d", i+1)
+		if mark.Backup != "" && i != 4 { // that one never was completed
+			backup := Backup{Name: mark.Backup, Deployment: "shop", Partitions: make([]Part, 1)}
+			require.NoError(t, backup.SaveTail(t.Context(), b, 0, [][]byte{[]byte("one"), nil, []byte("three")}))
+			require.NoError(t, backup.Save(t.Context(), b))
+			back, err := LoadBackup(t.Context(), b, "shop", "")
+			require.NoError(t, err)
+			require.Equal(t, backup, *back)
+			tail, err := back.Tail(t.Context(), b, 0)
+			require.NoError(t, err)
+			require.Equal(t, [][]byte{[]byte("one"), {}, []byte("three")}, tail)
+		}
 	}
+	found, err := Deployments(t.Context(), b)
+	require.NoError(t, err)
+	require.Equal(t, []string{"shop"}, found)
+	names, err := BackupNames(t.Context(), b, "shop")
+	require.NoError(t, err)
+	require.Equal(t, []string{"b9", "b7"}, names)
+	_, err = LoadBackup(t.Context(), b, "other", "")
+	require.ErrorIs(t, err, ErrNoBackup)
 	all, _, err := r.List(t.Context())
 	require.NoError(t, err)
 	var positions []uint64
 	for _, m := range all {
 		positions = append(positions, m.Position)
 	}
-	require.Equal(t, []uint64{9, 8, 5}, positions)
-	require.Len(t, b.blobs, 6)
+	require.Equal(t, []uint64{12, 11, 10, 8}, positions)
+	require.Len(t, b.blobs, 2*4+2*2, "manifests and files, records and tails")
 }
 
 // TestNothingNeededIsDeleted: owners of rising epochs save, and any of them may

@@ -31,10 +31,10 @@
 //
 // # Keeping
 //
-// The newest Keep manifests stay, and of those that belong to a backup of the
-// whole deployment the newest KeepBackups. A file is deleted when no manifest
-// that stays names it. Position says how far all of them reach: what is before
-// the oldest one's is not needed from the log any more.
+// The newest Keep manifests stay, and those of the newest KeepBackups backups of
+// the whole deployment (see Backup). A file is deleted when no manifest that
+// stays names it. Report.Floor says how far the newest ones reach: what is
+// before is not needed from the log any more.
 //
 // # Coming back
 //

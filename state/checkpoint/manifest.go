@@ -61,24 +61,41 @@ const layout = 1
 // ErrBroken says that a manifest or a file is not what was written.
 var ErrBroken = errors.New("checkpoint: broken")
 
-// A manifest is written as the hash of its text, a line break, and the text.
+// What says what there is, is written as the hash of its text, a line break,
+// and the text.
 
 func (m *Manifest) encode() []byte {
 	text, _ := json.Marshal(m) // numbers, texts and times always marshal
-	return fmt.Appendf(nil, "%x\n%s", sha256.Sum256(text), text)
+	return sealed(text)
+}
+
+// sealed puts the hash of a text in front of it.
+func sealed(text []byte) []byte { return fmt.Appendf(nil, "%x\n%s", sha256.Sum256(text), text) }
+
+// opened returns the text behind its hash.
+func opened(data []byte) ([]byte, error) {
+	sum, text, _ := bytes.Cut(data, []byte("\n"))
+	if want := sha256.Sum256(text); string(sum) != hex.EncodeToString(want[:]) {
+		return nil, fmt.Errorf("%w: it does not match its hash", ErrBroken)
+	}
+	return text, nil
+}
+
+func unknownLayout(n int) error {
+	return fmt.Errorf("checkpoint: layout %d is not known, this program reads %d: use the version that wrote it", n, layout)
 }
 
 func parseManifest(data []byte) (*Manifest, error) {
-	sum, text, _ := bytes.Cut(data, []byte("\n"))
-	var m Manifest
-	if want := sha256.Sum256(text); string(sum) != hex.EncodeToString(want[:]) {
-		return nil, fmt.Errorf("%w: the manifest does not match its hash", ErrBroken)
+	text, err := opened(data)
+	if err != nil {
+		return nil, err
 	}
+	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if m.Layout != layout {
-		return nil, fmt.Errorf("checkpoint: layout %d is not known, this program reads %d: use the version that wrote it", m.Layout, layout)
+		return nil, unknownLayout(m.Layout)
 	}
 	return &m, nil
 }

@@ -123,8 +123,9 @@ type Report struct {
 	Deleted  int   // blobs nobody needs any more
 	Took     time.Duration
 
-	// Floor is the least position of all checkpoints that stay: none of them
-	// asks the log for it or what is before.
+	// Floor is the least position of the newest Keep checkpoints: none of them
+	// asks the log for it or what is before. Those that only a backup holds do
+	// not count, as it brings what it needs of the log.
 	Floor uint64
 }
 
@@ -171,9 +172,13 @@ func (r *Repository) Save(ctx context.Context, dir string, mark Mark) (*Report, 
 	if numbers[0] > m.Number {
 		return nil, fmt.Errorf("%w: number %d meanwhile", ErrFenced, numbers[0])
 	}
-	stay := r.stay(append([]*Manifest{m}, all...))
+	backups, err := BackupNames(ctx, r.blobs, r.deployment)
+	if err != nil {
+		return nil, err
+	}
+	stay := r.stay(append([]*Manifest{m}, all...), backups)
 	report.Floor = m.Position
-	for _, x := range stay {
+	for _, x := range stay[:min(len(stay), r.keep)] {
 		report.Floor = min(report.Floor, x.Position)
 	}
 	// What stays too long costs space only: the checkpoint stands.
@@ -186,13 +191,16 @@ func (r *Repository) Save(ctx context.Context, dir string, mark Mark) (*Report, 
 }
 
 // stay returns those of all manifests, newest first, that are to be kept.
-func (r *Repository) stay(all []*Manifest) (stay []*Manifest) {
-	backups := 0
+// backups are the complete ones, newest first. One that is not complete may be
+// going on, if it is the newest.
+func (r *Repository) stay(all []*Manifest, backups []string) (stay []*Manifest) {
+	latest := ""
+	for _, m := range all {
+		latest = max(latest, m.Backup)
+	}
 	for i, m := range all {
-		if m.Backup != "" {
-			backups++
-		}
-		if i < r.keep || m.Backup != "" && backups <= KeepBackups {
+		kept := m.Backup != "" && (m.Backup == latest || slices.Contains(backups[:min(KeepBackups, len(backups))], m.Backup))
+		if i < r.keep || kept {
 			stay = append(stay, m)
 		}
 	}

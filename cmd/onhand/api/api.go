@@ -73,6 +73,7 @@ var routes = []route{
 	{"GET", "/api/v1/stops", reader, (*API).stops},
 	{"POST", "/api/v1/stops", operator, (*API).stop},
 	{"DELETE", "/api/v1/stops", operator, (*API).resume},
+	{"POST", "/api/v1/checkpoints", operator, (*API).checkpoint},
 	{"GET", "/api/v1/dlq", reader, (*API).letters},
 	{"DELETE", "/api/v1/dlq", operator, (*API).purgeAll},
 	{"GET", "/api/v1/dlq/{seq}", reader, (*API).letter},

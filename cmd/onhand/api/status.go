@@ -47,6 +47,8 @@ type Partition struct {
 	StateSize uint64  `json:"state_bytes"`
 	Saved     uint64  `json:"saved"` // position of the state on disk
 	SavedAt   Instant `json:"saved_at"`
+
+	CheckpointAt Instant `json:"checkpoint_at"` // when a checkpoint was saved; null = not since it runs there
 }
 
 // status answers how all partitions stand.
@@ -88,7 +90,7 @@ func (a *API) partition(p worker.PartitionStatus) Partition {
 	return Partition{
 		Partition: p.Partition, Owner: a.name(p.Owner), Standby: a.name(p.Standby), Phase: p.Phase, Reason: p.Reason,
 		Epoch: p.Epoch, Position: p.Position, End: p.End, Lag: p.Lag, LogTime: Instant(p.LogTime), Step: p.Step,
-		StateSize: p.StateSize, Saved: p.Saved, SavedAt: Instant(p.SavedAt),
+		StateSize: p.StateSize, Saved: p.Saved, SavedAt: Instant(p.SavedAt), CheckpointAt: Instant(p.CheckpointAt),
 	}
 }
 

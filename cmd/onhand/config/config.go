@@ -22,7 +22,22 @@ type Config struct {
 	NATS       NATS
 	Keys       Keys
 	Channels   map[string]Channel
+
+	Checkpoints Checkpoints
 }
+
+// Checkpoints say where the states are kept besides the data folder.
+type Checkpoints struct {
+	To    string        // log (the default), off, a folder (relative to the data folder) or s3://BUCKET/PREFIX
+	Every time.Duration // 0 = ten minutes
+	Keep  int           // of each partition; 0 = 3
+}
+
+// Special places for checkpoints.
+const (
+	CheckpointsLog = "log" // an object store beside the streams of the log
+	CheckpointsOff = "off" // nowhere; the log is never trimmed then
+)
 
 // NATS says which server the log is on.
 type NATS struct {

@@ -24,6 +24,7 @@ moments: moments.yaml
 partitions: 8
 sync: interval
 memory: 512MiB
+checkpoints: {to: "s3://bucket/onhand?region=eu-west-1", every: 5m, keep: 4}
 nats:
   listen: 127.0.0.1:4222
   users: [{name: till, password: secret, publish: [onhand.ingest.>]}]
@@ -38,8 +39,9 @@ channels:
 	require.Empty(t, faults)
 	require.Equal(t, Config{
 		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Memory: 512 << 20,
-		NATS: NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}},
-		Keys: Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
+		Checkpoints: Checkpoints{To: "s3://bucket/onhand?region=eu-west-1", Every: 5 * time.Minute, Keep: 4},
+		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}},
+		Keys:        Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
 			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
 			"ads":   {Type: "file", Path: "ads.ndjson", Sync: true, MaxBytes: 1 << 30},

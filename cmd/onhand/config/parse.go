@@ -53,6 +53,13 @@ func Parse(name string, text []byte) (Config, []moments.Fault) {
 		"nats":       func(n *yaml.Node) { r.nats(n, &c.NATS) },
 		"keys":       func(n *yaml.Node) { r.writeKeys(n, &c.Keys) },
 		"channels":   func(n *yaml.Node) { c.Channels = r.channels(n) },
+		"checkpoints": func(n *yaml.Node) {
+			r.fields(n, "checkpoints", map[string]func(*yaml.Node){
+				"to":    func(n *yaml.Node) { c.Checkpoints.To = r.text(n) },
+				"every": func(n *yaml.Node) { c.Checkpoints.Every = r.duration(n) },
+				"keep":  func(n *yaml.Node) { c.Checkpoints.Keep = int(r.whole(n, 2, 1000)) },
+			})
+		},
 	})
 	slices.SortStableFunc(r.faults, func(a, b moments.Fault) int {
 		return (a.Line-b.Line)*10_000 + a.Col - b.Col
