@@ -29,6 +29,10 @@ import (
 // which the customer's occurrences are kept.
 const maxRivals = 64
 
+// maxAhead bounds the better ones that are decided before one candidate, when
+// the first of them turn out not to be sent after all.
+const maxAhead = 8
+
 // rival is an occurrence a candidate is compared with.
 type rival struct {
 	o        *Occurrence
@@ -265,10 +269,10 @@ func (c *Customer) needsPlace(m *Machine, r *rival, mo *moments.Moment, v *verdi
 // decided first, so that who loses loses to what was said. It returns where
 // the occurrence is then, -1 when it is gone.
 func (c *Customer) arbitrate(m *Machine, mo *moments.Moment, i int) (verdict, int) {
-	for {
+	for n := 0; ; n++ {
 		o := c.Occurrences[i]
 		v := c.gate(m, mo, &c.Occurrences[i], false)
-		if v.ahead == nil || m.arbitrating {
+		if v.ahead == nil || m.arbitrating || n == maxAhead {
 			return v, i
 		}
 		m.arbitrating = true

@@ -62,7 +62,7 @@ const (
 	MessageOpened                         // bool
 	MessageClicked                        // bool
 	Told                                  // bool *MOMENT
-	Score                                 // millionths *NAME
+	Score                                 // millionths *NAME, of traits.scores
 )
 
 // kind is the type of a field.
