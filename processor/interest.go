@@ -93,8 +93,10 @@ func (in *Interest) encode(w *writer) {
 	w.u64(in.Bought)
 	w.bool(in.Declined)
 	w.bool(in.Asked)
-	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4)))
-	w.str(in.Store)
+	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8)))
+	if in.Store != "" {
+		w.str(in.Store)
+	}
 }
 
 func (in *Interest) decode(r *reader) {
@@ -124,7 +126,9 @@ func (in *Interest) decode(r *reader) {
 	in.Asked = r.bool()
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
-	in.Store = r.str()
+	if flags&8 != 0 {
+		in.Store = r.str()
+	}
 }
 
 // strongest returns the name and strength of the strongest live want; "" when

@@ -163,7 +163,7 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 		units += l.Available
 		uncounted = uncounted || l.Sellable == Yes && !l.Known
 	}
-	it.forgetSold(m, newest, stock)
+	it.forgetSold(newest, stock)
 	if levelAt == 0 {
 		return 0, 0
 	}
@@ -188,7 +188,7 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 
 // forgetSold drops the sales that the levels contain by now. newest is the
 // time of the newest level of the web shop.
-func (it *Item) forgetSold(m *Machine, newest int64, stock *moments.Stock) {
+func (it *Item) forgetSold(newest int64, stock *moments.Stock) {
 	settle := stock.Settle.Milliseconds()
 	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool {
 		if s.Store == "" {

@@ -375,7 +375,7 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 		return len(v.Offers) < viewRows
 	})
 	place := 0
-	see := func(key string, e entry) bool {
+	see := func(_ string, e entry) bool {
 		if place++; len(v.Queue) < viewRows {
 			v.Queue = append(v.Queue, PlaceView{place, e.customer, Instant(e.since), e.quantity, e.stores})
 		}
