@@ -18,7 +18,7 @@ import (
 type Checkpoints struct {
 	Blobs checkpoint.Blobs // required
 	Every time.Duration    // by the wall clock; default 10 min
-	Bytes uint64           // of log that make one due earlier; default 256 MiB
+	Bytes uint64           // of log that make one due earlier; default 256 MiB, and an eighth of the log's room at most
 	Keep  int              // checkpoints of a partition that stay; default and least see package checkpoint
 }
 
@@ -56,6 +56,7 @@ type keeper struct {
 	ctx  context.Context        // ends with the loop
 	end  context.CancelFunc
 
+	bytes    uint64 // of log that make one due
 	due      time.Time
 	applied  uint64 // bytes of log
 	from     uint64 // of the last one: applied
@@ -91,6 +92,7 @@ func (l *loop) keep(ctx context.Context) {
 	}
 	k.repo = checkpoint.New(c.Blobs, l.w.log.ID(), l.part, c.Keep)
 	k.ctx, k.end = context.WithCancel(ctx)
+	k.bytes = c.Bytes
 	k.due = time.Now().Add(c.Every * time.Duration(1+l.part) / time.Duration(l.w.log.Partitions()))
 }
 
@@ -115,7 +117,7 @@ func (l *loop) checkpoint() {
 		}
 	}
 	now := time.Now()
-	if len(k.asked) == 0 && now.Before(k.due) && k.applied-k.from < l.w.cfg.Checkpoints.Bytes {
+	if len(k.asked) == 0 && now.Before(k.due) && k.applied-k.from < k.bytes {
 		return
 	}
 	k.due, k.from = now.Add(l.w.cfg.Checkpoints.Every), k.applied

@@ -85,6 +85,14 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	gap := here+1 < first
+	// Several must fit the log, as it is trimmed behind the oldest that is kept.
+	_, limit, err := l.w.log.Fill(ctx, l.part)
+	if err != nil {
+		return "", err
+	}
+	if limit > 0 {
+		l.keeper.bytes = min(l.keeper.bytes, uint64(limit)/8)
+	}
 	// One ahead of the last commit is of a log that has gone back.
 	_, last, err := l.w.log.LastCommit(ctx, l.part)
 	if err != nil || last == nil {
