@@ -73,7 +73,7 @@ type Options struct {
 	MaxBytesIn int64
 
 	// Lease is how long a member without a heartbeat counts as alive, on
-	// creation. At least 1 s, default 2 s.
+	// creation. At least 1 s, default 1.5 s.
 	Lease time.Duration
 
 	// Clock stamps records. Default: the time at Open plus what has passed
@@ -144,7 +144,7 @@ func (o *Options) setDefaults() error {
 		o.Replicas = 1
 	}
 	if o.Lease == 0 {
-		o.Lease = 2 * time.Second
+		o.Lease = 1500 * time.Millisecond
 	}
 	if o.Lease < time.Second {
 		return fmt.Errorf("jetstream: options: Lease %v is below 1s", o.Lease)

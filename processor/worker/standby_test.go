@@ -228,7 +228,7 @@ func same(t testing.TB, log *jetstream.Log, part int) {
 // A worker dies; its standby decides within three seconds.
 func TestTheStandbyGoesOn(t *testing.T) {
 	server := startServer(t)
-	logA, logB := openLogLease(t, server, 8, 2*time.Second), openLog(t, server, 8)
+	logA, logB := openLogLease(t, server, 8, 1500*time.Millisecond), openLog(t, server, 8)
 	channel := newPost()
 	ctx, kill := context.WithCancel(context.Background())
 	a := startWorker(ctx, t, Config{ID: "a", Log: logA, DataDir: t.TempDir(), Channels: email(channel)})
