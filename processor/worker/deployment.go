@@ -54,7 +54,7 @@ func (w *Worker) look(peers []peer) {
 		h.stalls = stalls
 	}
 	for _, l := range w.loops {
-		if !l.standby.Load() {
+		if !l.standby.Load() && (len(stalls) > 0 || l.stalls.Load() > 0) {
 			l.post(func() { l.announce(stalls) })
 		}
 	}

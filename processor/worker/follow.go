@@ -20,7 +20,7 @@ type shadow struct {
 	levelAt time.Time // was level last
 	level   atomic.Bool
 
-	position, epoch, flushed, code, held atomic.Uint64
+	position, epoch, flushed, code, held, stalls atomic.Uint64
 }
 
 const (
@@ -161,6 +161,7 @@ func (l *loop) report() {
 	l.held.Store(l.p.Machine().HeldBack())
 	l.position.Store(s.Position)
 	l.code.Store(s.Deployment.Code)
+	l.stalls.Store(uint64(len(s.Deployment.Stalled)))
 	l.epoch.Store(l.p.Epoch())
 	l.flushed.Store(l.p.FlushPosition())
 }

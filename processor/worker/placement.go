@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"onhand/processor/jetstream"
 )
@@ -60,6 +61,7 @@ type seat struct {
 	holder  string // who says that it is the owner; Owner is its heir, or itself
 	runs    bool   // and that the partition runs
 	ready   bool   // the standby is level
+	unable  string // workers that cannot run it, separated by commas
 }
 
 // seats places n partitions on workers. A partition stays where it is: it goes
@@ -97,6 +99,7 @@ func seatOf(peers []peer, stands []*stand, part int) (s seat) {
 		at[peers[i].id] = stands[i]
 		switch {
 		case stands[i] != nil && stands[i].Role == fails:
+			s.unable = strings.TrimPrefix(s.unable+", "+peers[i].id, ", ")
 		case peers[i].Leaving:
 			leaving = append(leaving, peers[i].id)
 		default:

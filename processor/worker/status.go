@@ -36,6 +36,10 @@ type PartitionStatus struct {
 func (w *Worker) Status(ctx context.Context) []PartitionStatus {
 	all := make([]PartitionStatus, w.log.Partitions())
 	w.mu.Lock()
+	unable := make([]string, len(w.seats))
+	for i := range unable {
+		unable[i] = w.seats[i].unable
+	}
 	for i := range all {
 		all[i] = PartitionStatus{Partition: i, Phase: "elsewhere"}
 		if i < len(w.seats) {
@@ -56,6 +60,11 @@ func (w *Worker) Status(ctx context.Context) []PartitionStatus {
 		group.Go(func() { l.status(ctx, soon, &all[l.part]) })
 	}
 	group.Wait()
+	for i := range all {
+		if i < len(unable) && unable[i] != "" && all[i].Reason == "" {
+			all[i].Reason = "cannot be run by " + unable[i] + ", see there"
+		}
+	}
 	return all
 }
 
