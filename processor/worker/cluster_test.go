@@ -153,14 +153,27 @@ func TestTheLeaderOfAStreamIsKilled(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	killed := time.Now()
-	time.Sleep(time.Second)
+	// The servers' elections take 4 to 9 s, and as long again when the votes are
+	// split; what comes after is ours.
+	waitFor(t, "new leaders", func() bool {
+		for _, name := range []string{"t-in-0", "t-out-0", "t-in-1", "t-out-1"} {
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			s, err := api.Stream(ctx, name)
+			cancel()
+			if err != nil || s.CachedInfo().Cluster.Leader == "" || s.CachedInfo().Cluster.Leader == leader {
+				return false
+			}
+		}
+		return true
+	})
+	elected := time.Since(killed)
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && !p.fresh(killed.Add(time.Second)); {
 		time.Sleep(50 * time.Millisecond)
 	}
 	for part, gap := range p.longest() {
-		require.Less(t, gap, 12*time.Second, "partition %d", part)
+		require.Less(t, gap, max(12*time.Second, elected+6*time.Second), "partition %d", part)
 	}
-	t.Logf("%s killed: longest without a decision %v", leader, p.longest())
+	t.Logf("%s killed: leaders elected after %v, longest without a decision %v", leader, elected, p.longest())
 	p.end()
 	for _, w := range []*Worker{a, b} {
 		require.NoError(t, w.WaitIdle(soon(t)))
