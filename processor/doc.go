@@ -37,6 +37,13 @@
 // When an item is on sale at all is its windows' to say (window.go); who
 // registered for a sale is told by the Sale (sale.go).
 //
+// # One person
+//
+//	event with both ids, alias -> keeper asks the other id     identity.go
+//	   |  the other id hands all it has over and is a forward  identity_state.go
+//	   v
+//	keeper: one customer of two, most restrictive, gated again identity_merge.go
+//
 // Customers and items live in the partition their id hashes to and talk by
 // numbered Messages through the log (message.go). What holds for the whole shop
 // enters at partition 0 and is passed on (control.go).

@@ -59,7 +59,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		o.N += shift
 		c.mergeOccurrence(m, o)
 	}
-	c.mergeLinks(m, b.Identity)
+	c.mergeLinks(m, b)
 	c.watchAll(m, b)
 }
 
@@ -101,11 +101,11 @@ func (c *Customer) watchAll(m *Machine, b *Customer) {
 }
 
 // mergeLinks takes over who belongs to the other id, and what waits for it.
-func (c *Customer) mergeLinks(m *Machine, y *Identity) {
+func (c *Customer) mergeLinks(m *Machine, b *Customer) {
+	x, y := c.identity(), b.Identity
 	if y == nil {
 		return
 	}
-	x := c.identity()
 	for _, l := range y.Links {
 		switch k := x.link(l.ID); {
 		case l.ID == c.ID || l.State == linkRefused:

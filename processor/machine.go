@@ -35,6 +35,7 @@ type Machine struct {
 	// The step being applied.
 	out     *Outputs
 	current []byte      // the entry
+	hops    int64       // ids that have passed it on
 	index   int         // within the record
 	mark    int         // where its outputs begin
 	last    *head       // touched last
