@@ -98,6 +98,18 @@ func (a *AfterOrder) merge(b *AfterOrder) {
 	}
 }
 
+// mergeAfter takes over what follows the orders of another id. The order a
+// reward was used in may have been cancelled here, and its ledger must know
+// whose it is.
+func (c *Customer) mergeAfter(m *Machine, b *AfterOrder) {
+	a := c.afterOrder()
+	a.merge(b)
+	for i := range a.Rewards {
+		c.voidUses(&a.Rewards[i])
+		c.saySo(m, a.Rewards[i].ID, &a.Rewards[i])
+	}
+}
+
 // newer reports whether a word said at a time replaces another one: the later
 // does, and of two said at once always the same, whichever was heard first.
 func newer[T ~string | ~int64](at int64, word T, said int64, known T) bool {

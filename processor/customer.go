@@ -247,7 +247,11 @@ func (c *Customer) event(m *Machine, e *Event) {
 		c.Profile.consent(m, e)
 		less, more = true, true
 	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
-		changed, less = c.cartEvent(m, e)
+		if changed, less = c.cartEvent(m, e); less {
+			c.emptied(m, e)
+		}
+	case ProductRemovedFromWishlist:
+		c.unwant(m, ProductAddedToWishlist, e.SKU, Ended)
 	case OrderCompleted, OrderUpdated:
 		changed, less = c.orderEvent(m, e)
 	case OrderCancelled:
@@ -271,7 +275,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 		c.answerOffer(m, e)
 		less = true
 	case BackInStockCancelled:
-		c.endInterest(m, e.SKU, Declined)
+		c.endInterest(m, e.SKU, e.At, Declined)
 		less = true
 	case SaleRegistered, SaleUnregistered:
 		changed, less = c.register(m, e)

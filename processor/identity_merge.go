@@ -31,7 +31,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	}
 	c.itemsBought = nil
 	if b.After != nil {
-		c.afterOrder().merge(b.After)
+		c.mergeAfter(m, b.After)
 	}
 	if b.Standing != nil {
 		c.standing().merge(b.Standing)
@@ -365,7 +365,7 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	default:
 		c.giveUp(m, in)
 		c.giveUp(m, f)
-		in.Declined = in.Declined || f.Declined
+		in.Declined, in.DeclinedAt = in.Declined || f.Declined, max(in.DeclinedAt, f.DeclinedAt)
 	}
 }
 

@@ -25,6 +25,7 @@ type Interest struct {
 	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
 	Bought     uint64 // order that ended it; a cancellation brings it back
 	Declined   bool
+	DeclinedAt int64
 	Asked      bool   // on the customer's own terms: the request's quantity holds
 	Claimed    bool   // the customer said that the unit offered is taken
 	Took       bool   // what was put into the cart were the last units
@@ -97,6 +98,9 @@ func (in *Interest) encode(w *writer) {
 	if in.Store != "" {
 		w.str(in.Store)
 	}
+	if in.Declined {
+		w.int(in.DeclinedAt)
+	}
 }
 
 func (in *Interest) decode(r *reader) {
@@ -128,6 +132,9 @@ func (in *Interest) decode(r *reader) {
 	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	if flags&8 != 0 {
 		in.Store = r.str()
+	}
+	if in.Declined {
+		in.DeclinedAt = r.int()
 	}
 }
 
@@ -207,21 +214,18 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if d.Times > 1 && !in.has(d.Name, now) && !c.often(now, d, sku) {
 		return
 	}
-	if in == nil {
-		if !c.dropInterest(m, now) {
-			m.dead("limit", fmt.Sprintf("customer %s waits for %d items, no more are kept", c.ID, maxInterests), m.current)
+	bought := c.boughtAfter(sku, e.At)
+	switch {
+	case in == nil:
+		if in = c.newInterest(m, sku, e.At); in == nil {
 			return
 		}
-		c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, e.At)})
-		in = &c.Interests[len(c.Interests)-1]
-		if c.itemAt != nil {
-			c.itemAt[in.hash] = int32(len(c.Interests) - 1)
-		}
-		m.watch(sku).interested(m, c.ID, true)
-	}
-	if in.Bought != 0 || in.Declined {
+		in.Bought = bought
+	case bought != 0 && (in.Bought != bought || in.Declined):
+		return // bought since, and perhaps wanted again after that
+	case bought == 0 && (in.Bought != 0 || in.Declined):
 		// Wanted again: a new interest, with a new place.
-		if e.At <= c.endedAt(in) {
+		if e.At <= c.endedAt(in) || in.Declined && e.Kind.implicit() {
 			return
 		}
 		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At)}
@@ -237,6 +241,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	x := &in.Wants[i]
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
+	if e.ExpiresAt != 0 {
+		x.Until = min(now+lasts, e.ExpiresAt) // the customer's own word
+	}
 	if price != 0 && (in.PriceSeen == 0 || e.Stamp >= c.Last) {
 		in.PriceSeen = price
 	} else if in.PriceSeen == 0 {
@@ -263,7 +270,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		c.Profile.setConsent(Consent{Channel: e.Channel, Purpose: p, Scope: sku, Granted: true, Confirmed: true, At: e.At})
 	}
 	wa := m.watch(sku)
-	if e.Kind == BackInStockRequested && m.rules.facts&factSellable != 0 && wa.Facts.At != 0 && in.cannotHave(m, &wa.Facts) == "" {
+	if e.Kind == BackInStockRequested && bought == 0 && m.rules.facts&factSellable != 0 && wa.Facts.At != 0 && in.cannotHave(m, &wa.Facts) == "" {
 		c.startSellable(m, in) // asked from a page that was a second old
 	}
 	if in.Queued && in.Offer == 0 && (in.Quantity != quantity || !slices.Equal(in.Locations, places)) {
@@ -273,7 +280,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if e.Kind == ProductAdded && !blocked {
 		in.Took = wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
 	}
-	if d.offered && (e.Kind == BackInStockRequested || blocked) {
+	if d.offered && bought == 0 && (e.Kind == BackInStockRequested || blocked) {
 		c.queueUp(m, in)
 	}
 }
@@ -299,12 +306,43 @@ func (c *Customer) rank(now, at int64) int64 {
 	return max(min(at, now), now-clockGraceMS)
 }
 
-// endedAt returns when the interest was ended by a purchase.
-func (c *Customer) endedAt(in *Interest) int64 {
-	if o := c.order(in.Bought); o != nil {
-		return o.At
+// newInterest adds an interest in an item; nil when there is no room.
+func (c *Customer) newInterest(m *Machine, sku string, at int64) *Interest {
+	now := m.shop.Now
+	if !c.dropInterest(m, now) {
+		m.dead("limit", fmt.Sprintf("customer %s waits for %d items, no more are kept", c.ID, maxInterests), m.current)
+		return nil
+	}
+	c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, at)})
+	in := &c.Interests[len(c.Interests)-1]
+	if c.itemAt != nil {
+		c.itemAt[in.hash] = int32(len(c.Interests) - 1)
+	}
+	m.watch(sku).interested(m, c.ID, true)
+	return in
+}
+
+// boughtAfter returns an order that stands and brought the item at a time or
+// later; 0 = there is none.
+func (c *Customer) boughtAfter(sku string, at int64) uint64 {
+	for i := range c.Orders {
+		if o := &c.Orders[i]; o.At >= at && o.Placed && o.units(sku) > 0 {
+			return o.ID
+		}
 	}
 	return 0
+}
+
+// endedAt returns when the interest was ended by a purchase, or declined.
+func (c *Customer) endedAt(in *Interest) int64 {
+	var at int64
+	if in.Declined {
+		at = in.DeclinedAt
+	}
+	if o := c.order(in.Bought); o != nil {
+		at = max(at, o.At)
+	}
+	return at
 }
 
 // dropInterest makes room for one more interest: what is not alive goes first,
@@ -414,37 +452,4 @@ func (c *Customer) asleep(in *Interest) bool {
 func (c *Customer) rejoinOne(m *Machine, in *Interest) {
 	in.Parked = false
 	m.send(in.SKU, &Message{Type: RejoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
-}
-
-// endInterest ends every interest in an item and gives up the place.
-func (c *Customer) endInterest(m *Machine, sku string, why Reason) {
-	in := c.interest(sku)
-	if in == nil {
-		return
-	}
-	if in.Queued || in.Offer != 0 {
-		m.send(sku, &Message{Type: LeaveQueue, SKU: sku, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
-	}
-	in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
-	in.Declined = true
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if o := &c.Occurrences[i]; o.Value == sku && (o.State == deferredState || o.State == waitingState) {
-			c.conclude(m, i, verdict{outcome: Suppressed, reason: why})
-		}
-	}
-}
-
-// dismiss applies "not interested" in an item or a category: it ends every
-// interest, however strong.
-func (c *Customer) dismiss(m *Machine, e *Event) {
-	if e.SKU != "" {
-		c.endInterest(m, e.SKU, Declined)
-	}
-	if e.Category != "" {
-		for i := range c.Interests {
-			if sku := c.Interests[i].SKU; m.facts(sku).Product.Category == e.Category {
-				c.endInterest(m, sku, Declined)
-			}
-		}
-	}
 }

@@ -175,6 +175,17 @@ func (ps *purchases) apply(f *fact) *purchase {
 	return p
 }
 
+// after returns the first order heard of that stands and brought the item at a
+// time or later, nil when there is none.
+func (ps purchases) after(sku string, at int64) *purchase {
+	for _, p := range ps {
+		if p.told && !p.cancelled && p.sku == sku && p.at >= at {
+			return p
+		}
+	}
+	return nil
+}
+
 // of returns the units of an item bought since a time, and those of them in
 // orders that were cancelled.
 func (ps purchases) of(sku string, since int64) (bought, taken int64) {

@@ -82,6 +82,7 @@ type wish struct {
 	at            uint64 // the request that opened it
 	boughtBy      *purchase
 	declined      bool
+	declinedAt    int64   // when, as far as it was said
 	reopened      bool    // by the cancellation of an order, without a request
 	told          []*said // offers
 	other         []*said // refusals and withdrawals
@@ -103,7 +104,7 @@ func (o *oracle) wishOf(customer, sku string, during func(position uint64, open 
 		open := x.open
 		for _, f := range records[i].facts {
 			if f.customer == customer {
-				x.apply(f, ps.apply(f), uint64(i), records[i].now)
+				x.apply(f, ps.apply(f), ps, uint64(i), records[i].now)
 				open = open || x.open
 			}
 		}
@@ -142,11 +143,18 @@ func (o *oracle) unbroken(x *wish, at uint64) bool {
 	return o.logs[home].records[at].landed[from] <= o.after[from].steps[x.broken-1].sent[home]
 }
 
-func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
+func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now int64) {
 	switch {
 	case f.kind == requested && f.sku == x.sku:
-		if x.boughtBy != nil && f.at <= x.boughtBy.at {
+		if p := ps.after(x.sku, f.at); p != nil {
+			if len(x.asked) == 0 { // wanted again when that order is cancelled
+				x.asked, x.boughtBy = append(x.asked, ask{position, f.at}), p
+				x.breaks(position)
+			}
 			return // asked before it was bought
+		}
+		if x.boughtBy != nil && f.at <= x.boughtBy.at || x.declined && f.at <= x.declinedAt {
+			return // asked before that ended
 		}
 		x.asked = append(x.asked, ask{position, max(min(f.at, now), now-clockGraceMS)})
 		if !x.open {
@@ -156,7 +164,7 @@ func (x *wish) apply(f *fact, p *purchase, position uint64, now int64) {
 	case len(x.asked) == 0:
 		// Nothing was asked for.
 	case f.kind == unrequested && f.sku == x.sku:
-		x.open, x.declined = false, true
+		x.open, x.declined, x.declinedAt = false, true, max(x.declinedAt, f.at)
 		x.breaks(position)
 	case f.kind == declined:
 		x.breaks(position) // perhaps of another item: then nobody minds
@@ -295,7 +303,7 @@ func (o *oracle) places() {
 }
 
 func (o *oracle) place(a, b *wish) {
-	if a == b || len(b.told) == 0 {
+	if a == b || len(b.told) == 0 || a.moved() || b.moved() {
 		return
 	}
 	home, told, first, second := o.home(a.sku), b.told[0], a.asked[0], b.asked[0]
@@ -308,6 +316,12 @@ func (o *oracle) place(a, b *wish) {
 		o.w.fail("places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
 			told, a.customer, first.since, second.since, known)
 	}
+}
+
+// moved reports whether a request said late moved the place to the front of
+// where it was.
+func (x *wish) moved() bool {
+	return slices.ContainsFunc(x.asked, func(a ask) bool { return a.since < x.asked[0].since })
 }
 
 // answerable reports whether an offer that the item made up to a position of its
