@@ -56,6 +56,8 @@ func TestExitStatus(t *testing.T) {
 		{"run --partitions 0", 2, "from 1 to 1024"},
 		{"run --memory much", 2, "write for example 2GiB"},
 		{"run --nats nats://127.0.0.1:1 --nats-listen 127.0.0.1:1", 2, "keep one"},
+		{"run --replicas 9", 2, "from 1 to 5"},
+		{"run --replicas 3", 2, "with --nats"},
 		{"run --http 0.0.0.0:0", 1, "without keys"},
 		{"run --config /nonexistent.yaml", 1, "no such file"},
 		{"version --log-level loud", 2, "debug, info"},

@@ -27,7 +27,7 @@ type runFlags struct {
 	config, data, http, nats, listen string
 	moments, sync, memory, advertise string
 	checkpoints                      string
-	partitions                       int
+	partitions, replicas             int
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -42,7 +42,7 @@ elsewhere; several services on the same servers share the partitions.
 It prints one line when it is ready, and stops in order on SIGTERM or SIGINT.
 Without configured keys it listens on loopback only. Channels that are not
 configured go to actions.ndjson in the data folder.`,
-		Example: "  onhand run --data ./data\n  onhand run --config onhand.yaml\n  onhand run --nats nats://10.0.0.5:4222 --data ./second --http 127.0.0.1:7071",
+		Example: "  onhand run --data ./data\n  onhand run --config onhand.yaml\n  onhand run --nats nats://10.0.0.5:4222 --data ./second --http 127.0.0.1:7071\n  onhand run --nats nats://10.0.0.5:4222,nats://10.0.0.6:4222,nats://10.0.0.7:4222 --replicas 3",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := a.configure(c, &f)
@@ -60,6 +60,7 @@ configured go to actions.ndjson in the data folder.`,
 	fl.StringVar(&f.listen, "nats-listen", "", "address on which the embedded server takes other processes")
 	fl.StringVar(&f.moments, "moments", "", "moments file to put in force on a new deployment; the shipped one without")
 	fl.IntVar(&f.partitions, "partitions", 0, "partitions of a new deployment (16)")
+	fl.IntVar(&f.replicas, "replicas", 0, "servers that keep each stream of a new deployment (1); 3 on a cluster")
 	fl.StringVar(&f.sync, "sync", config.SyncAlways, "always: nothing accepted is lost by a power failure; interval: two seconds may be")
 	fl.StringVar(&f.checkpoints, "checkpoints", config.CheckpointsLog, "where states are kept besides the data folder: log, a folder, s3://BUCKET/PREFIX, or off")
 	fl.StringVar(&f.memory, "memory", "", "what the process may use, for example 2GiB; half of the machine without")
@@ -105,6 +106,15 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 			return cfg, usagef("--partitions %d: from 1 to 1024", f.partitions)
 		}
 		cfg.Partitions = f.partitions
+	}
+	if given("replicas") {
+		if f.replicas < 1 || f.replicas > 5 {
+			return cfg, usagef("--replicas %d: from 1 to 5", f.replicas)
+		}
+		cfg.NATS.Replicas = f.replicas
+	}
+	if cfg.NATS.Replicas > 1 && cfg.NATS.URL == "" {
+		return cfg, usagef("--replicas %d: the embedded server keeps everything once; name the servers of a cluster with --nats", cfg.NATS.Replicas)
 	}
 	if given("memory") {
 		if cfg.Memory, err = config.ParseSize(f.memory); err != nil {

@@ -44,6 +44,8 @@ type NATS struct {
 	URL    string // of servers elsewhere; "" = embedded
 	Listen string // of the embedded server; "" = no socket
 	Users  []jetstream.User
+
+	Replicas int // of each stream, on creation; 0 = 1
 }
 
 // Keys are who may do what.

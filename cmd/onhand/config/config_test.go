@@ -28,6 +28,7 @@ checkpoints: {to: "s3://bucket/onhand?region=eu-west-1", every: 5m, keep: 4}
 nats:
   listen: 127.0.0.1:4222
   users: [{name: till, password: secret, publish: [onhand.ingest.>]}]
+  replicas: 3
 keys:
   write: {shop: "${SHOP_KEY}"}
   read: [rrrrrrrrrrrrrrrr]
@@ -40,7 +41,7 @@ channels:
 	require.Equal(t, Config{
 		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Memory: 512 << 20,
 		Checkpoints: Checkpoints{To: "s3://bucket/onhand?region=eu-west-1", Every: 5 * time.Minute, Keep: 4},
-		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}},
+		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}, Replicas: 3},
 		Keys:        Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
 			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},

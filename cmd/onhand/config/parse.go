@@ -69,8 +69,9 @@ func Parse(name string, text []byte) (Config, []moments.Fault) {
 
 func (r *reader) nats(n *yaml.Node, c *NATS) {
 	r.fields(n, "nats", map[string]func(*yaml.Node){
-		"url":    func(n *yaml.Node) { c.URL = r.secret(n) },
-		"listen": func(n *yaml.Node) { c.Listen = r.address(n) },
+		"url":      func(n *yaml.Node) { c.URL = r.secret(n) },
+		"listen":   func(n *yaml.Node) { c.Listen = r.address(n) },
+		"replicas": func(n *yaml.Node) { c.Replicas = int(r.whole(n, 1, 5)) },
 		"users": func(n *yaml.Node) {
 			for _, e := range r.list(n) {
 				var u jetstream.User

@@ -129,7 +129,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 }
 
 func (s *Service) openLog(ctx context.Context, c config.Config, clock func() time.Time, log *slog.Logger) (err error) {
-	o := jetstream.Options{URL: c.NATS.URL, Partitions: c.Partitions, Clock: clock, Logger: log}
+	o := jetstream.Options{URL: c.NATS.URL, Partitions: c.Partitions, Replicas: c.NATS.Replicas, Clock: clock, Logger: log}
 	if o.URL == "" {
 		so := jetstream.ServerOptions{Dir: filepath.Join(c.Data, "nats"), Listen: c.NATS.Listen, Users: c.NATS.Users, Logger: log}
 		if c.Sync == config.SyncInterval {
