@@ -19,6 +19,7 @@ type Contact struct {
 	Then    uint8    // which of its messages
 
 	Delivered, Opened, Clicked bool
+	Corrected                  bool // see Correction
 }
 
 func (k *Contact) encode(w *writer) {
@@ -34,7 +35,7 @@ func (k *Contact) encode(w *writer) {
 	}
 	w.int(k.N)
 	w.u8(k.Then)
-	w.u8(flags(k.Delivered, k.Opened, k.Clicked))
+	w.u8(flags(k.Delivered, k.Opened, k.Clicked, k.Corrected))
 }
 
 func (k *Contact) decode(r *reader) {
@@ -50,7 +51,7 @@ func (k *Contact) decode(r *reader) {
 	}
 	k.N, k.Then = r.int(), r.u8()
 	f := r.u8()
-	k.Delivered, k.Opened, k.Clicked = f&1 != 0, f&2 != 0, f&4 != 0
+	k.Delivered, k.Opened, k.Clicked, k.Corrected = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0
 }
 
 // flags returns truth values as the bits of a byte, the first the lowest.
@@ -87,6 +88,12 @@ func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 		c.Contacts = append(c.Contacts, k)
 	}
 	c.await(d, o)
+	if d.Mode == moments.Live {
+		c.audited(m, o, d)
+	}
+	if mo := m.rules.moment(o); a.Kind == kindMessage && mo != nil && mo.Stock != moments.StockIgnore {
+		m.mention(c, d)
+	}
 }
 
 // forget takes a contact back: the message was not handed over after all, so

@@ -300,6 +300,9 @@ func (c *Customer) event(m *Machine, e *Event) {
 	if less || more {
 		c.recheck(m, e, more)
 	}
+	if less && len(c.Contacts) > 0 {
+		c.tooLate(m, e)
+	}
 	if more {
 		c.rejoin(m)
 	}

@@ -33,14 +33,14 @@ func TestGoldenValues(t *testing.T) {
 		Sights:      []sight{{22, 23}},
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Told: &told{40, 41, 42, 43, 44, "email", "phone"}, Coded: true}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1}},
-		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true}},
+		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true, true}},
 		After: &AfterOrder{
 			Shipments:     []Shipment{{"s", 40, "shipped", "t", 41, 42, 43, []ShipmentLine{{"phone", 44}}, 45, 46, 47, 48}},
 			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, true}}}},
 			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
 		},
 		Sales:    []registration{{"s1", 42, true}},
-		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}},
+		Standing: &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}},
 		Models:   &Models{[]ModelScore{{"purchase", 51, 52}}},
 	}
 	msg := Message{OfferUnit, "phone", "ann", "o1", 1, 2, 3, 4, 5, 6, 7, 8, 9, true, 10, []byte{11}}
@@ -57,7 +57,8 @@ func TestGoldenValues(t *testing.T) {
 		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
-		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
+		Mentions: []Mention{{2, "ann", "d"}},
+		Waves:    []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
 	}
 	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}

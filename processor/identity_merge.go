@@ -171,7 +171,8 @@ func (p *Profile) merge(q *Profile) {
 	}
 }
 
-// merge keeps every open case, and every class another system owns.
+// merge keeps every open case, every class another system owns, and what may
+// still arrive though it was taken back.
 func (s *Standing) merge(t *Standing) {
 	for _, y := range t.Cases {
 		i := slices.IndexFunc(s.Cases, func(x Case) bool { return x.ID == y.ID })
@@ -186,6 +187,9 @@ func (s *Standing) merge(t *Standing) {
 		if !slices.Contains(s.Elsewhere, class) {
 			s.Elsewhere = append(s.Elsewhere, class)
 		}
+	}
+	for _, y := range t.Taken {
+		s.Taken = append(room(s.Taken, maxTaken, func(x *Taken) int64 { return x.At }), y)
 	}
 }
 

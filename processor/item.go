@@ -108,6 +108,10 @@ func (m *Machine) item(sku string) *Item {
 // itemEvent applies an event about an item.
 func (m *Machine) itemEvent(sku string, e *Event) {
 	it := m.item(sku)
+	m.happened = e.At
+	if e.UpdatedAt != 0 {
+		m.happened = e.UpdatedAt
+	}
 	switch e.Kind {
 	case StockLevelReported:
 		it.level(e)
@@ -240,7 +244,7 @@ func (it *Item) announce(m *Machine) {
 	w := writer{}
 	it.Facts.encode(&w)
 	for _, p := range it.Watchers {
-		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
+		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, At: m.happened, Body: w.b})
 	}
 }
 
@@ -269,6 +273,7 @@ func (it *Item) rearm(m *Machine, more bool) {
 // fire ends holds that ran out, then looks at the item afresh: the stock may
 // have settled, a sale opened, or a wave has more to offer.
 func (it *Item) fire(m *Machine) {
+	m.happened = m.shop.Now
 	it.Queue.endHolds(m, it)
 	it.settle(m)
 }
@@ -276,6 +281,7 @@ func (it *Item) fire(m *Machine) {
 // itemMessage applies what a customer's partition tells an item.
 func (m *Machine) itemMessage(msg *Message) {
 	it := m.item(msg.SKU)
+	m.happened = m.shop.Now
 	switch msg.Type {
 	case WatchItem:
 		p := uint32(msg.From)
@@ -311,6 +317,7 @@ func (m *Machine) itemMessage(msg *Message) {
 	case ReturnOffer:
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
+		m.happened = msg.At
 		it.Queue.sold(m, msg)
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.store(string(msg.Body)))
 	case UnsellItem:

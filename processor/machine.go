@@ -46,7 +46,8 @@ type Machine struct {
 	spare   []*Customer // room of frozen ones; see newCustomer
 	atOnce  []int64     // scratch of startOccurrences
 
-	arbitrating bool // a better candidate is being decided first
+	happened    int64 // when what an item is told of now happened
+	arbitrating bool  // a better candidate is being decided first
 
 	// Write-behind; see flush.go.
 	writer   Writer

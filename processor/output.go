@@ -11,12 +11,13 @@ type OutputType uint8
 
 // The outputs of a step.
 const (
-	DecisionOutput OutputType = iota + 1 // a Decision
-	TransferOutput                       // a message to another partition
-	DeadOutput                           // an entry that could not be applied, with its reason
-	ReleaseOutput                        // a pending action may be attempted once
-	DeliveryOutput                       // what became of an attempt
-	ResendOutput                         // a Resend
+	DecisionOutput   OutputType = iota + 1 // a Decision
+	TransferOutput                         // a message to another partition
+	DeadOutput                             // an entry that could not be applied, with its reason
+	ReleaseOutput                          // a pending action may be attempted once
+	DeliveryOutput                         // what became of an attempt
+	ResendOutput                           // a Resend
+	CorrectionOutput                       // a Correction of a message that was sent
 )
 
 // Outputs collects what steps ask of the outside, encoded as it will stand in

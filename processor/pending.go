@@ -155,7 +155,8 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	i := c.pending(action)
 	if i < 0 {
 		c.passAction(m, entry)
-		return // an outcome that was known already, or of what was taken back
+		c.deliveredAfterAll(m, action, attempt, delivery, code) // unless it was known already
+		return
 	}
 	m.touch(c)
 	p := &c.Pending[i]
@@ -265,6 +266,14 @@ func (c *Customer) release(m *Machine, i int) {
 	switch {
 	case v.outcome == Sent:
 		p.Due, p.Waiting = 0, true
+		if d.Action.Kind == kindMessage && len(v.lines) > 0 && !slices.Equal(v.lines, d.Action.Lines) {
+			// What was bought or sold out meanwhile is left out.
+			d.Action.Lines, d.Action.Total = v.lines, v.total
+			again := writer{}
+			d.encode(&again)
+			p.Decision = again.b
+		}
+		c.audited(m, &Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then}, &d)
 		w := &m.body
 		w.b = w.b[:0]
 		w.uint(uint64(p.Attempt))
@@ -328,6 +337,9 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 		Mode: moments.Live, Version: m.rules.file.Hash, Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
 	}
 	m.emitDecision(r)
+	if p.Waiting {
+		c.takeBack(m, p.ID, why)
+	}
 	c.failed(m, i)
 	if in := c.interest(p.Value); why == OutOfStock && in != nil && in.Parked {
 		c.rejoinOne(m, in) // sold out before it was said: in line again for when it is back

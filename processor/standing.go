@@ -3,11 +3,13 @@ package processor
 import "slices"
 
 // Standing is how things stand between a customer and the shop beyond what was
-// bought and permitted: conversations that went wrong, and kinds of message
-// that another system sends. Most customers have none.
+// bought and permitted: conversations that went wrong, kinds of message that
+// another system sends, messages that may still arrive though they were taken
+// back. Most customers have none.
 type Standing struct {
 	Cases     []Case   // by conversation
 	Elsewhere []string // classes of message another system owns for this customer
+	Taken     []Taken  // messages taken back while their channel had them
 }
 
 // Case is a conversation in which something is open: marketing waits until it
@@ -30,7 +32,7 @@ func (s *Standing) bytes() int {
 	if s == nil {
 		return 0
 	}
-	return 64 + 64*cap(s.Cases) + 24*cap(s.Elsewhere)
+	return 64 + 64*cap(s.Cases) + 24*cap(s.Elsewhere) + 220*cap(s.Taken)
 }
 
 func (s *Standing) encode(w *writer) {
@@ -47,6 +49,10 @@ func (s *Standing) encode(w *writer) {
 		w.int(x.Until)
 	}
 	writeStrings(w, s.Elsewhere)
+	w.uint(uint64(len(s.Taken)))
+	for i := range s.Taken {
+		s.Taken[i].encode(w)
+	}
 }
 
 func decodeStanding(r *reader) *Standing {
@@ -61,6 +67,12 @@ func decodeStanding(r *reader) *Standing {
 		}
 	}
 	s.Elsewhere = readStrings(r)
+	if n := r.count(8); n > 0 {
+		s.Taken = make([]Taken, n)
+		for i := range s.Taken {
+			s.Taken[i].decode(r)
+		}
+	}
 	return s
 }
 

@@ -27,6 +27,8 @@ type Watch struct {
 	Next string
 	// Waves is what became true and is being told to everybody interested.
 	Waves []wave
+	// Mentions are the messages of late that spoke of the item; see Correction.
+	Mentions []Mention
 }
 
 // customersPerStep bounds the customers told of a change by one step.
@@ -35,7 +37,7 @@ const customersPerStep = 128
 func (wa *Watch) id() string { return wa.SKU }
 
 func (wa *Watch) bytes() int {
-	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir))
+	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir)+cap(wa.Mentions))
 }
 
 func (wa *Watch) encode(w *writer) {
@@ -50,6 +52,10 @@ func (wa *Watch) encode(w *writer) {
 	w.uint(uint64(len(wa.Waves)))
 	for i := range wa.Waves {
 		wa.Waves[i].encode(w)
+	}
+	w.uint(uint64(len(wa.Mentions)))
+	for i := range wa.Mentions {
+		wa.Mentions[i].encode(w)
 	}
 }
 
@@ -66,6 +72,12 @@ func (wa *Watch) decode(r *reader) {
 		wa.Waves = make([]wave, n)
 		for i := range wa.Waves {
 			wa.Waves[i].decode(r)
+		}
+	}
+	if n := r.count(3); n > 0 {
+		wa.Mentions = make([]Mention, n)
+		for i := range wa.Mentions {
+			wa.Mentions[i] = Mention{r.int(), r.str(), r.str()}
 		}
 	}
 }
@@ -147,6 +159,9 @@ func (m *Machine) watchMessage(msg *Message) {
 	wa.Facts = f
 	if m.rules.facts != 0 || was.At == 0 {
 		wa.spread(m, waveOf(&was, &f))
+	}
+	if was.Sellable && !f.Sellable && len(wa.Mentions) > 0 {
+		wa.soldOutBefore(m, f.Why, msg.At)
 	}
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""

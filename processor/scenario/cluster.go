@@ -25,6 +25,7 @@ type cluster struct {
 
 	channels map[string]delivery // what becomes of attempts, by channel; "" = the others
 	attempts []attempt           // of channels that have not answered yet, and those to be tried again
+	went     map[string][]any    // the SKUs an action spoke of when it was attempted last
 	said     []said
 	dead     []processor.Dead
 
@@ -52,10 +53,11 @@ type attempt struct {
 	again                     int64 // when it is tried again; 0 = no answer yet
 }
 
-// said is a decision, or what became of an attempt.
+// said is a decision, what became of an attempt, or what was learned too late.
 type said struct {
-	decision *processor.Decision
-	delivery *processor.DeliveryRecord
+	decision   *processor.Decision
+	delivery   *processor.DeliveryRecord
+	correction *processor.Correction
 }
 
 // retryAfterMS is how long the cluster waits before it asks for another
@@ -71,7 +73,7 @@ const (
 )
 
 func newCluster(partitions int, now int64) (*cluster, error) {
-	c := &cluster{now: now, channels: map[string]delivery{"": {result: "delivered"}}}
+	c := &cluster{now: now, went: map[string][]any{}, channels: map[string]delivery{"": {result: "delivered"}}}
 	for range partitions {
 		c.stores = append(c.stores, newStore())
 	}
@@ -208,6 +210,12 @@ func (c *cluster) take(p int) error {
 				return err
 			}
 			c.said = append(c.said, said{delivery: &d})
+		case processor.CorrectionOutput:
+			x, err := processor.ParseCorrection(o.Body)
+			if err != nil {
+				return err
+			}
+			c.said = append(c.said, said{correction: &x})
 		case processor.DeadOutput:
 			d, err := processor.ParseDead(o.Body)
 			if err != nil {
@@ -221,6 +229,11 @@ func (c *cluster) take(p int) error {
 
 // attempt hands an action to its channel.
 func (c *cluster) attempt(d *processor.Decision, number int) {
+	skus := []any{}
+	for i := range d.Action.Lines {
+		skus = append(skus, d.Action.Lines[i].SKU)
+	}
+	c.went[d.Action.ID] = skus
 	c.answer(attempt{customer: d.Customer, action: d.Action.ID, channel: d.Action.Channel, number: number})
 }
 

@@ -54,8 +54,9 @@
 //   - expect: what has been decided since the last expect, in any order. An entry
 //     matches one decision by the fields it names, nested ones too; a list matches
 //     element by element, in any order; a time may be an offset. What acts on a
-//     customer (sent, retracted) must be listed, the rest only when the scenario
-//     cares. Outcomes of attempts may be listed as {delivery: failed, code: X}.
+//     customer (sent, retracted) must be listed, and what was learned of a message
+//     too late, as {correction: raced, reason: purchased}; the rest only when the
+//     scenario cares. Outcomes of attempts may be listed as {delivery: failed, code: X}.
 //   - check: {customer: {id: ann, ...}} and {item: {sku: phone, ...}} and {reward:
 //     {reward_id: r1, ...}}, or a list of them, compare fields with the answer of the API.
 package scenario

@@ -305,11 +305,11 @@ func (r *reader) expect(n *yaml.Node) *[]expected {
 	return &list
 }
 
-// decisionKeys are the keys of a decision record, and of what became of an
-// attempt to deliver it.
+// decisionKeys are the keys of a decision record, of what became of an attempt
+// to deliver it, and of a correction of it.
 var decisionKeys = []string{
 	"id", "at", "customer", "moment", "cause", "outcome", "step", "reason", "until", "retracts", "mode",
-	"moments_version", "action", "evidence", "delivery", "channel", "attempt", "code",
+	"moments_version", "action", "evidence", "delivery", "channel", "attempt", "code", "correction", "late_ms", "decision",
 }
 
 var outcomes = []string{"sent", "suppressed", "deferred", "expired", "retracted"}

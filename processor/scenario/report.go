@@ -103,6 +103,9 @@ func row(s Scenario, mark string, fields map[string]any) []string {
 	if fields["outcome"] == nil && fields["delivery"] != nil {
 		outcome = text("delivery")
 	}
+	if fields["correction"] != nil {
+		outcome = text("correction")
+	}
 	at := "-"
 	switch v := fields["at"].(type) {
 	case string:
@@ -137,6 +140,7 @@ func what(s Scenario, fields map[string]any) string {
 		add("of", c["value"])
 	}
 	add("channel", fields["channel"])
+	add("late_ms", fields["late_ms"])
 	add("code", fields["code"])
 	if e, ok := fields["evidence"].(map[string]any); ok {
 		add("place", e["place"])

@@ -39,13 +39,13 @@ type Failure struct {
 	Text string // what differs, several lines
 }
 
-// Decided is one decision, or what became of an attempt to deliver one, in the
-// form users see.
+// Decided is one decision, what became of an attempt to deliver one, or what was
+// learned of one too late, in the form users see.
 type Decided struct {
 	At     int64 // log time, Unix ms
 	Fields map[string]any
 
-	acts bool // sent or retracted: it must be listed
+	acts bool // sent, retracted or a correction: it must be listed
 }
 
 // Run runs a scenario. It returns early when ctx ends.
@@ -209,13 +209,17 @@ func (r *runner) read() {
 			d.At = x.decision.At
 			d.acts = x.decision.Outcome == processor.Sent || x.decision.Outcome == processor.Retracted
 			d.Fields = object(x.decision.AppendJSON(nil))
+		} else if x.correction != nil {
+			d.At, d.acts = x.correction.At, true
+			text, _ := x.correction.MarshalJSON() // cannot fail for words and numbers
+			d.Fields = object(text)
 		} else {
 			v := x.delivery
 			d.At = v.At
 			d.Fields = map[string]any{
 				"at": stamp(v.At), "customer": v.Customer, "moment": v.Moment, "delivery": v.Delivery.String(),
 				"channel": v.Channel, "attempt": json.Number(fmt.Sprint(v.Attempt)), "code": v.Code,
-				"action": map[string]any{"id": v.Action},
+				"action": map[string]any{"id": v.Action, "skus": r.cluster.went[v.Action]},
 			}
 		}
 		r.decided = append(r.decided, d)

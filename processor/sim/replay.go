@@ -112,6 +112,14 @@ func (st *step) read(outputs []byte, position uint64) error {
 				return err
 			}
 			st.ends = append(st.ends, ended{d.Action, d.Delivery.String()})
+		case processor.CorrectionOutput:
+			x, err := processor.ParseCorrection(o.Body)
+			if err != nil {
+				return err
+			}
+			if x.Kind == processor.Wrong {
+				return fmt.Errorf("decision %s of %s was sent though the state forbade it: %s", x.Decision, x.Customer, x.Reason)
+			}
 		case processor.DeadOutput:
 			d, err := processor.ParseDead(o.Body)
 			if err != nil {

@@ -257,6 +257,12 @@ func (p *Partition) confirm(o processor.Output, now int64) error {
 			return err
 		}
 		c.effects = append(c.effects, Effect{Type: Republish, Resend: x})
+	case processor.CorrectionOutput:
+		x, err := processor.ParseCorrection(o.Body)
+		if err != nil {
+			return err
+		}
+		c.counts.correction(&x)
 	case processor.DeadOutput:
 		d, err := processor.ParseDead(o.Body)
 		if err != nil {

@@ -1,6 +1,10 @@
 package worker
 
-import "onhand/processor"
+import (
+	"time"
+
+	"onhand/processor"
+)
 
 // DecisionKey tells decisions apart.
 type DecisionKey struct {
@@ -15,11 +19,20 @@ type DeliveryKey struct {
 	Delivery processor.Delivery
 }
 
+// CorrectionKey tells corrections apart.
+type CorrectionKey struct {
+	Moment string
+	Kind   processor.CorrectionKind
+	Reason processor.Reason
+}
+
 // Counts counts confirmed outputs.
 type Counts struct {
-	Decisions  map[DecisionKey]uint64
-	Deliveries map[DeliveryKey]uint64
-	Dead       map[string]uint64 // by reason
+	Decisions   map[DecisionKey]uint64
+	Deliveries  map[DeliveryKey]uint64
+	Corrections map[CorrectionKey]uint64
+	Raced       Histogram         // how late what forbade a raced send was
+	Dead        map[string]uint64 // by reason
 }
 
 func count[K comparable](m *map[K]uint64, k K, n uint64) {
@@ -37,6 +50,13 @@ func (c *Counts) delivery(d *processor.DeliveryRecord) {
 	count(&c.Deliveries, DeliveryKey{d.Channel, d.Delivery}, 1)
 }
 
+func (c *Counts) correction(x *processor.Correction) {
+	count(&c.Corrections, CorrectionKey{x.Moment, x.Kind, x.Reason}, 1)
+	if x.Kind == processor.Raced {
+		c.Raced.observe(time.Duration(x.LateMS) * time.Millisecond)
+	}
+}
+
 func (c *Counts) dead(reason string) { count(&c.Dead, reason, 1) }
 
 // Add adds other to c.
@@ -47,6 +67,10 @@ func (c *Counts) Add(other Counts) {
 	for k, n := range other.Deliveries {
 		count(&c.Deliveries, k, n)
 	}
+	for k, n := range other.Corrections {
+		count(&c.Corrections, k, n)
+	}
+	c.Raced.add(&other.Raced)
 	for k, n := range other.Dead {
 		count(&c.Dead, k, n)
 	}

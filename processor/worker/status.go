@@ -198,18 +198,34 @@ type histogram struct {
 }
 
 func (h *histogram) observe(d time.Duration) {
+	h.buckets[bucket(d)].Add(1)
+	h.sum.Add(int64(d))
+}
+
+func bucket(d time.Duration) int {
 	i, ms := 0, float64(d)/float64(time.Millisecond)
 	for i < len(Buckets) && ms > Buckets[i] {
 		i++
 	}
-	h.buckets[i].Add(1)
-	h.sum.Add(int64(d))
+	return i
 }
 
 // Histogram counts durations by Buckets.
 type Histogram struct {
 	Counts [len(Buckets) + 1]uint64
 	Sum    time.Duration
+}
+
+func (h *Histogram) observe(d time.Duration) {
+	h.Counts[bucket(d)]++
+	h.Sum += d
+}
+
+func (h *Histogram) add(other *Histogram) {
+	for i, n := range other.Counts {
+		h.Counts[i] += n
+	}
+	h.Sum += other.Sum
 }
 
 // Metrics are the figures of a worker since its start.

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"onhand/connectors/segment"
+	"onhand/processor"
 	"onhand/processor/worker"
 )
 
@@ -46,12 +47,14 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	for k, n := range m.Deliveries {
 		counter("onhand_deliveries_total", "Attempts to hand an action over, by what became of them.", n, "channel", k.Channel, "delivery", k.Delivery.String())
 	}
+	f.corrections(m, counter)
+	out <- latency("onhand_raced_send_seconds", "From a raced send to when what forbade it was heard of.", m.Raced)
 	for reason, n := range m.Dead {
 		counter("onhand_dead_letters_total", "Entries of the log that could not be applied.", n, "reason", reason)
 	}
 	counter("onhand_steps_skipped_total", "Steps that failed and were passed over.", m.Poisoned)
 	counter("onhand_partitions_fenced_total", "Partitions lost to the commit of another owner.", m.Fenced)
-	out <- latency(m.CommitLatency)
+	out <- latency("onhand_commit_seconds", "From the request to the acknowledgement of a commit record.", m.CommitLatency)
 	for _, p := range f.api.Worker.Status(f.r.Context()) {
 		label := strconv.Itoa(p.Partition)
 		x, here := m.Partitions[p.Partition]
@@ -90,6 +93,24 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	f.inlet(counter)
 }
 
+// corrections tells what was learned of messages too late. That none was wrong
+// is told, too.
+func (f *figures) corrections(m worker.Metrics, counter func(name, help string, v uint64, labels ...string)) {
+	wrong := uint64(0)
+	for k, n := range m.Corrections {
+		switch k.Kind {
+		case processor.Wrong:
+			wrong += n
+		case processor.Raced:
+			counter("onhand_raced_sends_total", "Messages sent while what forbade them was on its way.", n, "moment", k.Moment, "reason", string(k.Reason))
+		default:
+			counter("onhand_late_corrections_total", "Messages corrected later: heard of too late, or delivered though taken back.", n,
+				"moment", k.Moment, "kind", k.Kind.String(), "reason", string(k.Reason))
+		}
+	}
+	counter("onhand_wrong_sends_total", "Messages the state forbade when they went. Must be 0.", wrong)
+}
+
 // inlet tells the counters of the collector.
 func (f *figures) inlet(counter func(name, help string, v uint64, labels ...string)) {
 	c := &f.api.Collector.Counters
@@ -115,14 +136,14 @@ func figure(t prometheus.ValueType, name, help string, v float64, labels []strin
 	return prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), t, v, values...)
 }
 
-// latency makes the histogram of commits, in seconds.
-func latency(h worker.Histogram) prometheus.Metric {
+// latency makes a histogram in seconds.
+func latency(name, help string, h worker.Histogram) prometheus.Metric {
 	buckets, total := map[float64]uint64{}, uint64(0)
 	for i, bound := range worker.Buckets {
 		total += h.Counts[i]
 		buckets[bound/1000] = total
 	}
 	total += h.Counts[len(worker.Buckets)]
-	desc := prometheus.NewDesc("onhand_commit_seconds", "From the request to the acknowledgement of a commit record.", nil, nil)
+	desc := prometheus.NewDesc(name, help, nil, nil)
 	return prometheus.MustNewConstHistogram(desc, total, h.Sum.Seconds(), buckets)
 }

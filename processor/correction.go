@@ -1,0 +1,258 @@
+package processor
+
+import (
+	"encoding/json"
+	"onhand/processor/moments"
+	"slices"
+)
+
+// A Correction says of a message that was sent what was learned too late to
+// stop it, or that it should never have gone. It is a record of its own: the
+// decision stands as it was made, with what was known then.
+//
+//	purchase ---- on its way ----> applied: raced, within graceMS, or late
+//	        message sent
+//
+//	message let go -- taken back -- delivered all the same: too_late
+//	message sent against what the state said: wrong, which never happens
+type Correction struct {
+	At       int64 // log time at which it was learned
+	Customer string
+	Decision string // id of the decision to send
+	Moment   string
+	Channel  string
+	Kind     CorrectionKind
+	Reason   Reason // the word the gate would have said
+	LateMS   int64  // from the send to when it was learned; 0 when wrong
+}
+
+// CorrectionKind says how a send came to be one that should not have been.
+type CorrectionKind uint8
+
+// The kinds of correction. Stored in commit records; never renumber.
+const (
+	Raced   CorrectionKind = iota + 1 // what forbade it had happened and was still on its way
+	Late                              // the same, on its way for longer than graceMS
+	TooLate                           // it was taken back and handed over all the same
+	Wrong                             // the state forbade it: see audit
+)
+
+var correctionNames = [...]string{"", "raced", "late", "too_late", "wrong"}
+
+func (k CorrectionKind) String() string { return correctionNames[k] }
+
+// graceMS is how long an event may take from its happening to the log.
+const graceMS = 10 * 60_000
+
+func (x *Correction) encode(w *writer) {
+	w.int(x.At)
+	w.str(x.Customer)
+	w.str(x.Decision)
+	w.str(x.Moment)
+	w.str(x.Channel)
+	w.u8(uint8(x.Kind))
+	w.str(string(x.Reason))
+	w.int(x.LateMS)
+}
+
+// ParseCorrection reads the body of a CorrectionOutput.
+func ParseCorrection(body []byte) (Correction, error) {
+	r := reader{b: body}
+	x := Correction{r.int(), r.str(), r.str(), r.str(), r.str(), CorrectionKind(r.u8()), Reason(r.str()), r.int()}
+	if x.Kind == 0 || x.Kind > Wrong {
+		r.fail()
+	}
+	return x, r.err
+}
+
+// MarshalJSON implements json.Marshaler.
+func (x *Correction) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"at": Instant(x.At), "customer": x.Customer, "decision": x.Decision, "moment": x.Moment, "channel": x.Channel,
+		"correction": x.Kind.String(), "reason": x.Reason, "late_ms": x.LateMS,
+	})
+}
+
+// correct puts out a correction of a message, at most one for each.
+func (c *Customer) correct(m *Machine, k *Contact, kind CorrectionKind, why Reason, lateMS int64) {
+	if k.Corrected {
+		return
+	}
+	k.Corrected = true
+	x := Correction{m.shop.Now, c.ID, k.ID, k.Moment, k.Channel, kind, why, lateMS}
+	w := &m.body
+	w.b = w.b[:0]
+	x.encode(w)
+	m.emit(CorrectionOutput)
+}
+
+// learned corrects a message that something forbade which had happened before
+// it went, and arrives only now.
+func (c *Customer) learned(m *Machine, k *Contact, why Reason, happened int64) {
+	kind := Raced
+	if m.shop.Now-happened > graceMS {
+		kind = Late
+	}
+	c.correct(m, k, kind, why, m.shop.Now-k.At)
+}
+
+// tooLate looks for messages that an event would have stopped, had it come in
+// time. Nearly always it is newer than the last message, and that is all that
+// is asked.
+func (c *Customer) tooLate(m *Machine, e *Event) {
+	for i := len(c.Contacts) - 1; i >= 0 && e.At < c.Contacts[i].At; i-- {
+		k := &c.Contacts[i]
+		mo := m.rules.file.Moment(k.Moment)
+		if k.Corrected || mo == nil {
+			continue
+		}
+		switch e.Kind {
+		case OrderCompleted, OrderUpdated:
+			if c.boughtBefore(m, mo, k, e) {
+				c.learned(m, k, Purchased, e.At)
+			}
+		case ConsentChanged, MessageUnsubscribed, Identify:
+			for _, purpose := range [...]string{m.rules.file.Policy.Consent(mo.Class, k.Channel), mo.Consent} {
+				if purpose != "" && c.Profile.permits(k.Channel, purpose, k.Value) == ConsentWithdrawn {
+					c.learned(m, k, ConsentWithdrawn, e.At)
+				}
+			}
+		case MessageComplained:
+			if slices.Contains(c.Profile.Blocked, k.Channel) {
+				c.learned(m, k, AddressBlocked, e.At)
+			}
+		}
+	}
+}
+
+// boughtBefore reports whether an order bought something a message spoke of,
+// which the message was not to mention then.
+func (c *Customer) boughtBefore(m *Machine, mo *moments.Moment, k *Contact, e *Event) bool {
+	span := int64(24 * 3600_000)
+	if mo.Class.Name == "marketing" {
+		span = max(span, m.rules.file.Policy.SilenceAfterPurchase.Milliseconds())
+	} else if !slices.Contains(mo.Lines, moments.LineUnbought) && mo.Stock != moments.StockOffer {
+		return false
+	}
+	if e.At < k.At-span {
+		return false
+	}
+	return slices.ContainsFunc(e.Products, func(p Product) bool { return slices.Contains(k.SKUs, Hash(p.SKU)) })
+}
+
+// Taken is a message that was taken back after it had been let go: its channel
+// may deliver it all the same.
+type Taken struct {
+	At      int64
+	Why     Reason
+	Contact Contact
+}
+
+const (
+	// maxTaken bounds the messages taken back that are remembered.
+	maxTaken = 8
+	// takenMemoryMS is how long the channel's answer is waited for.
+	takenMemoryMS = 24 * 3600_000
+)
+
+func (x *Taken) encode(w *writer) {
+	w.int(x.At)
+	w.str(string(x.Why))
+	x.Contact.encode(w)
+}
+
+func (x *Taken) decode(r *reader) {
+	x.At, x.Why = r.int(), Reason(r.str())
+	x.Contact.decode(r)
+}
+
+// takeBack remembers a message that is taken back while its channel has it.
+func (c *Customer) takeBack(m *Machine, id string, why Reason) {
+	k := c.contact(id)
+	if k == nil {
+		return
+	}
+	s := c.standing()
+	s.Taken = slices.DeleteFunc(s.Taken, func(x Taken) bool { return m.shop.Now-x.At > takenMemoryMS })
+	if len(s.Taken) >= maxTaken {
+		s.Taken = slices.Delete(s.Taken, 0, 1)
+	}
+	s.Taken = append(s.Taken, Taken{m.shop.Now, why, *k})
+}
+
+// deliveredAfterAll takes the outcome of a message that had been taken back. When it
+// was delivered it is a contact after all.
+func (c *Customer) deliveredAfterAll(m *Machine, action string, attempt int, delivery Delivery, code string) {
+	if c.Standing == nil {
+		return
+	}
+	s := c.Standing
+	i := slices.IndexFunc(s.Taken, func(x Taken) bool { return x.Contact.ID == action })
+	if i < 0 {
+		return
+	}
+	m.touch(c)
+	x := s.Taken[i]
+	s.Taken = slices.Delete(s.Taken, i, i+1)
+	k := x.Contact
+	d := Decision{Moment: k.Moment, Action: &Action{ID: k.ID, Channel: k.Channel}}
+	c.delivery(m, &d, attempt, delivery, code)
+	if delivery != Delivered && delivery != Unknown {
+		return
+	}
+	j := len(c.Contacts)
+	for j > 0 && c.Contacts[j-1].At > k.At {
+		j--
+	}
+	c.Contacts = slices.Insert(c.Contacts, j, k)
+	c.correct(m, &c.Contacts[j], TooLate, x.Why, x.At-k.At)
+}
+
+// Mention is a message that spoke of an item, kept where the item's facts
+// arrive, so that a sale that emptied the shelf before it went is noticed.
+type Mention struct {
+	At       int64
+	Customer string
+	Decision string
+}
+
+// maxMentions bounds the messages of the last graceMS kept of one item.
+const maxMentions = 64
+
+// mention notes that a message which depends on stock spoke of items.
+func (m *Machine) mention(c *Customer, d *Decision) {
+	for i := range d.Action.Lines {
+		wa, ok := m.get(WatchKind, d.Action.Lines[i].SKU).(*Watch)
+		if !ok {
+			continue
+		}
+		m.touch(wa)
+		old := 0
+		for old < len(wa.Mentions) && (m.shop.Now-wa.Mentions[old].At > graceMS || len(wa.Mentions)-old >= maxMentions) {
+			old++
+		}
+		wa.Mentions = append(slices.Delete(wa.Mentions, 0, old), Mention{d.At, c.ID, d.ID})
+	}
+}
+
+// soldOutBefore corrects the messages about an item that went after it was
+// sold out and before that was known here.
+func (wa *Watch) soldOutBefore(m *Machine, why Reason, happened int64) {
+	for _, x := range wa.Mentions {
+		c, ok := m.get(CustomerKind, x.Customer).(*Customer)
+		if !ok || happened >= x.At {
+			continue
+		}
+		if c.contact(x.Decision) != nil {
+			m.touch(c)
+			c.learned(m, c.contact(x.Decision), why, happened)
+		}
+	}
+	wa.Mentions = nil
+}
+
+func (x *Mention) encode(w *writer) {
+	w.int(x.At)
+	w.str(x.Customer)
+	w.str(x.Decision)
+}
