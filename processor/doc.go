@@ -44,6 +44,14 @@
 //	   v
 //	keeper: one customer of two, most restrictive, gated again identity_merge.go
 //
+// # After the order
+//
+//	Order Completed, Updated, Cancelled, Return Received -> Order    order.go, return.go
+//	Shipment Updated, Subscription ...  -> what follows it           afterorder.go, shipment.go, subscription.go
+//	Reward ..., an order that uses one  -> Reward <--> its Ledger    reward.go, ledger.go: where a till asks
+//
+// Each is a function of the set of events about it, not of their order.
+//
 // Customers and items live in the partition their id hashes to and talk by
 // numbered Messages through the log (message.go). What holds for the whole shop
 // enters at partition 0 and is passed on (control.go).
