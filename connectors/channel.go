@@ -47,6 +47,10 @@ type Result struct {
 	Detail     string        // one line for the operator, redacted; may be empty
 	RetryAfter time.Duration // the provider's own wish, 0 when it has none
 	Gone       bool          // the endpoint exists no more: send it nothing further
+
+	// EffectiveAt is from when it holds on the platform, by the platform's word;
+	// zero when it says none. It may lie ahead.
+	EffectiveAt time.Time
 }
 
 // Codes of results that no provider gave.

@@ -53,7 +53,16 @@ type Report struct {
 	Detail   string // redacted
 	At       time.Time
 	RetryAt  time.Time // Retry: ask for release again then; else zero
+
+	EffectiveAt time.Time // as the channel told it
+
+	// HeldUntil is when the channel takes something again, when its provider
+	// asked for more than HoldTold; else zero.
+	HeldUntil time.Time
 }
+
+// HoldTold is from how long on a pause of a channel is told in its reports.
+const HoldTold = time.Minute
 
 // Config configures a Dispatcher.
 type Config struct {

@@ -242,9 +242,15 @@ func (l *lane) judgeRetry(r *Report, j *job, result Result, now time.Time) {
 
 func (l *lane) report(j *job, now time.Time, result Result) Report {
 	d := j.Decision
+	var held time.Time
+	if l.breaker.until.After(now.Add(HoldTold)) {
+		held = l.breaker.until
+	}
 	return Report{
-		Channel: l.name, Partition: j.Partition, Customer: d.Customer, ActionID: d.Action.ID, Attempt: j.Attempt,
+		HeldUntil: held,
+		Channel:   l.name, Partition: j.Partition, Customer: d.Customer, ActionID: d.Action.ID, Attempt: j.Attempt,
 		Delivery: result.Delivery, Code: result.Code, Detail: result.Detail, At: now,
+		EffectiveAt: result.EffectiveAt,
 	}
 }
 

@@ -250,6 +250,13 @@ func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why R
 			// have arrived.
 			m.emitDecision(d)
 			o.In = false
+			for j := range c.Pending {
+				// The removal before, when it is not known to have arrived, has its turn.
+				if p := &c.Pending[j]; p.Moment == o.Moment && p.Value == o.Value && p.Due != 0 {
+					p.Due = m.shop.Now
+					c.soon(p.Due)
+				}
+			}
 			return
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	RaiseCode  // version At of decisions comes into force
 	StallBegan // nobody runs partition At; each partition hears of it by itself
 	StallEnded
+	ChannelSays // a channel takes nothing before At; 0 = it does again
 )
 
 // Control is a change for the whole shop. It enters the log at partition 0,
@@ -21,7 +22,7 @@ const (
 // rules held when.
 type Control struct {
 	Type ControlType
-	Name string // tag (empty: everything), or source
+	Name string // tag (empty: everything), source or channel
 	At   int64
 	Text []byte // Activate: the moments file
 }
@@ -62,7 +63,7 @@ func (m *Machine) control(c *Control) {
 func (m *Machine) applyControl(c *Control) {
 	s := &m.shop
 	switch c.Type {
-	case SourceSays, RaiseCode, StallBegan, StallEnded:
+	case SourceSays, RaiseCode, StallBegan, StallEnded, ChannelSays:
 	default:
 		defer m.retell() // who is in an audience may not stay, who is out may come back
 	}
@@ -81,6 +82,8 @@ func (m *Machine) applyControl(c *Control) {
 		s.Deployment.Code = max(s.Deployment.Code, uint64(c.At))
 	case StallBegan, StallEnded:
 		s.Deployment.stall(c.At, c.Type == StallBegan)
+	case ChannelSays:
+		s.hold(c.Name, c.At)
 	case CrisisOn, CrisisOff:
 		s.Crises = setMember(s.Crises, c.Name, c.Type == CrisisOn)
 	}

@@ -197,6 +197,13 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			}
 		}
 	}
+	if len(m.shop.Tags)+len(m.shop.Crises) > 0 {
+		for i := range all {
+			if x := &all[i]; x.reason == "" {
+				x.reason = m.tagged(mo, m.facts(x.line.SKU).Product.Category)
+			}
+		}
+	}
 	if slices.Contains(mo.Lines, moments.LineComplete) {
 		// An accessory stays only while its main item stays too, or is owned.
 		for i := range all {
@@ -243,11 +250,24 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	}
 	if len(v.lines) == 0 {
 		o := Suppressed
-		if first == TooFew || first == NoUnit {
+		if first == TooFew || first == NoUnit || first == Crisis {
 			o, v.until = Deferred, m.shop.Now+retryMS
 		}
 		*v = v.refuse(o, first)
 	}
+}
+
+// tagged returns why an item of a category is not to be spoken of: a stop or a
+// crisis whose tag is the category. "" = nothing is in the way.
+func (m *Machine) tagged(mo *moments.Moment, category string) Reason {
+	switch {
+	case category == "":
+	case slices.Contains(m.shop.Tags, category):
+		return Stopped
+	case mo.Class.Crisis && slices.Contains(m.shop.Crises, category):
+		return Crisis
+	}
+	return ""
 }
 
 // available asks whether this customer can have the item now.
@@ -428,6 +448,11 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		}
 		return v.refuse(Suppressed, QuietHours)
 	}
+	if len(m.shop.Held) > 0 && o.Expires != 0 && !release {
+		if open = m.inTime(open, o.Expires); len(open) == 0 {
+			return v.refuse(Expired, NoChannelInTime)
+		}
+	}
 	if mo.Class.Caps && !release {
 		var free []string
 		var until int64
@@ -468,10 +493,27 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		return v.refuse(Suppressed, LateEvent)
 	}
 	v.channel = open[0]
-	if slices.Contains(open, c.Profile.Prefers) {
+	if slices.Contains(open, c.Profile.Prefers) && (m.shop.heldUntil(c.Profile.Prefers) == 0 || m.shop.heldUntil(open[0]) != 0) {
 		v.channel = c.Profile.Prefers
 	}
 	return *v
+}
+
+// inTime returns the channels that take something before a time, those that do
+// so now first.
+func (m *Machine) inTime(channels []string, expires int64) []string {
+	held := func(ch string) bool { return m.shop.heldUntil(ch) != 0 }
+	channels = slices.DeleteFunc(slices.Clone(channels), func(ch string) bool { return m.shop.heldUntil(ch) > expires })
+	slices.SortStableFunc(channels, func(a, b string) int {
+		switch {
+		case held(a) == held(b):
+			return 0
+		case held(b):
+			return -1
+		}
+		return 1
+	})
+	return channels
 }
 
 // staleRetryMS is how soon a candidate that waits for a source looks again.

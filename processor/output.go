@@ -146,6 +146,9 @@ type DeliveryRecord struct {
 	Attempt  int
 	Delivery Delivery
 	Code     string
+	// LagMS is how long after the decision it holds on the platform, by the
+	// platform's own word; -1 when it said none.
+	LagMS int64
 }
 
 func (d *DeliveryRecord) encode(w *writer) {
@@ -157,12 +160,13 @@ func (d *DeliveryRecord) encode(w *writer) {
 	w.uint(uint64(d.Attempt))
 	w.u8(uint8(d.Delivery))
 	w.str(d.Code)
+	w.int(d.LagMS)
 }
 
 // ParseDelivery reads the body of a DeliveryOutput.
 func ParseDelivery(body []byte) (DeliveryRecord, error) {
 	r := reader{b: body}
-	d := DeliveryRecord{r.int(), r.str(), r.str(), r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()}
+	d := DeliveryRecord{r.int(), r.str(), r.str(), r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str(), r.int()}
 	if d.Delivery > Retry {
 		r.fail()
 	}

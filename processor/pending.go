@@ -135,11 +135,24 @@ func AppendReleaseRequest(dst []byte, customer, action string, attempt int, idem
 	return w.b
 }
 
+// AppendEffective appends to an outcome entry from when the action holds on the
+// platform, in Unix ms: an ad is shown, or not shown any more, some time after
+// the platform took the word.
+func AppendEffective(dst []byte, at int64) []byte {
+	w := writer{b: dst}
+	w.int(at)
+	return w.b
+}
+
 // applyOutcome takes what became of an attempt. keeper is the id that an entry
 // for another one was passed on to, "" when it was not.
 func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	r := reader{b: body}
 	id, action, attempt, delivery, code := r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()
+	effective := int64(0)
+	if r.err == nil && len(r.b) > 0 {
+		effective = r.int()
+	}
 	if r.err != nil || delivery < Delivered || delivery > Retry {
 		m.dead("malformed", "outcome", entry)
 		return
@@ -165,7 +178,12 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		m.dead("malformed", "pending decision: "+err.Error(), entry)
 		return
 	}
-	c.delivery(m, &d, attempt, delivery, code)
+	c.deliveryAt(m, &d, attempt, delivery, code, effective)
+	if d.Action.Kind == kindAudienceAdd && delivery != Retry {
+		c.supersede(m, p)
+		i = c.pending(action)
+		p = &c.Pending[i]
+	}
 	switch delivery {
 	case Delivered:
 		c.handedOver(action)
@@ -180,6 +198,22 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 	}
 	c.ready(m)
+}
+
+// supersede drops the removals from an audience that a newer membership has
+// outdated: it has had its answer.
+func (c *Customer) supersede(m *Machine, newer *Pending) {
+	moment, value, n := newer.Moment, newer.Value, newer.N
+	for i := len(c.Pending) - 1; i >= 0; i-- {
+		p := &c.Pending[i]
+		if p.Moment != moment || p.Value != value || p.N >= n {
+			continue
+		}
+		if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind == kindAudienceRemove {
+			c.delivery(m, &d, p.Attempt, Failed, string(Superseded))
+			c.Pending = slices.Delete(c.Pending, i, i+1)
+		}
+	}
 }
 
 // failed ends an action that will not be handed over: its place under the caps
@@ -203,9 +237,18 @@ func (c *Customer) failed(m *Machine, i int) {
 
 // delivery records what became of an attempt.
 func (c *Customer) delivery(m *Machine, d *Decision, attempt int, delivery Delivery, code string) {
+	c.deliveryAt(m, d, attempt, delivery, code, 0)
+}
+
+// deliveryAt also records from when it holds on the platform; 0 = not told.
+func (c *Customer) deliveryAt(m *Machine, d *Decision, attempt int, delivery Delivery, code string, effective int64) {
+	lag := int64(-1)
+	if effective != 0 {
+		lag = max(0, effective-d.At)
+	}
 	w := &m.body
 	w.b = w.b[:0]
-	x := DeliveryRecord{m.shop.Now, c.ID, d.Action.ID, d.Moment, d.Action.Channel, attempt, delivery, code}
+	x := DeliveryRecord{m.shop.Now, c.ID, d.Action.ID, d.Moment, d.Action.Channel, attempt, delivery, code, lag}
 	x.encode(w)
 	m.emit(DeliveryOutput)
 }
@@ -299,6 +342,11 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	mo := m.rules.moment(&o)
 	if end := d.Action.coded(); end != 0 && end <= m.shop.Now {
 		return verdict{outcome: Expired, reason: OfferEnded}
+	}
+	if i := c.occurrence(p.Moment, p.Value); d.Action.Kind == kindAudienceRemove && i >= 0 && c.Occurrences[i].In {
+		// In again since. It stays until the platform was told so; should the
+		// customer leave before that, it is what has to be said.
+		return verdict{outcome: Deferred, reason: Superseded, until: m.shop.Now + retryMS}
 	}
 	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose {
 		return verdict{outcome: Sent} // leaving is always allowed

@@ -27,6 +27,31 @@ type Shop struct {
 
 	Deployment Deployment
 	Codes      []CodeCount // given out; partition 0 counts for all
+	Held       []ChannelState
+}
+
+// ChannelState is a channel whose provider takes nothing for a while.
+type ChannelState struct {
+	Name  string
+	Until int64 // log time
+}
+
+// hold notes until when a channel takes nothing.
+func (s *Shop) hold(channel string, until int64) {
+	s.Held = slices.DeleteFunc(s.Held, func(x ChannelState) bool { return x.Name == channel })
+	if until > s.Now {
+		s.Held = append(s.Held, ChannelState{channel, until})
+	}
+}
+
+// heldUntil returns until when a channel takes nothing; 0 = it does.
+func (s *Shop) heldUntil(channel string) int64 {
+	for _, x := range s.Held {
+		if x.Name == channel && x.Until > s.Now {
+			return x.Until
+		}
+	}
+	return 0
 }
 
 // Sender is the last message accepted from a sender. Senders below Slots are
@@ -88,6 +113,11 @@ func (s *Shop) encode(w *writer) {
 		w.str(x.Moment)
 		w.int(x.Given)
 	}
+	w.uint(uint64(len(s.Held)))
+	for _, x := range s.Held {
+		w.str(x.Name)
+		w.int(x.Until)
+	}
 }
 
 func (s *Shop) decode(r *reader) {
@@ -123,6 +153,13 @@ func (s *Shop) decode(r *reader) {
 	s.Codes = make([]CodeCount, r.count(2))
 	for i := range s.Codes {
 		s.Codes[i] = CodeCount{r.str(), r.int()}
+	}
+	s.Held = nil
+	if n := r.count(2); n > 0 {
+		s.Held = make([]ChannelState, n)
+		for i := range s.Held {
+			s.Held[i] = ChannelState{r.str(), r.int()}
+		}
 	}
 }
 

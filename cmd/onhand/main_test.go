@@ -162,6 +162,7 @@ func TestRunAndOperate(t *testing.T) {
 	check(0, "live", "status")
 	check(0, `"ready":true`, "status", "--json")
 	check(0, "retarget_ads", "moments", "list")
+	check(0, "frequency_cap", "moments", "reasons")
 	check(0, "", "diff", file(t, "same.yaml", check(0, "version: 1", "moments", "show")))
 
 	changed := file(t, "changed.yaml", strings.Replace(string(moments.Shipped()), "after: 45m", "after: 1h", 1))

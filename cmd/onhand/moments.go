@@ -155,8 +155,34 @@ func (a *app) momentsCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.listMoments(c.Context(), &cl) },
 	}
-	c.AddCommand(withServer(show, &cl), a.withJSON(withServer(list, &cl)))
+	reasons := &cobra.Command{
+		Use:   "reasons",
+		Short: "Explain the words decisions give as their reason",
+		Long: `Reasons prints the words of the gate, step by step: what each makes of a
+candidate, what it means, and the scenario in which it is said. It asks no
+service.`,
+		Example: "  onhand moments reasons\n  onhand moments reasons --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return a.listReasons() },
+	}
+	c.AddCommand(withServer(show, &cl), a.withJSON(withServer(list, &cl)), a.withJSON(reasons))
 	return c
+}
+
+func (a *app) listReasons() error {
+	list := processor.Reasons()
+	if a.json {
+		return printJSON(a.out, list)
+	}
+	t := table{head: []string{"step", "reason", "outcome", "meaning", "example"}}
+	for _, d := range list {
+		example := d.Example
+		if example == "" {
+			example = "none: " + d.Missing
+		}
+		t.add(d.Step, string(d.Reason), d.Outcomes, d.Meaning, example)
+	}
+	return t.print(a.out)
 }
 
 // momentJSON is a moment as --json prints it.

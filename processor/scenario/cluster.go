@@ -44,6 +44,7 @@ type entry struct {
 type delivery struct {
 	result string // delivered, failed, unknown, retry, waiting
 	code   string
+	lag    int64 // ms until it holds on the platform; 0 = not told
 }
 
 // attempt is an action the gate let go.
@@ -259,7 +260,11 @@ func (c *cluster) answer(a attempt) {
 	default:
 		result = processor.Delivered
 	}
-	c.queue = append(c.queue, entry{c.partition(a.customer), processor.AppendOutcome(nil, a.customer, a.action, a.number, result, d.code)})
+	body := processor.AppendOutcome(nil, a.customer, a.action, a.number, result, d.code)
+	if d.lag != 0 {
+		body = processor.AppendEffective(body, c.now+d.lag)
+	}
+	c.queue = append(c.queue, entry{c.partition(a.customer), body})
 }
 
 // deliver sets what a channel does from now on. Attempts that wait for an

@@ -39,10 +39,12 @@
 //
 //   - apply: laid over the moments in force, as `with`, and activated.
 //   - control: {stop: TAG} or {resume: TAG}, the kill switch; TAG all = everything.
-//   - deliver: {result: R, channel: C, code: X}: what a channel (all, without
+//     {held: CHANNEL, until: TIME}: its provider says that it takes nothing before.
+//   - deliver: {result: R, channel: C, code: X, lag: T}: what a channel (all, without
 //     channel) does with attempts from now on. R is delivered (the beginning),
 //     failed, unknown, retry (not now; asked again a minute later) or waiting (no
-//     answer until a later deliver gives one).
+//     answer until a later deliver gives one). lag is how much later it holds on the
+//     platform.
 //   - send: one event or a list, as the JSON of an SDK. A timestamp that is left
 //     out is the step's time; a messageId that is left out is the event's place
 //     in the file; null leaves them out. Times may be offsets (timestamp: -3h).

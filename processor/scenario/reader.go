@@ -309,7 +309,7 @@ func (r *reader) expect(n *yaml.Node) *[]expected {
 // to deliver it, and of a correction of it.
 var decisionKeys = []string{
 	"id", "at", "customer", "moment", "cause", "outcome", "step", "reason", "until", "retracts", "mode",
-	"moments_version", "action", "evidence", "delivery", "channel", "attempt", "code", "correction", "late_ms", "decision",
+	"moments_version", "action", "evidence", "delivery", "channel", "attempt", "code", "correction", "late_ms", "decision", "lag_ms",
 }
 
 var outcomes = []string{"sent", "suppressed", "deferred", "expired", "retracted"}
@@ -349,9 +349,17 @@ func (r *reader) control(n *yaml.Node) *control {
 	have := r.fields(n, "control",
 		field{"stop", func(v *yaml.Node) { c.stop = true; tag(v) }},
 		field{"resume", tag},
+		field{"held", func(v *yaml.Node) { c.channel = r.text(v, "held") }},
+		field{"until", func(v *yaml.Node) {
+			at, err := r.instant(v.Value)
+			if err != nil {
+				r.fault(v, "write it like 2h or 2026-03-02T10:00:00Z", "until %q is not a time", v.Value)
+			}
+			c.until = at
+		}},
 	)
-	if len(have) != 1 {
-		r.fault(n, "write control: {stop: all} or {resume: TAG}", "control is one of stop and resume")
+	if len(have) != 1 && (have["held"] == nil || have["until"] == nil) || len(have) > 2 {
+		r.fault(n, "write control: {stop: all}, {resume: TAG} or {held: CHANNEL, until: TIME}", "control is one of stop, resume and held")
 	}
 	return c
 }
@@ -370,6 +378,13 @@ func (r *reader) deliver(n *yaml.Node) *deliver {
 		}},
 		field{"channel", func(v *yaml.Node) { d.channel = r.text(v, "channel") }},
 		field{"code", func(v *yaml.Node) { d.code = r.text(v, "code") }},
+		field{"lag", func(v *yaml.Node) {
+			lag, err := moments.ParseDuration(v.Value)
+			if err != nil {
+				r.fault(v, "write it like 7m", "lag %q is not a duration", v.Value)
+			}
+			d.lag = lag.Milliseconds()
+		}},
 	)
 	if have["result"] == nil {
 		r.fault(n, "one of "+strings.Join(results, ", "), "deliver has no result")

@@ -132,6 +132,9 @@ func (r *runner) step(st Step) error {
 	}
 	if st.control != nil {
 		x := &processor.Control{Type: processor.Resume, Name: st.control.tag, At: st.At}
+		if st.control.channel != "" {
+			x.Type, x.Name, x.At = processor.ChannelSays, st.control.channel, st.control.until
+		}
 		if st.control.stop {
 			x.Type = processor.Stop
 		}
@@ -218,7 +221,7 @@ func (r *runner) read() {
 			d.At = v.At
 			d.Fields = map[string]any{
 				"at": stamp(v.At), "customer": v.Customer, "moment": v.Moment, "delivery": v.Delivery.String(),
-				"channel": v.Channel, "attempt": json.Number(fmt.Sprint(v.Attempt)), "code": v.Code,
+				"channel": v.Channel, "attempt": json.Number(fmt.Sprint(v.Attempt)), "code": v.Code, "lag_ms": json.Number(fmt.Sprint(v.LagMS)),
 				"action": map[string]any{"id": v.Action, "skus": r.cluster.went[v.Action]},
 			}
 		}

@@ -72,6 +72,9 @@ type check struct {
 type control struct {
 	stop bool
 	tag  string // "" = everything
+
+	channel string // that takes nothing until then
+	until   int64
 }
 
 type deliver struct {

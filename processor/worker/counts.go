@@ -32,6 +32,7 @@ type Counts struct {
 	Deliveries  map[DeliveryKey]uint64
 	Corrections map[CorrectionKey]uint64
 	Raced       Histogram         // how late what forbade a raced send was
+	PlatformLag Histogram         // from a decision to when it holds on the platform, where it says so
 	Dead        map[string]uint64 // by reason
 }
 
@@ -48,6 +49,9 @@ func (c *Counts) decision(d *processor.Decision) {
 
 func (c *Counts) delivery(d *processor.DeliveryRecord) {
 	count(&c.Deliveries, DeliveryKey{d.Channel, d.Delivery}, 1)
+	if d.LagMS >= 0 {
+		c.PlatformLag.observe(time.Duration(d.LagMS) * time.Millisecond)
+	}
 }
 
 func (c *Counts) correction(x *processor.Correction) {
@@ -71,6 +75,7 @@ func (c *Counts) Add(other Counts) {
 		count(&c.Corrections, k, n)
 	}
 	c.Raced.add(&other.Raced)
+	c.PlatformLag.add(&other.PlatformLag)
 	for k, n := range other.Dead {
 		count(&c.Dead, k, n)
 	}

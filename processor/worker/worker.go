@@ -52,6 +52,7 @@ type Worker struct {
 	idempotent bool
 	letters    *letters
 	counters   counters
+	held       held
 	submitted  atomic.Uint64 // jobs given to the dispatcher
 	underway   atomic.Int64  // of them, those not yet reported
 
@@ -216,6 +217,7 @@ func (w *Worker) share() int64 {
 // about a retry the new owner thinks itself.
 func (w *Worker) report(r connectors.Report) {
 	defer w.underway.Add(-1)
+	w.tellHeld(&r)
 	w.mu.Lock()
 	l := w.loops[r.Partition]
 	w.mu.Unlock()

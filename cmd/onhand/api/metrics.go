@@ -49,6 +49,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 	f.corrections(m, counter)
 	out <- latency("onhand_raced_send_seconds", "From a raced send to when what forbade it was heard of.", m.Raced)
+	out <- latency("onhand_platform_lag_seconds", "From a decision to when it holds on the platform, by the platform's word.", m.PlatformLag)
 	for reason, n := range m.Dead {
 		counter("onhand_dead_letters_total", "Entries of the log that could not be applied.", n, "reason", reason)
 	}
