@@ -27,6 +27,7 @@ type Customer struct {
 	Sales       []registration // latest word on each sale registered for
 	Standing    *Standing      // nil when there is nothing to say
 	Models      *Models        // nil when no model spoke of the customer
+	Whereabouts *Whereabouts   // nil when nobody said, or it is not to be known
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -109,6 +110,7 @@ func (c *Customer) encode(w *writer) {
 	encodeRegistrations(w, c.Sales)
 	c.Standing.encode(w)
 	c.Models.encode(w)
+	c.Whereabouts.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -156,6 +158,7 @@ func (c *Customer) decode(r *reader) {
 	c.Sales = decodeRegistrations(r)
 	c.Standing = decodeStanding(r)
 	c.Models = decodeModels(r)
+	c.Whereabouts = decodeWhereabouts(r)
 }
 
 // newCustomer returns an empty customer, in the room of one that was frozen if
@@ -240,11 +243,14 @@ func (c *Customer) event(m *Machine, e *Event) {
 	switch e.Kind {
 	case Identify:
 		c.Profile.identify(e, m.shop.Now)
+		c.lives(e)
+		c.hide()
 		c.learn(m, e)
 		c.owned(e)
 		less, more = true, true
 	case ConsentChanged:
 		c.Profile.consent(m, e)
+		c.hide()
 		less, more = true, true
 	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
 		if changed, less = c.cartEvent(m, e); less {

@@ -17,14 +17,16 @@ const (
 	dateOver    = -1 // what it belongs to has ended
 )
 
-// told is what the event that began an occurrence said of dates: when the
-// store opens and closes, how full the device is.
+// told is what the event that began an occurrence said and its gate asks for:
+// when the store opens and closes, how full the device is, which item was
+// looked for, and where.
 type told struct {
 	At              int64 // when it happened
 	Opens, Closes   int64
 	Level, Capacity int64
 	Channel         string
-	SKU             string // the item looked for in stores
+	SKU             string   // the item looked for in stores
+	Here            position // where the customer was
 }
 
 func (t *told) encode(w *writer) {
@@ -32,7 +34,7 @@ func (t *told) encode(w *writer) {
 	if t == nil {
 		return
 	}
-	for _, n := range [...]int64{t.At, t.Opens, t.Closes, t.Level, t.Capacity} {
+	for _, n := range [...]int64{t.At, t.Opens, t.Closes, t.Level, t.Capacity, t.Here.Lat, t.Here.Lon} {
 		w.int(n)
 	}
 	w.str(t.Channel)
@@ -43,31 +45,38 @@ func decodeTold(r *reader) *told {
 	if !r.bool() {
 		return nil
 	}
-	return &told{r.int(), r.int(), r.int(), r.int(), r.int(), intern(r.view()), r.str()}
+	return &told{
+		At: r.int(), Opens: r.int(), Closes: r.int(), Level: r.int(), Capacity: r.int(),
+		Here: position{r.int(), r.int()}, Channel: intern(r.view()), SKU: intern(r.view()),
+	}
 }
 
-// toldBy returns what an event says of dates, nil when nothing.
+// toldBy returns what an event says that the gate will ask for, nil when
+// nothing.
 func (c *Customer) toldBy(m *Machine, e *Event) *told {
 	t := told{}
 	props := properties(e.Properties)
 	switch e.Kind {
 	case StoreSearched, StoreVisited:
-		if e.SKU != "" {
-			t.SKU = clone(e.SKU)
-			m.watch(t.SKU) // which stores have it is asked at the gate
-		}
 		t.Opens, t.Closes = c.clock(m, e, props, "opens_at"), c.clock(m, e, props, "closes_at")
+		if !c.hidden() {
+			t.Here = positionIn(props)
+		}
 	case DeviceReported:
-		level, ok := props.milli("level")
+		level, ok := props.scaled("level", 3)
 		if !ok || level < 0 {
 			break // what cannot be read changes nothing
 		}
 		t.Level, t.Capacity = level, 100_000 // percent
-		if capacity, ok := props.milli("capacity"); ok && capacity > 0 {
+		if capacity, ok := props.scaled("capacity", 3); ok && capacity > 0 {
 			t.Capacity = capacity
 		}
 	case MessageReceived:
 		t.Channel = intern([]byte(e.Channel))
+	}
+	if e.SKU != "" {
+		t.SKU = clone(e.SKU)
+		m.watch(t.SKU)
 	}
 	if t == (told{}) {
 		return nil
@@ -196,6 +205,13 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 	if mo.Per == "family" && strings.HasPrefix(o.Value, unknownFamily) {
 		return false
 	}
+	if t := o.Told; t != nil && t.SKU != "" && mo.Per == "customer" && o.State == windowState {
+		if wa := m.watch(t.SKU); wa.Facts.At == 0 {
+			wa.stake(m, c.ID, true)
+			o.Due = 0
+			return false // the item has been asked and answers at once
+		}
+	}
 	if !mo.Due.At.IsZero() {
 		switch at := c.date(m, mo, mo.Due.At, o); {
 		case at == dateOver:
@@ -216,6 +232,9 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 			return false
 		}
 		o.Expires = max(0, at)
+	}
+	if o.State == windowState && o.Due == 0 {
+		o.Due = m.shop.Now // what was missing has come
 	}
 	return true
 }
@@ -255,7 +274,7 @@ func (c *Customer) redate(m *Machine) {
 			continue
 		}
 		mo := m.rules.moment(o)
-		if mo == nil || mo.Due.At.IsZero() && (o.Due != 0 || mo.Expires.At.IsZero()) {
+		if mo == nil || mo.Due.At.IsZero() && o.Due != 0 {
 			continue
 		}
 		if was := o.State; c.dated(m, i, mo) && was == windowState {
@@ -279,6 +298,28 @@ func (c *Customer) outsideHours(m *Machine, mo *moments.Moment, at int64) Reason
 		return OutsideHours
 	}
 	return ""
+}
+
+// asks reports whether the guard or a score of a moment, or of what follows it,
+// asks for something below a name.
+func asks(mo *moments.Moment, name string) bool {
+	has := func(g *moments.Guard, f *moments.Factors) bool {
+		if g != nil && strings.Contains(g.Text, name) {
+			return true
+		}
+		for _, op := range [...]*moments.Operand{&f.Propensity, &f.Context, &f.Value, &f.Lever} {
+			if strings.HasPrefix(op.Name, name) {
+				return true
+			}
+		}
+		return false
+	}
+	for i := range mo.Then {
+		if has(mo.Then[i].If, &mo.Then[i].Score) {
+			return true
+		}
+	}
+	return has(mo.If, &mo.Score)
 }
 
 // dates are the dates of a moment and of what follows it, but for the end of

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"onhand/processor/moments"
+	"strings"
 	"time"
 )
 
@@ -93,6 +94,14 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		}
 		stock := x.m.rules.stock(&Item{SKU: in.SKU, Product: x.m.facts(in.SKU).Product})
 		return moments.Int(min(max(in.Quantity, 1), max(stock.Each, 1)))
+	case moments.CustomerAwayFromHome:
+		if x.c.Whereabouts == nil || x.o.Told == nil || x.o.Told.Here == (position{}) {
+			return moments.Value{}
+		}
+		return moments.Bool(x.o.Told.Here.far(x.c.Whereabouts.Home, awayMetres))
+	case moments.CustomerConsent:
+		channel, purpose, _ := strings.Cut(key, ".")
+		return moments.Bool(x.c.Profile.permits(channel, purpose, "") == "")
 	case moments.OfferPlace:
 		return moments.Int(x.o.Place)
 	}

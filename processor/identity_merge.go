@@ -33,6 +33,10 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	if b.After != nil {
 		c.mergeAfter(m, b.After)
 	}
+	if b.Whereabouts != nil && (c.Whereabouts == nil || b.Whereabouts.At > c.Whereabouts.At) {
+		c.Whereabouts = b.Whereabouts
+	}
+	c.hide()
 	if b.Standing != nil {
 		c.standing().merge(b.Standing)
 	}

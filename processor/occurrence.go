@@ -137,10 +137,6 @@ func values(m *Machine, per string, e *Event, into []string) []string {
 	return into
 }
 
-// answerMS is how long a candidate waits for an item nobody here has asked for
-// before to say what is true of it.
-const answerMS = 1000
-
 // startOccurrences begins, or begins again, the windows an event opens. What
 // needs no window is decided when all of it has begun: it competes.
 func (c *Customer) startOccurrences(m *Machine, e *Event) {
@@ -214,7 +210,7 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 		return
 	}
 	o.Due, o.Expires = now+mo.Due.After.Milliseconds(), 0
-	if m.rules.dated[mo.Name] || mo.Do == moments.DoCase || e.Kind == StoreSearched || e.Kind == StoreVisited {
+	if m.rules.dated[mo.Name] || mo.Do == moments.DoCase {
 		if t := c.toldBy(m, e); t != nil {
 			o.Told = t
 		}
@@ -222,9 +218,6 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 	switch {
 	case outside != "":
 		c.conclude(m, i, verdict{outcome: Suppressed, reason: outside, stockAge: -1})
-	case mo.Due.After == 0 && mo.Due.At.IsZero() && o.Told != nil && o.Told.SKU != "" && m.facts(o.Told.SKU).At == 0:
-		o.Due = now + answerMS
-		c.soon(o.Due)
 	case mo.Due.After > 0:
 		c.soon(o.Due)
 	case c.dated(m, i, mo):

@@ -159,11 +159,11 @@ func unquoteJSON(b []byte) (s string, err error) {
 	return s, err
 }
 
-// milli returns a decimal number in thousandths.
-func (p properties) milli(key string) (n int64, ok bool) {
+// scaled returns a decimal number times ten to the digits, at most 6.
+func (p properties) scaled(key string, digits int) (n int64, ok bool) {
 	whole, part, _ := strings.Cut(p.str(key), ".")
-	n, err := strconv.ParseInt(whole+(part + "000")[:3], 10, 64)
-	return n, err == nil && len(whole) < 15
+	n, err := strconv.ParseInt(whole+(part + "000000")[:digits], 10, 64)
+	return n, err == nil && whole != "" && len(whole) < 12
 }
 
 // instant returns a time in Unix ms: of RFC 3339 with its zone, or of a number

@@ -17,7 +17,7 @@ type rules struct {
 	startCustom map[string][]*moments.Moment // of events that are Custom, by name
 	endOf       [kinds][]*moments.Moment
 	endCustom   map[string][]*moments.Moment // by the name of a Custom event
-	dated       map[string]bool              // moments with a date, in what follows them too
+	dated       map[string]bool              // moments that ask the event or wait for data: a date, in what follows them too, an item
 	moves       [kinds]bool                  // events that may move a date
 	families    bool                         // a moment begins for each family
 	then        map[string][]*moments.Moment // by name, what follows its message
@@ -87,6 +87,9 @@ func newRules(file *moments.File) *rules {
 			for _, k := range movers(d) {
 				r.moves[k] = true
 			}
+		}
+		if mo.Per == "customer" && (asks(mo, "item.") || asks(mo, "stores.")) || asks(mo, "customer.away_from_home") {
+			r.dated[mo.Name] = true
 		}
 		r.families = r.families || mo.Per == "family"
 		if len(mo.Then) > 0 {

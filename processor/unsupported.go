@@ -30,6 +30,16 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
+	for _, name := range unanswered {
+		if mo.If != nil && strings.Contains(mo.If.Text, name) {
+			return "if: " + name
+		}
+		for i := range mo.Then {
+			if g := mo.Then[i].If; g != nil && strings.Contains(g.Text, name) {
+				return "then if: " + name
+			}
+		}
+	}
 	switch {
 	case len(mo.Lines) > 0 && !hasLines(mo.Per):
 		return "lines per " + mo.Per
@@ -37,6 +47,11 @@ func unsupported(mo *moments.Moment) string {
 		return "stock: sellable per " + mo.Per
 	}
 	return ""
+}
+
+// unanswered are the names a guard may use and gets no answer for.
+var unanswered = []string{
+	"event.properties", "customer.traits", "customer.value_band", "customer.churn", "customer.social_rank", "stores.open",
 }
 
 // hasLines reports whether what there is one occurrence for speaks of items.
