@@ -35,7 +35,7 @@ func TestAudit(t *testing.T) {
 	}
 	require.Empty(t, send(func(*Machine, *Customer, *moments.Moment, *Occurrence, *Action) {}), "nothing forbids it")
 	for want, change := range map[Reason]func(*Machine, *Customer, *moments.Moment, *Occurrence, *Action){
-		Purchased: func(m *Machine, c *Customer, _ *moments.Moment, _ *Occurrence, _ *Action) {
+		Purchased: func(_ *Machine, c *Customer, _ *moments.Moment, _ *Occurrence, _ *Action) {
 			c.Orders = []Order{{ID: 1, At: noon - 60_000, Placed: true, Lines: []OrderLine{{SKU: "phone", hash: Hash("phone"), Quantity: 1}}}}
 		},
 		OutOfStock: func(m *Machine, _ *Customer, _ *moments.Moment, _ *Occurrence, _ *Action) {

@@ -92,7 +92,7 @@ func telling(e *processor.Event) string {
 			continue
 		}
 		text := fmt.Sprintf("%+v", f.Interface())
-		if b, ok := f.Interface().([]byte); ok {
+		if b, ok := reflect.TypeAssert[[]byte](f); ok {
 			text = string(b)
 		}
 		parts = append(parts, v.Type().Field(i).Name+"="+text)
