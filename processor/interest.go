@@ -292,11 +292,14 @@ func (c *Customer) beganBefore(m *Machine, in *Interest, since int64) {
 	if bought, _ := c.purchases(in.SKU, since); bought > 0 || in.Offer != 0 {
 		return
 	}
-	queued := in.Queued
-	c.giveUp(m, in)
+	was := *in
 	in.Since = since
-	if queued {
+	if was.Queued {
+		// The new place before the old one goes: between the two the next in line
+		// would be served.
+		in.Queued = false
 		c.queueUp(m, in)
+		c.giveUp(m, &was)
 	}
 }
 
