@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"onhand/processor/sim"
+	"onhand/processor/sim/whole"
 )
 
 func (a *app) simCommand() *cobra.Command {
@@ -17,8 +18,10 @@ func (a *app) simCommand() *cobra.Command {
 		Short: "Run the simulator",
 		Long: `Sim runs whole clusters in this process, each from a seed: workers crash, hang and
 come back, answers get lost, clocks jump, and nothing that was promised may be
-broken. Each seed runs twice and must do the same. A seed that fails is printed
-with what it broke.`,
+broken. Each seed runs twice and must do the same. Then it draws some weeks of a
+shop with the whole moments file in force, in which nothing fails, and judges
+every decision by what had happened. A seed that fails is printed with what it
+broke.`,
 		Example: "  onhand sim --seeds 1000\n  onhand sim --seed 7",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -61,6 +64,9 @@ func (a *app) simulate(c *cobra.Command, from uint64, n, workers int) error {
 		group.Go(func() {
 			for seed := from + uint64(w); seed < from+uint64(n) && c.Context().Err() == nil; seed += uint64(workers) {
 				_, err := sim.Check(sim.Config{Seed: seed})
+				if err == nil {
+					err = whole.Check(seed, whole.None)
+				}
 				mu.Lock()
 				done++
 				if err != nil {

@@ -1,0 +1,194 @@
+package whole
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"onhand/processor"
+)
+
+const (
+	second = int64(1000)
+	minute = 60 * second
+	hour   = 60 * minute
+	day    = 24 * hour
+
+	begin = int64(1_800_000_000_000) // Friday 2027-01-15 08:00 UTC
+)
+
+func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("01-02T15:04:05.000") }
+
+// The shop: few of everything, so that they meet.
+const (
+	customers = 6
+	visitors  = 3
+	items     = 6
+	sales     = 3
+	length    = 260 // events
+)
+
+// zones are those of the customers, in turn.
+var zones = []string{"Europe/Paris", "America/New_York", "Asia/Tokyo"}
+
+// shelves: two items of a family each. What phones keep back differs.
+func family(sku int) (category, family string, safety int64) {
+	switch sku / 2 {
+	case 0:
+		return "phones", "phones", 2
+	case 1:
+		return "health", "vitamins", 1
+	}
+	return "books", "novels", 1
+}
+
+// draw returns what happens in the shop of a seed, in the order of time, and
+// when it is over.
+func draw(seed uint64) (events []processor.Event, end int64) {
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), now: begin}
+	d.people()
+	for range length {
+		switch n := d.rng.IntN(10); {
+		case n < 5:
+			d.now += 1 + d.rng.Int64N(20*minute)
+		case n < 9:
+			d.now += 1 + d.rng.Int64N(3*hour)
+		default:
+			d.now += 1 + d.rng.Int64N(12*hour)
+		}
+		d.happen()
+	}
+	return d.events, d.now + 20*day
+}
+
+type drawer struct {
+	rng     *rand.Rand
+	now     int64
+	events  []processor.Event
+	orders  []*processor.Event
+	parcels []parcel
+	rewards []string
+	version int64
+}
+
+type parcel struct {
+	id, order, customer, sku string
+	state                    int
+}
+
+var states = []string{"label_created", "shipped", "out_for_delivery", "delivered"}
+
+func (d *drawer) say(e processor.Event) *processor.Event {
+	d.now++
+	e.Source, e.MessageID = "shop", fmt.Sprint("m", len(d.events))
+	e.At, e.Stamp, e.Stamped, e.Currency = d.now, d.now, true, "EUR"
+	d.events = append(d.events, e)
+	return &d.events[len(d.events)-1]
+}
+
+func (d *drawer) customer() string { return fmt.Sprint("c", d.rng.IntN(customers)) }
+func (d *drawer) sku() string      { return fmt.Sprint("s", d.rng.IntN(items)) }
+
+// people makes the items and the customers known, with the permissions of most.
+func (d *drawer) people() {
+	for i := range items {
+		category, family, _ := family(i)
+		d.say(processor.Event{Kind: processor.ProductUpdated, SKU: fmt.Sprint("s", i), Category: category, Family: family, Price: 1999, HasPrice: true, Margin: 500})
+		d.level(fmt.Sprint("s", i), d.rng.Int64N(8))
+	}
+	for i := range customers {
+		id := fmt.Sprint("c", i)
+		d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s@example.com","push_token":"%s","phone":"+3361234567%d","timezone":"%s"}`, id, id, i, zones[i%len(zones)])})
+		for _, channel := range []string{"push", "email", "sms"} {
+			for _, purpose := range []string{"marketing", "sale_alert"} {
+				d.consent(id, channel, purpose, d.rng.IntN(5) > 0)
+			}
+		}
+		d.consent(id, "ads", "ads", d.rng.IntN(5) > 0)
+	}
+}
+
+func (d *drawer) consent(id, channel, purpose string, granted bool) {
+	e := processor.Event{Kind: processor.ConsentChanged, UserID: id, Channel: channel, Purpose: purpose, Granted: granted}
+	if granted && channel == "email" {
+		e.Properties = []byte(`{"proof":"link"}`)
+	}
+	d.say(e)
+}
+
+func (d *drawer) level(sku string, n int64) {
+	d.version++
+	d.say(processor.Event{Kind: processor.StockLevelReported, SKU: sku, Location: "lyon-dc", Available: n, HasLevel: true, Version: d.version, UpdatedAt: d.now})
+}
+
+// happen lets one thing happen.
+func (d *drawer) happen() {
+	c, sku := d.customer(), d.sku()
+	switch n := d.rng.IntN(100); {
+	case n < 24: // in a cart, perhaps before anyone knows whose
+		e := processor.Event{Kind: processor.ProductAdded, UserID: c, SKU: sku, CartID: "cart-" + c, Quantity: 1, HasQty: true, Price: 1999, HasPrice: true}
+		if v := d.rng.IntN(3 * visitors); v < visitors {
+			e.UserID, e.AnonymousID, e.CartID = "", fmt.Sprint("v", v), fmt.Sprint("cart-v", v)
+		}
+		d.say(e)
+	case n < 27:
+		d.say(processor.Event{Kind: processor.ProductRemoved, UserID: c, SKU: sku, CartID: "cart-" + c})
+	case n < 30:
+		reason := []string{"payment", "out_of_stock"}[d.rng.IntN(2)]
+		d.say(processor.Event{Kind: processor.CheckoutFailed, UserID: c, SKU: "", CartID: "cart-" + c, Reason: reason, Products: []processor.Product{{SKU: sku, Quantity: 1, Price: 1999}},
+			Properties: fmt.Appendf(nil, `{"reason":%q}`, reason)})
+	case n < 40:
+		d.say(processor.Event{Kind: processor.OrderCompleted, UserID: c, OrderID: fmt.Sprint("o", len(d.events)), Total: 1999,
+			Products: []processor.Product{{SKU: sku, Quantity: 1 + d.rng.Int64N(2), Price: 1999}}})
+		e := d.events[len(d.events)-1]
+		d.orders = append(d.orders, &e)
+		if d.rng.IntN(2) == 0 {
+			d.parcels = append(d.parcels, parcel{id: "p" + e.OrderID, order: e.OrderID, customer: c, sku: sku})
+		}
+	case n < 42:
+		if len(d.orders) > 0 {
+			o := d.orders[d.rng.IntN(len(d.orders))]
+			d.say(processor.Event{Kind: processor.OrderCancelled, UserID: o.UserID, OrderID: o.OrderID})
+		}
+	case n < 54:
+		d.level(sku, max(0, d.rng.Int64N(9)-2))
+	case n < 62:
+		d.say(processor.Event{Kind: processor.BackInStockRequested, UserID: c, SKU: sku, Channel: []string{"", "email", "push"}[d.rng.IntN(3)]})
+	case n < 70:
+		if len(d.parcels) > 0 {
+			p := &d.parcels[d.rng.IntN(len(d.parcels))]
+			p.state = min(p.state+1, len(states)-1)
+			d.say(processor.Event{Kind: processor.ShipmentUpdated, UserID: p.customer, ShipmentID: p.id, OrderID: p.order, Status: states[p.state],
+				Products: []processor.Product{{SKU: p.sku, Quantity: 1}}, Properties: fmt.Appendf(nil, `{"status":%q}`, states[p.state])})
+		}
+	case n < 75:
+		id := fmt.Sprint("r", len(d.events), "-", c)
+		d.rewards = append(d.rewards, id+" "+c)
+		d.say(processor.Event{Kind: processor.RewardIssued, UserID: c, RewardID: id, Total: 1000, ExpiresAt: d.now + 14*day + d.rng.Int64N(8*day)})
+	case n < 78:
+		if len(d.rewards) > 0 {
+			var id, who string
+			_, _ = fmt.Sscan(d.rewards[d.rng.IntN(len(d.rewards))], &id, &who)
+			d.say(processor.Event{Kind: processor.RewardRedeemed, UserID: who, RewardID: id, Total: 1000, Location: "till"})
+		}
+	case n < 83:
+		channel := []string{"push", "email", "sms"}[d.rng.IntN(3)]
+		d.consent(c, channel, []string{"marketing", "sale_alert"}[d.rng.IntN(2)], d.rng.IntN(3) > 0)
+	case n < 84:
+		d.consent(c, "ads", "ads", d.rng.IntN(2) == 0)
+	case n < 88:
+		s := d.rng.IntN(sales)
+		opens := d.now + hour + d.rng.Int64N(30*hour)
+		d.say(processor.Event{Kind: processor.SaleScheduled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s), OpensAt: opens, ClosesAt: opens + 2*day})
+	case n < 90:
+		s := d.rng.IntN(sales)
+		d.say(processor.Event{Kind: processor.SaleCancelled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s)})
+	case n < 96:
+		d.say(processor.Event{Kind: processor.SaleRegistered, UserID: c, SaleID: fmt.Sprint("sale", d.rng.IntN(sales))})
+	case n < 98:
+		d.say(processor.Event{Kind: processor.PriceChanged, SKU: sku, Price: 1000 + d.rng.Int64N(1500), HasPrice: true, Version: d.now, UpdatedAt: d.now})
+	default:
+		v := d.rng.IntN(visitors)
+		d.say(processor.Event{Kind: processor.Alias, PreviousID: fmt.Sprint("v", v), UserID: fmt.Sprint("c", v)})
+	}
+}

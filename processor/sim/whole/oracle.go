@@ -1,0 +1,435 @@
+package whole
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	_ "time/tzdata"
+
+	"onhand/processor"
+)
+
+// oracle asks its questions of events and decisions.
+type oracle struct {
+	events []processor.Event
+	told   []told
+	faults []string
+}
+
+func (o *oracle) fault(d *told, format string, args ...any) {
+	o.faults = append(o.faults, fmt.Sprintf(format, args...)+": "+d.String())
+}
+
+// judge asks all questions and returns what is wrong.
+func judge(events []processor.Event, list []told) []string {
+	o := &oracle{events: events, told: list}
+	o.balanced()
+	o.onceForOneCause()
+	for i := range list {
+		d := &list[i]
+		if d.Outcome != processor.Sent {
+			continue
+		}
+		if d.Mode == "shadow" || d.Moment == "price_drop" {
+			o.fault(d, "what is in shadow was sent")
+			continue
+		}
+		o.wanted(d)
+		o.available(d)
+		o.ofSales(d)
+		if d.Action.Kind == "message" {
+			o.permitted(d)
+			o.awake(d)
+			o.capped(d, list[:i])
+		}
+		o.withinStock(d, list[:i])
+	}
+	o.heldOut()
+	o.mustBeSaid()
+	return o.faults
+}
+
+// person returns the ids that were one person after so many events.
+func (o *oracle) person(id string, known int) []string {
+	ids := []string{id}
+	for grew := true; grew; {
+		grew = false
+		for i := range o.events[:known] {
+			e := &o.events[i]
+			if e.Kind != processor.Alias {
+				continue
+			}
+			a, b := slices.Contains(ids, e.PreviousID), slices.Contains(ids, e.UserID)
+			if a != b {
+				ids, grew = append(ids, e.PreviousID, e.UserID), true
+			}
+		}
+	}
+	return ids
+}
+
+// of calls f for what a person did, as far as it was known, in its order.
+func (o *oracle) of(id string, known int, f func(e *processor.Event)) {
+	ids := o.person(id, known)
+	for i := range o.events[:known] {
+		if e := &o.events[i]; slices.Contains(ids, e.Customer()) {
+			f(e)
+		}
+	}
+}
+
+func (o *oracle) cancelled(order string, known int) bool {
+	return slices.ContainsFunc(o.events[:known], func(e processor.Event) bool {
+		return e.Kind == processor.OrderCancelled && e.OrderID == order
+	})
+}
+
+func has(e *processor.Event, sku string) (units int64) {
+	for _, p := range e.Products {
+		if p.SKU == sku {
+			units += p.Quantity
+		}
+	}
+	return units
+}
+
+// key names a candidate.
+func key(d *told) string {
+	return fmt.Sprint(d.Customer, " ", d.Moment, " ", d.Cause.Value, " #", d.Cause.N, " ", d.Cause.Timer)
+}
+
+// balanced: a candidate ends once. An audience is a state, not a candidate,
+// and what is withdrawn was sent.
+func (o *oracle) balanced() {
+	sent, ids := map[string]bool{}, map[string]bool{}
+	ended := map[string]*told{}
+	for i := range o.told {
+		d := &o.told[i]
+		if ids[d.ID] {
+			o.fault(d, "the id was used before")
+		}
+		ids[d.ID] = true
+		switch d.Outcome {
+		case processor.Sent:
+			sent[d.ID] = true
+		case processor.Retracted:
+			if !sent[d.Retracts] {
+				o.fault(d, "withdraws what was not sent")
+			}
+			continue
+		case processor.Deferred:
+			continue
+		}
+		if before := ended[key(d)]; before != nil && d.Moment != "retarget_ads" {
+			o.fault(d, "it had ended: %s", before)
+		}
+		ended[key(d)] = d
+		if (d.Reason == "") != (d.Outcome == processor.Sent) {
+			o.fault(d, "a reason belongs to what was not sent, and only there")
+		}
+	}
+}
+
+// onceForOneCause: orders, parcels' states, rewards and sales' registrations
+// are told of once, whatever id the customer is known by.
+func (o *oracle) onceForOneCause() {
+	count := map[string]int64{}
+	for i := range o.told {
+		d := &o.told[i]
+		if d.Outcome != processor.Sent {
+			continue
+		}
+		k, most := d.Moment+" "+d.Cause.Value, int64(1)
+		switch d.Moment {
+		case "order_confirmed", "reward_reminder":
+		case "sale_registered":
+			k += " " + o.person(d.Customer, d.known)[0]
+		case "shipment":
+			states := map[string]bool{}
+			for _, e := range o.events[:d.known] {
+				if e.ShipmentID == d.Cause.Value && (e.Status == "shipped" || e.Status == "out_for_delivery") {
+					states[e.Status] = true
+				}
+			}
+			most = int64(len(states))
+		default:
+			continue
+		}
+		if count[k]++; count[k] > most {
+			o.fault(d, "told %d times, there are %d causes", count[k], most)
+		}
+	}
+}
+
+const silence = 14 * day
+
+// wanted: nothing is said of what was bought, redeemed or is on its way.
+func (o *oracle) wanted(d *told) {
+	switch d.Moment {
+	case "reward_reminder":
+		for i := range o.events[:d.known] {
+			if e := &o.events[i]; e.Kind == processor.RewardRedeemed && e.RewardID == d.Cause.Value {
+				o.fault(d, "the reward was used at %s", clock(e.At))
+				return
+			}
+		}
+	case "cart_abandoned", "cart_restored", "back_in_stock", "retarget_ads", "payment_failed":
+		for _, sku := range skus(d) {
+			o.unbought(d, sku)
+		}
+	}
+	if d.Action.Class == "marketing" && d.Action.Kind == "message" {
+		for _, sku := range skus(d) {
+			o.silent(d, sku)
+		}
+	}
+}
+
+func skus(d *told) (list []string) {
+	for _, l := range d.Action.Lines {
+		list = append(list, l.SKU)
+	}
+	if (d.Moment == "retarget_ads" || d.Moment == "back_in_stock") && !slices.Contains(list, d.Cause.Value) {
+		list = append(list, d.Cause.Value)
+	}
+	return list
+}
+
+// unbought: since it was wanted last at least as many were bought as ever were
+// wanted. No opinion when an order was cancelled.
+func (o *oracle) unbought(d *told, sku string) {
+	var wanted, bought, last int64
+	blurred := false
+	o.of(d.Customer, d.known, func(e *processor.Event) {
+		switch e.Kind {
+		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed:
+			if e.SKU == sku || has(e, sku) > 0 {
+				wanted, last, bought = wanted+1, e.At, 0
+			}
+		case processor.OrderCompleted:
+			if n := has(e, sku); n > 0 {
+				bought += n
+				blurred = blurred || o.cancelled(e.OrderID, d.known)
+			}
+		}
+	})
+	if !blurred && bought >= wanted {
+		o.fault(d, "%d of %s were bought since it was wanted last, at %s", bought, sku, clock(last))
+	}
+}
+
+// silent: no marketing for what was bought lately, or is on its way.
+func (o *oracle) silent(d *told, sku string) {
+	o.of(d.Customer, d.known, func(e *processor.Event) {
+		if e.Kind == processor.OrderCompleted && has(e, sku) > 0 && e.At > d.At-silence && !o.cancelled(e.OrderID, d.known) {
+			o.fault(d, "%s was bought at %s", sku, clock(e.At))
+		}
+	})
+	for _, p := range o.parcels(d.known) {
+		if p.sku == sku && p.state == "shipped" && p.at > d.At-30*day && slices.Contains(o.person(d.Customer, d.known), p.customer) {
+			o.fault(d, "%s is on its way since %s", sku, clock(p.at))
+		}
+	}
+}
+
+type transit struct {
+	customer, sku, state string
+	at                   int64
+}
+
+// parcels returns what is shipped and what has arrived.
+func (o *oracle) parcels(known int) map[string]transit {
+	list := map[string]transit{}
+	for i := range o.events[:known] {
+		e := &o.events[i]
+		switch {
+		case e.Kind != processor.ShipmentUpdated:
+		case e.Status == "shipped" || e.Status == "delivered":
+			list[e.ShipmentID] = transit{e.UserID, e.Products[0].SKU, e.Status, e.At}
+		}
+	}
+	return list
+}
+
+// units returns the most that could be promised of an item: the last level
+// less what is kept back and what was sold since.
+func (o *oracle) units(sku string, known int) int64 {
+	var level, at int64
+	for i := range o.events[:known] {
+		if e := &o.events[i]; e.Kind == processor.StockLevelReported && e.SKU == sku {
+			level, at = e.Available, e.At
+		}
+	}
+	for i := range o.events[:known] {
+		if e := &o.events[i]; e.Kind == processor.OrderCompleted && e.At > at && !o.cancelled(e.OrderID, known) {
+			level -= has(e, sku)
+		}
+	}
+	_, _, safety := family(int(sku[1] - '0'))
+	return level - safety
+}
+
+// sale returns what was said of a sale last.
+func (o *oracle) sale(id string, known int) (last *processor.Event) {
+	for i := range o.events[:known] {
+		if e := &o.events[i]; (e.Kind == processor.SaleScheduled || e.Kind == processor.SaleCancelled) && e.SaleID == id {
+			last = e
+		}
+	}
+	return last
+}
+
+// available: what is said to be had can be had.
+func (o *oracle) available(d *told) {
+	var list []string
+	switch d.Moment {
+	case "cart_abandoned", "cart_restored", "back_in_stock", "retarget_ads", "payment_failed", "replenishment":
+		list = skus(d)
+	case "sale_open":
+		if s := o.sale(d.Cause.Value, d.known); s != nil {
+			list = append(list, s.SKU)
+		}
+	}
+	for _, sku := range list {
+		if n := o.units(sku, d.known); n <= 0 {
+			o.fault(d, "%s has %d units", sku, n)
+		}
+		if s := o.sale(fmt.Sprint("sale", int(sku[1]-'0')/2), d.known); s != nil && s.SKU == sku && s.Kind == processor.SaleScheduled && d.At < s.OpensAt {
+			o.fault(d, "%s is on sale from %s only", sku, clock(s.OpensAt))
+		}
+	}
+}
+
+// ofSales: what is said of a sale is said in time, and not after it was
+// cancelled.
+func (o *oracle) ofSales(d *told) {
+	s := o.sale(d.Cause.Value, d.known)
+	switch d.Moment {
+	case "sale_open", "sale_reminder":
+		switch {
+		case s == nil || s.Kind == processor.SaleCancelled:
+			o.fault(d, "there is no such sale any more")
+		case d.Moment == "sale_open" && (d.At < s.OpensAt || d.At > s.OpensAt+10*minute):
+			o.fault(d, "it opens at %s", clock(s.OpensAt))
+		case d.Moment == "sale_reminder" && (d.At < s.OpensAt-hour || d.At > s.OpensAt):
+			o.fault(d, "it opens at %s", clock(s.OpensAt))
+		}
+	}
+}
+
+// permitted: the last word on the purpose and channel is yes. To register for
+// a sale or to ask for an item is a yes for it.
+func (o *oracle) permitted(d *told) {
+	purpose := map[string]string{"sale_reminder": "sale_alert", "sale_open": "sale_alert", "sale_changed": "sale_alert"}[d.Moment]
+	if d.Action.Class == "marketing" {
+		purpose = "marketing"
+	}
+	if purpose == "" {
+		return
+	}
+	granted, at := false, int64(0)
+	o.of(d.Customer, d.known, func(e *processor.Event) {
+		switch {
+		case e.Kind == processor.ConsentChanged && e.Channel == d.Action.Channel && e.Purpose == purpose:
+			granted, at = e.Granted, e.At
+		case e.Kind == processor.SaleRegistered && purpose == "sale_alert" && e.SaleID == d.Cause.Value:
+			granted, at = true, e.At
+		}
+	})
+	if !granted {
+		o.fault(d, "%s by %s is not permitted since %s", purpose, d.Action.Channel, clock(at))
+	}
+}
+
+// zoneOf returns the time zone of a customer.
+func zoneOf(id string) *time.Location {
+	loc, err := time.LoadLocation(zones[int(id[1]-'0')%len(zones)])
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// awake: in the quiet hours only what was ordered, paid for or asked of us is
+// said.
+func (o *oracle) awake(d *told) {
+	if d.Action.Class == "transactional" || d.Customer[0] != 'c' {
+		return
+	}
+	t := time.UnixMilli(d.At).In(zoneOf(d.Customer))
+	h := t.Hour()
+	quiet := h >= 21 || h < 8
+	if d.Action.Channel == "sms" {
+		quiet = h >= 20 || h < 10 || t.Weekday() == time.Sunday
+	}
+	if quiet && d.Action.Channel != "onsite" {
+		o.fault(d, "it is %s there", t.Format("Mon 15:04"))
+	}
+}
+
+// capped: at most so much marketing in so long, and so never two at a time.
+func (o *oracle) capped(d *told, before []told) {
+	if d.Action.Class != "marketing" {
+		return
+	}
+	ids := o.person(d.Customer, d.known)
+	lately, week := 0, 0
+	for i := range before {
+		b := &before[i]
+		if b.Outcome != processor.Sent || b.Action.Class != "marketing" || b.Action.Kind != "message" || !slices.Contains(ids, b.Customer) {
+			continue
+		}
+		if b.At > d.At-20*hour {
+			lately++
+		}
+		if b.At > d.At-7*day {
+			week++
+		}
+	}
+	if lately >= 1 || week >= 3 {
+		o.fault(d, "%d were sent within 20h before, %d within 7d", lately, week)
+	}
+}
+
+// heldOut: who is in the control group hears no marketing at all.
+func (o *oracle) heldOut() {
+	out := map[string]bool{}
+	for i := range o.told {
+		if d := &o.told[i]; d.Reason == processor.Holdout {
+			out[d.Customer] = true
+		}
+	}
+	for i := range o.told {
+		if d := &o.told[i]; d.Outcome == processor.Sent && d.Action.Kind == "message" && d.Action.Class == "marketing" && out[d.Customer] {
+			o.fault(d, "the customer is in the control group")
+		}
+	}
+}
+
+// withinStock: no more units are promised at a time than there are.
+func (o *oracle) withinStock(d *told, before []told) {
+	if d.Action.OfferID == "" || d.Action.HoldUntil == 0 {
+		return
+	}
+	sku := d.Cause.Value
+	holders := map[string]bool{d.Customer: true}
+	for i := range before {
+		b := &before[i]
+		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && b.Action.HoldUntil > d.At && !o.over(b, d.known, before) {
+			holders[b.Customer] = true
+		}
+	}
+	if n := o.units(sku, d.known); int64(len(holders)) > n {
+		o.fault(d, "%d hold a unit of %s, of which there are %d", len(holders), sku, n)
+	}
+}
+
+// over reports whether an offer may have ended early: bought, or withdrawn.
+func (o *oracle) over(b *told, known int, all []told) bool {
+	for i := range o.events[b.known:known] {
+		if e := &o.events[b.known+i]; e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value {
+			return true
+		}
+	}
+	return slices.ContainsFunc(all, func(x told) bool { return x.Retracts == b.ID })
+}

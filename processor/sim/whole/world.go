@@ -1,0 +1,175 @@
+package whole
+
+import (
+	"fmt"
+	"slices"
+
+	"onhand/processor"
+	"onhand/processor/moments"
+)
+
+// told is a decision and what had happened by then.
+type told struct {
+	processor.Decision
+	known int // so many events had happened
+}
+
+func (d *told) String() string {
+	s := fmt.Sprintf("%s %s %s #%d to %s at %s after %d events", d.Moment, d.Cause.Value, d.Outcome, d.Cause.N, d.Customer, clock(d.At), d.known)
+	if d.Reason != "" {
+		s += ": " + string(d.Reason)
+	}
+	return s
+}
+
+// world is a deployment in memory in which nothing fails.
+type world struct {
+	machines []*processor.Machine
+	seq      []uint64
+	now      int64
+	travel   [][][]byte // by sender and receiver: what is on its way
+	out      processor.Outputs
+	known    int
+	told     []told
+	faults   []string
+}
+
+// nothing is a store that is empty, for a machine that never forgets.
+type nothing struct{}
+
+func (nothing) Mark() ([]byte, error)                                       { return nil, nil }
+func (nothing) Get(_ uint8, _ uint64, dst []byte) ([]byte, bool, error)     { return dst, false, nil }
+func (nothing) Timers(func(due int64, kind uint8, hash uint64) error) error { return nil }
+func (nothing) Seen(uint64, uint32) (bool, error)                           { return false, nil }
+func (nothing) Scan(uint8, func(hash uint64, value []byte) error) error     { return nil }
+
+// play lets all events happen and time pass until the end, and returns what
+// was decided and what went wrong on the way.
+func play(events []processor.Event, end int64, partitions int, plant Plant) ([]told, []string) {
+	w := &world{now: begin, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
+	for p := range partitions {
+		m, err := processor.NewMachine(processor.Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, nothing{})
+		if err != nil {
+			return nil, []string{err.Error()}
+		}
+		w.machines = append(w.machines, m)
+	}
+	w.apply(0, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: moments.Full()}))
+	w.quiet()
+	for i := range events {
+		e := &events[i]
+		w.until(e.At)
+		w.known = i + 1
+		if plant.hides(e) {
+			continue
+		}
+		kind, id := e.Target()
+		p := 0
+		if kind != processor.ShopKind {
+			p = processor.PartitionOf(processor.Hash(id), partitions)
+		}
+		for range 1 + i%2 { // half of all is told twice
+			w.apply(p, processor.AppendEvent([]byte{byte(processor.EventEntry)}, e))
+			w.quiet()
+		}
+	}
+	w.until(end)
+	return w.told, w.faults
+}
+
+// fault notes what must not happen, whatever was decided.
+func (w *world) fault(format string, args ...any) {
+	w.faults = append(w.faults, fmt.Sprintf(format, args...))
+}
+
+// apply appends one entry to a partition's log.
+func (w *world) apply(p int, entry []byte) {
+	w.seq[p]++
+	w.out.Reset()
+	w.machines[p].Apply(w.seq[p], w.now, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, w.now), entry), &w.out)
+	for buf := slices.Clone(w.out.Buf); len(buf) > 0; {
+		o, rest, err := processor.NextOutput(buf)
+		if err != nil {
+			w.fault("an output cannot be read: %v", err)
+			return
+		}
+		buf = rest
+		w.output(p, o)
+	}
+}
+
+func (w *world) output(p int, o processor.Output) {
+	switch o.Type {
+	case processor.TransferOutput:
+		x, err := processor.ParseTransfer(o.Body)
+		if err != nil {
+			w.fault("a transfer cannot be read: %v", err)
+			return
+		}
+		w.send(p, x.Receiver, processor.AppendTransfer(nil, p, 0, x))
+	case processor.DeadOutput:
+		d, _ := processor.ParseDead(o.Body)
+		w.fault("after event %d a dead letter: %s, %s", w.known, d.Reason, d.Detail)
+	case processor.CorrectionOutput:
+		if x, _ := processor.ParseCorrection(o.Body); x.Kind == processor.Wrong {
+			w.fault("after event %d a wrong send: %s to %s, %s", w.known, x.Moment, x.Customer, x.Reason)
+		}
+	case processor.DecisionOutput:
+		d, err := processor.ParseDecision(o.Body)
+		if err != nil {
+			w.fault("a decision cannot be read: %v", err)
+			return
+		}
+		w.told = append(w.told, told{d, w.known})
+		if d.Action != nil && d.Mode != "shadow" {
+			to := processor.PartitionOf(processor.Hash(d.Customer), len(w.machines))
+			w.send(p, to, processor.AppendOutcome(nil, d.Customer, d.Action.ID, 1, processor.Delivered, ""))
+		}
+	}
+}
+
+func (w *world) send(from, to int, entry []byte) {
+	at := from*len(w.machines) + to
+	w.travel[at] = append(w.travel[at], entry)
+}
+
+// quiet lets everything arrive that is on its way.
+func (w *world) quiet() {
+	for busy := true; busy; {
+		busy = false
+		for at := range w.travel {
+			for len(w.travel[at]) > 0 {
+				entry := w.travel[at][0]
+				w.travel[at] = w.travel[at][1:]
+				w.apply(at%len(w.machines), entry)
+				busy = true
+			}
+		}
+	}
+}
+
+// maxTicks is how often time may have to be told until it reaches the next
+// event.
+const maxTicks = 20_000
+
+// until lets time pass, with every timer at its time.
+func (w *world) until(now int64) {
+	for n := 0; ; n++ {
+		w.quiet()
+		next, p := now, -1
+		for i, m := range w.machines {
+			if at := m.NextWake(); at != 0 && at < next {
+				next, p = at, i
+			}
+		}
+		w.now = max(w.now, next)
+		if p < 0 {
+			return
+		}
+		if n == maxTicks {
+			w.fault("after event %d time does not pass", w.known)
+			return
+		}
+		w.apply(p, []byte{byte(processor.TickEntry)})
+	}
+}
