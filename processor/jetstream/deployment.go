@@ -48,10 +48,43 @@ func (l *Log) deadSubject() string     { return l.name + ".dead" }
 func (l *Log) metaBucket() string      { return l.name + "-deployment" }
 func (l *Log) workersBucket() string   { return l.name + "-workers" }
 
-// create finds or creates everything the deployment consists of.
+// What servers that have just been started may need: they agree on a leader
+// first, and each new stream on one of its own.
+const (
+	createWithin = time.Minute
+	createTry    = 5 * time.Second // for each question
+	createAgain  = 200 * time.Millisecond
+)
+
+// create finds or creates everything the deployment consists of. Servers that
+// are there and do not answer yet are waited for.
 func (l *Log) create(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, createWithin)
 	defer cancel()
+	for {
+		err := l.tryCreate(ctx, o)
+		if err == nil || ctx.Err() != nil || !l.Connected() || !forming(err) {
+			return err
+		}
+		l.logger.Info("the NATS servers are not ready yet", "error", err)
+		select {
+		case <-time.After(createAgain):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// forming reports whether an error is one of a cluster that comes up.
+func forming(err error) bool {
+	var refusal *jetstream.APIError
+	if errors.As(err, &refusal) {
+		return refusal.ErrorCode == codeUnavailable || refusal.ErrorCode == codeNoPeers
+	}
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (l *Log) tryCreate(ctx context.Context, o Options) error {
 	var err error
 	l.meta, err = l.bucket(ctx, jetstream.KeyValueConfig{
 		Bucket: l.metaBucket(), Storage: jetstream.FileStorage, History: 1, Replicas: o.Replicas})
@@ -109,6 +142,8 @@ func (l *Log) loadRecord(ctx context.Context, o Options) error {
 
 // bucket finds or creates a bucket. One that exists stays as it is.
 func (l *Log) bucket(ctx context.Context, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, createTry)
+	defer cancel()
 	kv, err := l.js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = l.js.CreateKeyValue(ctx, c)
@@ -130,6 +165,8 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 		g.Go(func() (err error) {
 			c.Storage, c.Discard, c.Replicas = jetstream.FileStorage, jetstream.DiscardNew, o.Replicas
 			c.DenyDelete = c.Name != l.deadStream()
+			ctx, cancel := context.WithTimeout(ctx, createTry)
+			defer cancel()
 			*at, err = l.stream(ctx, c, maxBytes)
 			return err
 		})

@@ -75,6 +75,7 @@ const (
 	codeTooLarge     = 10054 // message size exceeds maximum allowed
 	codeNoResources  = 10023 // insufficient resources
 	codeUnavailable  = 10008 // JetStream system temporarily unavailable
+	codeNoPeers      = 10005 // no suitable peers for placement
 	codeNoStorage    = 10047 // the limits of all streams exceed the server's
 )
 
