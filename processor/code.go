@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"onhand/processor/moments"
 	"slices"
 )
@@ -14,8 +16,9 @@ import (
 //	       v
 //	     sent, with the code and its end
 //
-// The code derives from the action's id, so every attempt carries the same. It
-// is as secret as that id.
+// The code derives from the action's id, so every attempt carries the same,
+// and from a secret that came into the log with the moments file, so that
+// nobody who knows the customer can work it out.
 
 // CodeCount is how many codes of a moment are given out, in partition 0.
 type CodeCount struct {
@@ -24,18 +27,16 @@ type CodeCount struct {
 }
 
 // codeText returns the code of an action: 12 characters that are not taken for
-// one another.
-func codeText(action string) string {
+// one another, 60 bits.
+func codeText(secret, action string) string {
 	const letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-	id := []byte(shortID([]byte("code/" + action)))[:12]
-	for i, c := range id {
-		if c <= '9' {
-			id[i] = letters[c-'0']
-		} else {
-			id[i] = letters[c-'a'+10]
-		}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(action))
+	code := mac.Sum(nil)[:12]
+	for i, b := range code {
+		code[i] = letters[b&31]
 	}
-	return string(id)
+	return string(code)
 }
 
 // askCode asks for a code for a candidate that may be sent.
@@ -89,8 +90,8 @@ func (c *Customer) codeGiven(m *Machine, msg *Message) {
 }
 
 // codeData returns the code of a message and when it ends.
-func codeData(now int64, mo *moments.Moment, action string) []Datum {
-	return []Datum{{"code", codeText(action), 0}, {codeEnd, "", now + mo.Code.Valid.Milliseconds()}}
+func (m *Machine) codeData(mo *moments.Moment, action string) []Datum {
+	return []Datum{{"code", codeText(m.shop.Secret, action), 0}, {codeEnd, "", m.shop.Now + mo.Code.Valid.Milliseconds()}}
 }
 
 // codeEnd names the end of a code in the data of an action.

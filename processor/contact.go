@@ -207,7 +207,7 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	}
 	a.Data = c.afterData(m, mo, o)
 	if mo.Code.Valid > 0 {
-		a.Data = append(a.Data, codeData(m.shop.Now, mo, id)...)
+		a.Data = append(a.Data, m.codeData(mo, id)...)
 	}
 	if mo.Do == moments.DoCase {
 		a.Data = append(a.Data, c.caseData(m, mo, o)...)

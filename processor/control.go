@@ -22,7 +22,7 @@ const (
 // rules held when.
 type Control struct {
 	Type ControlType
-	Name string // tag (empty: everything), source or channel
+	Name string // tag (empty: everything), source or channel; Activate: a secret
 	At   int64
 	Text []byte // Activate: the moments file
 }
@@ -70,6 +70,7 @@ func (m *Machine) applyControl(c *Control) {
 	switch c.Type {
 	case Activate:
 		m.activate(c.Text)
+		s.Secret = c.Name
 	case Stop, Resume:
 		if c.Name == "" {
 			s.Stopped = c.Type == Stop

@@ -28,6 +28,7 @@ type Shop struct {
 	Deployment Deployment
 	Codes      []CodeCount // given out; partition 0 counts for all
 	Held       []ChannelState
+	Secret     string // keys the codes given out; see Control
 }
 
 // ChannelState is a channel whose provider takes nothing for a while.
@@ -118,6 +119,7 @@ func (s *Shop) encode(w *writer) {
 		w.str(x.Name)
 		w.int(x.Until)
 	}
+	w.str(s.Secret)
 }
 
 func (s *Shop) decode(r *reader) {
@@ -161,6 +163,7 @@ func (s *Shop) decode(r *reader) {
 			s.Held[i] = ChannelState{r.str(), r.int()}
 		}
 	}
+	s.Secret = r.str()
 }
 
 func writeStrings(w *writer, list []string) {

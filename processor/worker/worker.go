@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -288,8 +289,13 @@ func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 }
 
 // Control appends a change for the whole shop to the log. It holds from its
-// place in the log on; the caller has checked it.
+// place in the log on; the caller has checked it. An activation is given the
+// secret that keys codes: chance comes into the core by the log alone.
 func (w *Worker) Control(ctx context.Context, c *processor.Control) error {
+	if c.Type == processor.Activate && c.Name == "" {
+		with := *c
+		with.Name, c = rand.Text(), &with
+	}
 	record := processor.AppendRecordHeader(nil, w.cfg.Clock().UnixMilli())
 	record = processor.AppendRecordEntry(record, processor.AppendControl(nil, c))
 	_, err := w.log.Append(ctx, 0, record)
