@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"onhand/processor/moments"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		return
 	}
 	in.Parked = false
+	c.supersedeOffers(m, mo, msg.SKU)
 	i := c.occurrence(mo.Name, msg.SKU)
 	if i < 0 {
 		i = c.addOccurrence(m, mo.Name, msg.SKU)
@@ -43,6 +45,20 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		v.stockAge = m.shop.Now - msg.At
 	}
 	c.decide(m, i, mo, v)
+}
+
+// supersedeOffers ends what waits for a unit in the name of an interest that a
+// stronger one has replaced meanwhile: the unit goes to that one's moment.
+func (c *Customer) supersedeOffers(m *Machine, mo *moments.Moment, sku string) {
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		o := &c.Occurrences[i]
+		if o.Value != sku || o.Moment == mo.Name || o.Offer != 0 || o.Then != 0 || o.State != waitingState && o.State != deferredState {
+			continue
+		}
+		if other := m.rules.moment(o); other != nil && other.Stock == moments.StockOffer {
+			c.conclude(m, i, verdict{outcome: Suppressed, reason: Superseded, stockAge: -1})
+		}
+	}
 }
 
 // holdFor returns how long a unit of an item is kept for who was told.
