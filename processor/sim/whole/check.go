@@ -49,7 +49,7 @@ func (p Plant) hides(e *processor.Event) bool {
 func Check(seed uint64, plant Plant) error {
 	events, end := draw(seed)
 	list, faults := play(events, end, 1+int(seed%16), plant)
-	faults = append(faults, judge(events, list)...)
+	faults = append(faults, judge(events, list, end)...)
 	if len(faults) == 0 {
 		return nil
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	_ "time/tzdata"
+	_ "time/tzdata" // the same zones on every machine
 
 	"onhand/processor"
 )
@@ -21,9 +21,9 @@ func (o *oracle) fault(d *told, format string, args ...any) {
 }
 
 // judge asks all questions and returns what is wrong.
-func judge(events []processor.Event, list []told) []string {
+func judge(events []processor.Event, list []told, end int64) []string {
 	o := &oracle{events: events, told: list}
-	o.balanced()
+	o.balanced(end)
 	o.onceForOneCause()
 	for i := range list {
 		d := &list[i]
@@ -100,9 +100,9 @@ func key(d *told) string {
 
 // balanced: a candidate ends once. An audience is a state, not a candidate,
 // and what is withdrawn was sent.
-func (o *oracle) balanced() {
+func (o *oracle) balanced(end int64) {
 	sent, ids := map[string]bool{}, map[string]bool{}
-	ended := map[string]*told{}
+	open, ended := map[string]*told{}, map[string]*told{}
 	for i := range o.told {
 		d := &o.told[i]
 		if ids[d.ID] {
@@ -118,14 +118,21 @@ func (o *oracle) balanced() {
 			}
 			continue
 		case processor.Deferred:
+			open[key(d)] = d
 			continue
 		}
+		delete(open, key(d))
 		if before := ended[key(d)]; before != nil && d.Moment != "retarget_ads" {
 			o.fault(d, "it had ended: %s", before)
 		}
 		ended[key(d)] = d
 		if (d.Reason == "") != (d.Outcome == processor.Sent) {
 			o.fault(d, "a reason belongs to what was not sent, and only there")
+		}
+	}
+	for i := range o.told {
+		if d := &o.told[i]; open[key(d)] == d && d.Until < end-day {
+			o.fault(d, "nothing became of it")
 		}
 	}
 }
