@@ -81,7 +81,7 @@ func forming(err error) bool {
 	if errors.As(err, &refusal) {
 		return refusal.ErrorCode == codeUnavailable || refusal.ErrorCode == codeNoPeers
 	}
-	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, ErrUnavailable)
 }
 
 func (l *Log) tryCreate(ctx context.Context, o Options) error {

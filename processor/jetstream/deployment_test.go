@@ -225,3 +225,12 @@ func TestDeadLetters(t *testing.T) {
 	require.NoError(t, d.PurgeAll(soon(t), 3))
 	require.Equal(t, []uint64{4}, seqs(0, 10))
 }
+
+// A question that nobody answered in time may be asked again: its leader may
+// have died with it.
+func TestAskedInVain(t *testing.T) {
+	err := asked(context.DeadlineExceeded, "stream x")
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.True(t, forming(err))
+}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -119,7 +120,8 @@ func asked(err error, what string) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("%w (%s)", ErrNotFound, what)
 	}
-	for _, down := range []error{nats.ErrReconnectBufExceeded, nats.ErrNoResponders, nats.ErrTimeout,
+	// A question that died with the leader it was sent to is never answered.
+	for _, down := range []error{context.DeadlineExceeded, nats.ErrReconnectBufExceeded, nats.ErrNoResponders, nats.ErrTimeout,
 		nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse} {
 		if errors.Is(err, down) {
 			return fmt.Errorf("%w (%s: %w)", ErrUnavailable, what, err)
