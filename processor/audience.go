@@ -118,10 +118,20 @@ func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 	c.removeOccurrence(i)
 }
 
+// inAudience reports whether the customer is in an audience.
+func (c *Customer) inAudience() bool {
+	return slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.In })
+}
+
 // factsChanged looks again at what depends on an item whose facts changed.
 func (c *Customer) factsChanged(m *Machine, sku string) {
+	family := m.facts(sku).Product.Family
+	if family != "" && !c.everBought(Hash(sku)) {
+		family = "" // nothing of it is kept silent
+	}
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if o := &c.Occurrences[i]; o.State == audienceState && (o.Value == sku || m.mainOf(o.Value) == sku) {
+		if o := &c.Occurrences[i]; o.State == audienceState &&
+			(o.Value == sku || m.mainOf(o.Value) == sku || family != "" && m.facts(o.Value).Product.Family == family) {
 			c.hold(m, i)
 		}
 	}

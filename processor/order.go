@@ -356,7 +356,11 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 	}
 	m.send(sku, &msg)
 	c.boughtInstead(m, o, sku)
-	m.watch(sku) // its family is asked for while the customer is left alone
+	// Its family is asked for while the customer is left alone. What is
+	// advertised now may turn out to be of it.
+	if wa := m.watch(sku); wa.Facts.At == 0 && c.inAudience() {
+		wa.stake(m, c.ID, true)
+	}
 }
 
 // unbought tells the item that n units of a sale did not last. When none is
