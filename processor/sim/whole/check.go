@@ -45,11 +45,17 @@ func (p Plant) hides(e *processor.Event) bool {
 }
 
 // Check plays the weeks of a seed on 1 to 16 partitions, with a mistake if one
-// is planted, and judges them. The error says what is wrong.
+// is planted, judges them, and compares them with those on as many others. The
+// error says what is wrong.
 func Check(seed uint64, plant Plant) error {
 	events, end := draw(seed)
 	list, faults := play(events, end, 1+int(seed%16), plant)
 	faults = append(faults, judge(events, list, end)...)
+	if plant == None {
+		other, more := play(events, end, 16-int(seed%16), plant)
+		faults = append(faults, more...)
+		faults = append(faults, differ(list, other)...)
+	}
 	if len(faults) == 0 {
 		return nil
 	}
@@ -59,3 +65,28 @@ func Check(seed uint64, plant Plant) error {
 }
 
 const maxShown = 10
+
+// alone are the moments about one customer's own things, to which an ad that
+// ends with a purchase belongs. What several wait for, or what competes with
+// such, may go to another when messages are told in another order.
+var alone = []string{"order_confirmed", "shipment", "sale_registered", "sale_reminder", "sale_changed", "replenishment"}
+
+// differ compares what was decided on two numbers of partitions.
+func differ(a, b []told) (faults []string) {
+	count := map[string]int{}
+	add := func(list []told, n int) {
+		for i := range list {
+			if d := &list[i]; slices.Contains(alone, d.Moment) || d.Outcome == processor.Retracted && d.Reason == processor.RecentlyBought {
+				count[fmt.Sprint(d.Moment, " ", d.Cause.Value, " ", d.Outcome, " to ", d.Customer, " at ", clock(d.At), " ", d.Reason)] += n
+			}
+		}
+	}
+	add(a, 1)
+	add(b, -1)
+	for s, n := range count {
+		if n != 0 {
+			faults = append(faults, fmt.Sprintf("decided %+d times more on one number of partitions than on another: %s", n, s))
+		}
+	}
+	return faults
+}
