@@ -233,6 +233,15 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 		}
 		o.Expires = max(0, at)
 	}
+	if mo.Per == "sale_id" && mo.Stock != moments.StockIgnore && o.State == windowState {
+		if f := m.sale(o.Value); f != nil && f.SKU != "" {
+			if wa := m.watch(f.SKU); wa.Facts.At == 0 {
+				wa.stake(m, c.ID, true)
+				o.Due = 0
+				return false // asked just now, by who registered after the opening
+			}
+		}
+	}
 	if o.State == windowState && o.Due == 0 {
 		o.Due = m.shop.Now // what was missing has come
 	}
