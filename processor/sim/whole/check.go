@@ -69,7 +69,7 @@ const maxShown = 10
 // alone are the moments about one customer's own things, to which an ad that
 // ends with a purchase belongs. What several wait for, or what competes with
 // such, may go to another when messages are told in another order.
-var alone = []string{"order_confirmed", "shipment", "sale_registered", "sale_reminder", "sale_changed", "replenishment"}
+var alone = []string{"order_confirmed", "shipment", "sale_registered", "sale_reminder", "sale_open", "sale_changed", "replenishment"}
 
 // differ compares what was decided on two numbers of partitions.
 func differ(a, b []told) (faults []string) {
