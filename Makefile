@@ -4,6 +4,7 @@ GO     ?= go
 GOFMT  := "$$($(GO) env GOROOT)/bin/gofmt"
 SEEDS  ?= 200
 SECONDS ?= 20
+SEED   ?= 0
 LINT   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
@@ -69,6 +70,10 @@ fuzz: ## every fuzz target for SECONDS= seconds
 .PHONY: kill
 kill: ## services killed under load, compared with an undisturbed replay
 	$(GO) test ./cmd/onhand/faults -run TestKill -kill 20 -timeout 20m -v
+
+.PHONY: chaos
+chaos: ## three services on three NATS servers, and what can break broken for SECONDS= seconds, by SEED=
+	$(GO) test ./cmd/onhand/faults -run 'TestChaos|TestTruncatedLog' -seed $(SEED) -chaos $(SECONDS)s -timeout 2h -v
 
 .PHONY: golden
 golden: ## write the golden files anew; look at the difference before committing

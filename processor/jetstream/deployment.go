@@ -77,8 +77,7 @@ func (l *Log) create(ctx context.Context, o Options) error {
 
 // forming reports whether an error is one of a cluster that comes up.
 func forming(err error) bool {
-	var refusal *jetstream.APIError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refusal.ErrorCode == codeUnavailable || refusal.ErrorCode == codeNoPeers
 	}
 	return errors.Is(err, ErrUnavailable)

@@ -14,17 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// smallDisk mounts a file system of so many MiB.
-func smallDisk(t *testing.T, mib int) string {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
-	dir := t.TempDir()
+// smallDisk mounts a file system of so many MiB, which needs root.
+func smallDisk(t *testing.T, mib int) (dir string, err error) {
+	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
-		t.Skipf("a small file system cannot be mounted here: %v", err)
+		return "", fmt.Errorf("a small file system cannot be mounted here: %w", err)
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
-	return dir
+	return dir, nil
 }
 
 func freeMiB(t testing.TB, dir string) int {
@@ -55,7 +52,10 @@ func ballast(t testing.TB, dir string, leave int) (remove func()) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	t.Logf("seed %d", *seed)
-	dir := smallDisk(t, 900)
+	dir, err := smallDisk(t, 900)
+	if err != nil {
+		t.Skip(err)
+	}
 	listen := freeAddress(t)
 	s := newProcess(t, "service", filepath.Join(dir, "data"), "--nats-listen", listen, "--partitions", fmt.Sprint(partitions), "--moments", moments(t))
 	s.start()

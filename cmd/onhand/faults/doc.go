@@ -17,4 +17,8 @@
 // go test runs a short version. The long one kills as often as it is told:
 //
 //	go test ./cmd/onhand/faults -run TestKill -kill 20 -timeout 20m -v
+//
+// TestChaos does the same with three services on three servers of a NATS
+// cluster, all of them processes of their own, between which the test can cut
+// every connection. See there for what else it breaks.
 package faults

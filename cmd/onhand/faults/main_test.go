@@ -15,6 +15,8 @@ import (
 
 var (
 	kills = flag.Int("kill", 0, "how often TestKill kills; 0 = a few times")
+	chaos = flag.Duration("chaos", 0, "how long TestChaos goes on with faults; 0 = a fixed, short schedule")
+	words = flag.String("words", "", "folder in which all that the processes of a failed test have said is kept")
 	given = flag.String("onhand", "", "path of the program to test; it is built without")
 	seed  = flag.Uint64("seed", 0, "of the load and of the moments of the faults; 0 = one from the clock")
 )
@@ -23,6 +25,14 @@ var (
 var program string
 
 func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(childServer) != "":
+		runChildServer(os.Getenv(childServer))
+		return
+	case os.Getenv(childClock) != "":
+		runChildService(os.Getenv(childClock))
+		return
+	}
 	flag.Parse()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())

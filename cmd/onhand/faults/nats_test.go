@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"onhand/processor/jetstream"
 )
 
 // NATS goes away under load and comes back. Meanwhile inlets refuse quickly,
@@ -71,7 +73,7 @@ func TestNATSGone(t *testing.T) {
 	l.finish()
 	waitQuiet(t, s)
 	s.stop()
-	v := judge(t, nats)
+	v := judge(t, jetstream.Options{Server: nats})
 	v.wants(t, l.accepted)
 	v.told(t, lines(t, s.data))
 	t.Logf("%d events, %d decisions, %d actions; refused %v, the slowest after %v", len(l.accepted), sum(v.decisions), len(v.actions), l.refused, l.slowest)

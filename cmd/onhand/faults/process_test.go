@@ -27,6 +27,8 @@ type process struct {
 	data string
 	addr string
 	args []string
+	path string   // of the program; "" = the one under test
+	env  []string // besides ours
 
 	mu     sync.Mutex
 	stderr bytes.Buffer // of all lives
@@ -39,10 +41,20 @@ type process struct {
 func newProcess(t testing.TB, name, data string, args ...string) *process {
 	p := &process{t: t, name: name, data: data, addr: freeAddress(t)}
 	p.args = append([]string{"run", "--data", data, "--http", p.addr, "--sync", "interval"}, args...)
+	return p.untilEnd()
+}
+
+// untilEnd kills the process at the end of the test.
+func (p *process) untilEnd() *process {
+	t := p.t
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
 			t.Logf("%s said:\n%s", p.name, middle(p.said(), 60))
+			if *words != "" {
+				file := filepath.Join(*words, strings.ReplaceAll(t.Name()+" "+p.name, "/", " ")+".log")
+				require.NoError(t, os.WriteFile(file, []byte(p.said()), 0o600))
+			}
 		}
 	})
 	return p
@@ -87,7 +99,12 @@ func middle(s string, lines int) string {
 // start begins a life.
 func (p *process) start() {
 	p.t.Helper()
-	cmd := exec.Command(program, p.args...)
+	path := p.path
+	if path == "" {
+		path = program
+	}
+	cmd := exec.Command(path, p.args...)
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Stdout, cmd.Stderr = p, p
 	cmd.SysProcAttr = dieWithUs()
 	require.NoError(p.t, cmd.Start())

@@ -1,0 +1,51 @@
+package faults
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A log that has lost its end is not gone on with: the partition says so and
+// stops, and the others go on.
+func TestTruncatedLog(t *testing.T) {
+	t.Parallel()
+	s := newProcess(t, "service", t.TempDir(), "--partitions", fmt.Sprint(partitions), "--moments", moments(t))
+	s.start()
+	s.waitReady()
+	l := startLoad(t, 500, s)
+	time.Sleep(2 * time.Second)
+	l.finish()
+	waitQuiet(t, s)
+	s.stop() // the state is saved up to the end of the log
+	blocks, err := filepath.Glob(filepath.Join(s.data, "nats", "jetstream", "*", "streams", "onhand-in-3", "msgs", "*.blk"))
+	require.NoError(t, err)
+	require.NotEmpty(t, blocks)
+	last := blocks[len(blocks)-1]
+	info, err := os.Stat(last)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(last, info.Size()/2))
+	require.NoError(t, os.RemoveAll(filepath.Join(filepath.Dir(last), "index.db")))
+	s.start()
+	waitFor(t, 30*time.Second, "the partition to stop and the others to go on", func() string {
+		if n := len(s.live()); n != partitions-1 {
+			status, body := s.get("/readyz")
+			return fmt.Sprintf("%d partitions are live; %d %s", n, status, body)
+		}
+		return ""
+	})
+	require.Contains(t, s.said(), "the log went back", "it does not say why")
+	status, _ := s.get("/healthz")
+	require.Equal(t, http.StatusOK, status)
+	for _, x := range s.partitions() {
+		if x.Partition == 3 {
+			t.Logf("partition 3: %s: %s", x.Phase, x.Reason)
+		}
+	}
+	s.stop()
+}
