@@ -422,6 +422,9 @@ func (o *oracle) withinStock(d *told, before []told) {
 	holders := map[string]bool{d.Customer: true}
 	for i := range before {
 		b := &before[i]
+		if b.Outcome == processor.Sent && b.Action.OfferID == d.Action.OfferID {
+			return // the unit was promised then, and this follows it
+		}
 		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && b.Action.HoldUntil > d.At && !o.over(b, d.known, before) {
 			holders[b.Customer] = true
 		}
