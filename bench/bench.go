@@ -160,7 +160,7 @@ func (o Options) withDefaults() Options {
 }
 
 // memory is what the worker may keep decoded.
-func (h *harness) memory() int64 { return h.Memory * 3 / 8 } // as the service does
+func (h *harness) memory() int64 { return h.Memory / 4 } // as the service does
 
 // wants reports whether a row is to be measured.
 func (h *harness) wants(name string) bool {

@@ -125,13 +125,15 @@ func (c *Customer) inAudience() bool {
 
 // factsChanged looks again at what depends on an item whose facts changed.
 func (c *Customer) factsChanged(m *Machine, sku string) {
+	wa, _ := m.get(WatchKind, sku).(*Watch)
+	main := wa != nil && wa.Main // only then something is its accessory
 	family := m.facts(sku).Product.Family
 	if family != "" && !c.everBought(Hash(sku)) {
 		family = "" // nothing of it is kept silent
 	}
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		if o := &c.Occurrences[i]; o.State == audienceState &&
-			(o.Value == sku || m.mainOf(o.Value) == sku || family != "" && m.facts(o.Value).Product.Family == family) {
+			(o.Value == sku || main && m.mainOf(o.Value) == sku || family != "" && m.facts(o.Value).Product.Family == family) {
 			c.hold(m, i)
 		}
 	}

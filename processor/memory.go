@@ -70,7 +70,7 @@ const (
 // liveShare is the part of the limit that live entities may take: as much as
 // keeps those in use from being thawed again and again, and no more, since
 // each is many small pieces to follow for the garbage collector.
-const liveShare = 2
+const liveShare = 4
 
 func newMemory(limit int64, whole bool) memory {
 	m := memory{limit: limit, liveLimit: limit / liveShare}

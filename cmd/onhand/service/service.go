@@ -108,7 +108,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	s.Worker, err = worker.New(worker.Config{
-		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit * 3 / 8,
+		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
 		Channels: channels, Currency: s.Rules.Currency, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
 		Checkpoints: checkpoints,
 	})
