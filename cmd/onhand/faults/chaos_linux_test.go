@@ -22,7 +22,6 @@ import (
 // may be missing.
 //
 //	go test ./cmd/onhand/faults -run TestChaos -seed 7 -chaos 5m -timeout 30m -v
-//
 func TestChaos(t *testing.T) {
 	if *chaos == 0 {
 		t.Skip("takes minutes and a machine of its own: make chaos")
