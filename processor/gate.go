@@ -105,10 +105,8 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			x.line.Price = in.PriceSeen // unless a price is told
 		}
 		switch {
-		case in != nil && in.Bought != 0:
-			x.reason = Purchased
-		case in != nil && in.Declined:
-			x.reason = Declined
+		case in != nil && (in.Bought != 0 || in.Declined):
+			x.reason = in.over()
 		case in != nil:
 			x.line.Quantity = max(in.Quantity, 1)
 			if mo.Fact != "" || mo.Stock == moments.StockOffer {

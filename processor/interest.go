@@ -152,6 +152,22 @@ func (in *Interest) strongest(now int64) (name string, strength uint8) {
 	return name, strength
 }
 
+// over returns the reason for which an interest that ended is not spoken of.
+func (in *Interest) over() Reason {
+	if in.Bought != 0 {
+		return Purchased
+	}
+	return Declined
+}
+
+// ends returns the log time at which the last want ends.
+func (in *Interest) ends() (at int64) {
+	for i := range in.Wants {
+		at = max(at, in.Wants[i].Until)
+	}
+	return at
+}
+
 // has reports whether the interest is alive under a name.
 func (in *Interest) has(name string, now int64) bool {
 	return in != nil && in.Bought == 0 && !in.Declined &&
@@ -224,10 +240,12 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	case bought != 0 && (in.Bought != bought || in.Declined):
 		return // bought since, and perhaps wanted again after that
 	case bought == 0 && (in.Bought != 0 || in.Declined):
-		// Wanted again: a new interest, with a new place.
+		// Wanted again: a new interest, with a new place. What was to be said of
+		// the old one ends with it.
 		if e.At <= c.endedAt(in) || in.Declined && e.Kind.implicit() {
 			return
 		}
+		c.endWaiting(m, sku, in.over())
 		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At)}
 	}
 	if since := c.rank(now, e.At); since < in.Since {

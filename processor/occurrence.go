@@ -374,11 +374,7 @@ func (c *Customer) occur(m *Machine, i int) {
 		return
 	}
 	if o = &c.Occurrences[i]; v.outcome == Sent && mo.Stock == moments.StockOffer && o.Offer == 0 {
-		// May be told now, but needs a unit: back in line at the old rank.
-		o.State, o.Due = waitingState, 0
-		if in := c.interest(o.Value); in != nil && in.Parked {
-			c.rejoinOne(m, in)
-		}
+		c.awaitUnit(m, o)
 		return
 	}
 	c.decide(m, i, mo, v)

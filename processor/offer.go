@@ -61,6 +61,20 @@ func (c *Customer) supersedeOffers(m *Machine, mo *moments.Moment, sku string) {
 	}
 }
 
+// awaitUnit has a candidate that may be told now wait for a unit: back in line
+// at the old rank, or at a new one when the place was given up. It ends with the
+// wish at the latest.
+func (c *Customer) awaitUnit(m *Machine, o *Occurrence) {
+	in := c.interest(o.Value)
+	o.State, o.Due = waitingState, in.ends()
+	c.soon(o.Due)
+	if in.Parked {
+		c.rejoinOne(m, in)
+	} else {
+		c.queueUp(m, in)
+	}
+}
+
 // holdFor returns how long a unit of an item is kept for who was told.
 func (m *Machine) holdFor(sku string) int64 {
 	return m.rules.stock(&Item{SKU: sku, Product: m.facts(sku).Product}).Hold.Milliseconds()
