@@ -275,6 +275,7 @@ func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why R
 	}
 	m.emitDecision(d)
 	o.In = false
+	c.supersede(m, o.Moment, o.Value, o.N, true)
 	c.await(d, o)
 }
 

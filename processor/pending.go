@@ -180,7 +180,7 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	}
 	c.deliveryAt(m, &d, attempt, delivery, code, effective)
 	if d.Action.Kind == kindAudienceAdd && delivery != Retry {
-		c.supersede(m, p)
+		c.supersede(m, p.Moment, p.Value, p.N, false)
 		i = c.pending(action)
 		p = &c.Pending[i]
 	}
@@ -200,13 +200,14 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	c.ready(m)
 }
 
-// supersede drops the removals from an audience that a newer membership has
-// outdated: it has had its answer.
-func (c *Customer) supersede(m *Machine, newer *Pending) {
-	moment, value, n := newer.Moment, newer.Value, newer.N
+// supersede drops the removals from an audience that are older than n: a newer
+// membership has had its answer, or a newer removal says the same. With off
+// only those that were put off, so that the others still tell what became of
+// them.
+func (c *Customer) supersede(m *Machine, moment, value string, n int64, off bool) {
 	for i := len(c.Pending) - 1; i >= 0; i-- {
 		p := &c.Pending[i]
-		if p.Moment != moment || p.Value != value || p.N >= n {
+		if p.Moment != moment || p.Value != value || p.N >= n || off && p.Due == 0 {
 			continue
 		}
 		if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind == kindAudienceRemove {
