@@ -80,7 +80,7 @@ func (c *Customer) asked(m *Machine, msg *Message) {
 		m.send(by, &Message{Type: LinkRefused, Customer: by, Ref: msg.SKU, Place: why})
 	}
 	switch l := c.Identity.link(by); {
-	case by == c.ID, l != nil && l.State == linkJoined:
+	case by == c.ID, l != nil && l.State == linkJoined && !l.Undone:
 		// The one that asks is this one, or kept by it: so is what it asks for.
 		if msg.SKU == c.ID {
 			m.dead(linkWord, fmt.Sprintf("%s keeps %s already: a circle", c.ID, by), m.current)
@@ -91,9 +91,9 @@ func (c *Customer) asked(m *Machine, msg *Message) {
 		// A second user on a device of somebody else's.
 		m.send(msg.SKU, &Message{Type: DetachIdentity, Customer: msg.SKU, Ref: c.ID, Park: true})
 		refuse(refusedOther)
-	case device && (c.Known || c.Identity != nil && c.Identity.Shared):
+	case device && (c.Known || c.Identity != nil && c.Identity.Shared || l != nil && l.Undone):
 		refuse(refusedOther)
-	case c.sending(), c.awaits() && by > c.ID:
+	case c.sending(), c.awaits() && by > c.ID, l != nil && l.State == linkAsked && l.Undone:
 		x := c.identity()
 		if len(x.Asked) >= maxQuestions {
 			refuse(refusedMany)

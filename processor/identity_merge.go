@@ -112,7 +112,10 @@ func (c *Customer) mergeLinks(m *Machine, b *Customer) {
 	}
 	for _, l := range y.Links {
 		switch k := x.link(l.ID); {
-		case l.ID == c.ID || l.State == linkRefused:
+		case l.ID == c.ID:
+			// It kept this id once, until that was undone. What went there is back.
+			x.Forward, x.Device, x.Own = "", false, false
+		case l.State == linkRefused:
 		case k == nil:
 			if x.addLink(l) && l.State == linkAsked {
 				c.askFor(m, &l)
