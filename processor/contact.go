@@ -166,6 +166,7 @@ func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdi
 		Evidence: Evidence{
 			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: m.rules.file.Hash,
 			Place: o.Place, Score: v.score, Factors: v.factors, LostTo: v.lostTo, Dropped: v.dropped,
+			PriceAgeMS: age(v.priceAt, m.shop.Now), ConsentAgeMS: age(c.consentAt(m, mo, o, &v), m.shop.Now),
 		},
 	}
 	if o.Cause == Custom {
@@ -237,7 +238,7 @@ func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why R
 		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
 		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: sent,
 		Mode: moments.Live, Version: m.rules.file.Hash,
-		Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
+		Evidence: m.evidence(),
 	}
 	if f := m.facts(o.Value); f.LevelAt != 0 {
 		d.Evidence.StockAgeMS, d.Evidence.Facts = m.shop.Now-f.LevelAt, f.Version

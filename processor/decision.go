@@ -97,6 +97,15 @@ type Evidence struct {
 	Factors    []Factor
 	LostTo     string // id of the decision that won, or said it already; better_is_coming: it may yet not be sent
 	Dropped    []DroppedLine
+
+	// How old the words were that the decision relies on; -1 when none was used.
+	PriceAgeMS   int64 // the oldest price told
+	ConsentAgeMS int64 // the oldest consent asked for, granted or not
+}
+
+// evidence returns where a decision stands, with nothing used for it yet.
+func (m *Machine) evidence() Evidence {
+	return Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1, PriceAgeMS: -1, ConsentAgeMS: -1}
 }
 
 // DroppedLine is a line left out of the message, with the word that says why.
@@ -141,6 +150,7 @@ const (
 	PriceAboveLimit Reason = "price_above_limit"
 	PriceRose       Reason = "price_rose"
 	StockStale      Reason = "stock_stale"
+	PriceStale      Reason = "price_stale"
 
 	NoConsent        Reason = "no_consent"
 	ConsentPending   Reason = "consent_pending"
@@ -152,6 +162,7 @@ const (
 	Crisis           Reason = "crisis"
 	CaseOpen         Reason = "case_open"
 	OwnedElsewhere   Reason = "owned_elsewhere"
+	ConsentStale     Reason = "consent_stale"
 
 	ExpiredReason    Reason = "expired"
 	OfferEnded       Reason = "offer_ended"
@@ -182,8 +193,8 @@ var reasonOrder = [...]struct {
 	reasons []Reason
 }{
 	{StepWanted, []Reason{Purchased, RecentlyBought, CartEmptied, Declined, Cancelled, Returned, Subscribed, Redeemed, Ended, GuardFalse}},
-	{StepAvailable, []Reason{OutOfStock, NoUnit, NotYetOnSale, SaleOver, Unpublished, NotOfferedHere, TooFew, PriceAboveLimit, PriceRose, StockStale}},
-	{StepPermitted, []Reason{NoConsent, ConsentPending, ConsentWithdrawn, NoAddress, AddressBlocked, Erased, Stopped, Crisis, CaseOpen, OwnedElsewhere}},
+	{StepAvailable, []Reason{OutOfStock, NoUnit, NotYetOnSale, SaleOver, Unpublished, NotOfferedHere, TooFew, PriceAboveLimit, PriceRose, StockStale, PriceStale}},
+	{StepPermitted, []Reason{NoConsent, ConsentPending, ConsentWithdrawn, NoAddress, AddressBlocked, Erased, Stopped, Crisis, CaseOpen, OwnedElsewhere, ConsentStale}},
 	{StepTimely, []Reason{ExpiredReason, OfferEnded, QuietHours, TimezoneUnknown, OutsideHours, FrequencyCap, TooSoon, OrderSourceStale, LateEvent, NoChannelInTime}},
 	{StepBest, []Reason{LostArbitration, BetterIsComing, Holdout, Shadow, SwitchedOff, Combined, Superseded, DuplicateCause, BudgetSpent, BelowMinimum}},
 }

@@ -45,6 +45,8 @@ func (d *Decision) encode(w *writer) {
 		w.str(l.SKU)
 		w.str(string(l.Reason))
 	}
+	w.int(e.PriceAgeMS)
+	w.int(e.ConsentAgeMS)
 }
 
 func (d *Decision) decode(r *reader) {
@@ -87,6 +89,7 @@ func (d *Decision) decode(r *reader) {
 			e.Dropped[i] = DroppedLine{r.str(), Reason(r.str())}
 		}
 	}
+	e.PriceAgeMS, e.ConsentAgeMS = r.int(), r.int()
 }
 
 func (a *Action) encode(w *writer) {

@@ -101,6 +101,12 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		j.num("stock_age_ms", e.StockAgeMS)
 		j.num("facts", int64(e.Facts))
 	}
+	if e.PriceAgeMS >= 0 {
+		j.num("price_age_ms", e.PriceAgeMS)
+	}
+	if e.ConsentAgeMS >= 0 {
+		j.num("consent_age_ms", e.ConsentAgeMS)
+	}
 	j.str("rules", d.Version)
 	if e.Place != 0 {
 		j.num("place", e.Place)

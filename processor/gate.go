@@ -17,6 +17,8 @@ type verdict struct {
 	dropped  []DroppedLine
 	stockAge int64 // ms; -1 = no stock fact was used
 	facts    uint64
+	priceAt  int64 // of the oldest price told; 0 = none
+	asked    bool  // for permission: the steps before it agreed
 	score    int64
 	factors  []Factor
 	cart     string      // the cart that is restored
@@ -69,7 +71,19 @@ func (c *Customer) eligible(m *Machine, mo *moments.Moment, o *Occurrence, v *ve
 		*v = v.refuse(Suppressed, StockStale)
 		return nil
 	}
+	stale := m.stale(mo)
+	if stale == PriceStale {
+		v.until = m.shop.Now + staleRetryMS
+		*v = v.refuse(Deferred, stale)
+		return nil
+	}
+	v.asked = true
 	channels, reason := c.permitted(m, mo, o)
+	if reason == "" && stale == ConsentStale {
+		v.until = m.shop.Now + staleRetryMS
+		*v = v.refuse(Deferred, stale)
+		return nil
+	}
 	if reason != "" {
 		outcome := Suppressed
 		if reason == Crisis {
@@ -171,8 +185,9 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		f := m.facts(x.line.SKU)
 		x.line.Title, x.line.URL, x.line.Image = f.Product.Title, f.Product.URL, f.Product.Image
 		if f.Price != 0 && (x.line.Price == 0 || mo.Per == "sku") {
-			x.line.Price = f.Price
+			x.line.Price, x.priceAt = f.Price, f.PriceAt
 		}
+		v.priceAt = earliest(v.priceAt, x.priceAt)
 		if x.reason == "" && slices.Contains(mo.Lines, moments.LineUnsubscribed) && c.subscribed(m, x.line.SKU, f.Product.Family) {
 			x.reason = Subscribed
 		}
@@ -481,7 +496,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 	if mo.Again > 0 && !release && c.toldSince(o, now-mo.Again.Milliseconds()) {
 		return v.refuse(Suppressed, TooSoon)
 	}
-	if dependsOnOrders(mo) && m.behind(OrderCompleted.String()) {
+	if dependsOnOrders(mo) && m.behind(OrderCompleted.String()) || m.endUnheard(mo) {
 		r := v.refuse(Deferred, OrderSourceStale)
 		r.until = now + staleRetryMS
 		return r

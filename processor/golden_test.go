@@ -99,7 +99,7 @@ func TestGoldenValues(t *testing.T) {
 		Cause{"Product Added", "m", "after 45m", "o", "c1", 2},
 		Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
 		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i", "r"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}},
-		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13, "missing"}}, "l", []DroppedLine{{"case", OutOfStock}}},
+		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13, "missing"}}, "l", []DroppedLine{{"case", OutOfStock}}, 14, 15},
 	}
 	w = writer{}
 	d.encode(&w)

@@ -459,5 +459,5 @@ func parks(r Reason) bool {
 	case StepPermitted, StepTimely:
 		return r != Erased
 	}
-	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == Combined || r == LostArbitration || r == BetterIsComing
+	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == PriceStale || r == Combined || r == LostArbitration || r == BetterIsComing
 }

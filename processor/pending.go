@@ -383,7 +383,7 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	r := &Decision{
 		ID: m.decisionID(c, &o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: p.Moment,
 		Cause: d.Cause, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: d.ID,
-		Mode: moments.Live, Version: m.rules.file.Hash, Evidence: Evidence{Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: -1},
+		Mode: moments.Live, Version: m.rules.file.Hash, Evidence: m.evidence(),
 	}
 	m.emitDecision(r)
 	if p.Waiting {

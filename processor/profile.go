@@ -274,6 +274,12 @@ func (p *Profile) setConsent(n Consent) {
 // was given for it. "" = granted. The latest word on the channel counts; where
 // there is none, the latest one for all channels.
 func (p *Profile) permits(channel, purpose, scope string) Reason {
+	r, _ := p.word(channel, purpose, scope)
+	return r
+}
+
+// word is permits with the word that decided, nil when there is none.
+func (p *Profile) word(channel, purpose, scope string) (Reason, *Consent) {
 	var here, all *Consent
 	for i := range p.Consents {
 		c := &p.Consents[i]
@@ -289,13 +295,19 @@ func (p *Profile) permits(channel, purpose, scope string) Reason {
 	}
 	switch {
 	case here == nil && all == nil:
-		return NoConsent
-	case here != nil && !here.Granted, here == nil && !all.Granted:
-		return ConsentWithdrawn
-	case here != nil && here.Confirmed, all != nil && all.Granted && all.Confirmed:
-		return ""
+		return NoConsent, nil
+	case here != nil && !here.Granted:
+		return ConsentWithdrawn, here
+	case here == nil && !all.Granted:
+		return ConsentWithdrawn, all
+	case here != nil && here.Confirmed:
+		return "", here
+	case all != nil && all.Granted && all.Confirmed:
+		return "", all
+	case here != nil:
+		return ConsentPending, here
 	}
-	return ConsentPending
+	return ConsentPending, all
 }
 
 // later returns the later of two words; at the same instant the restrictive

@@ -53,6 +53,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: PriceAboveLimit, Outcomes: suppresses, Meaning: "it costs more than the customer asked for", Example: "asked for at most 199 euro and told when it costs that"},
 	{Reason: PriceRose, Outcomes: suppresses, Meaning: "the price went up again", Example: "down at night and up again before the morning, and the drop is not told"},
 	{Reason: StockStale, Outcomes: suppresses, Meaning: "the stock source is behind, or never named the item", Example: "an item no stock report ever named is not promised"},
+	{Reason: PriceStale, Outcomes: defers, Meaning: "the price source is behind: perhaps it costs something else by now", Example: "while the price list is behind no drop is told, and a price that rose meanwhile is honoured"},
 
 	{Reason: NoConsent, Outcomes: suppresses, Meaning: "never granted for this purpose on any allowed channel", Example: "without consent nothing is sent"},
 	{Reason: ConsentPending, Outcomes: defers, Meaning: "granted, and not confirmed where that is needed", Example: "a double opt-in that is not confirmed waits, and the confirmation lets the reminder go"},
@@ -64,6 +65,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: Crisis, Outcomes: defers, Meaning: "marketing with this tag pauses until the crisis ends", Example: "a declared crisis holds marketing until it ends"},
 	{Reason: CaseOpen, Outcomes: defers, Meaning: "marketing waits until the customer's complaint is closed", Example: "while a complaint is open marketing waits, and the answer lets it go"},
 	{Reason: OwnedElsewhere, Outcomes: suppresses, Meaning: "another system sends this class to this customer", Example: "what another system says to this customer is not said twice"},
+	{Reason: ConsentStale, Outcomes: defers, Meaning: "the consent source is behind: perhaps it was withdrawn", Example: "while the consent system is behind nobody is written to, and a withdrawal on its way is honoured"},
 
 	{Reason: ExpiredReason, Outcomes: expires, Meaning: "of no use any more", Example: "a double opt-in never confirmed expires"},
 	{Reason: OfferEnded, Outcomes: expires, Meaning: "the hold or the code ended first", Example: "a message whose code has ended is not sent any more"},
@@ -72,7 +74,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: OutsideHours, Outcomes: suppresses, Meaning: "it happened outside the moment's hours", Example: "a store search by day is answered now, at night when the store opens"},
 	{Reason: FrequencyCap, Outcomes: "deferred, suppressed", Meaning: "told too often lately; suppressed when it would be of no use by then", Example: "three marketing messages in a week, and the fourth is too late when its turn comes"},
 	{Reason: TooSoon, Outcomes: suppresses, Meaning: "within the moment's again", Example: "not again within three days, then again"},
-	{Reason: OrderSourceStale, Outcomes: defers, Meaning: "the order feed is behind: perhaps it was bought", Example: "while the order feed is behind nobody is reminded, and an order on its way is honoured"},
+	{Reason: OrderSourceStale, Outcomes: defers, Meaning: "the source of orders, or of what would end it, is behind: perhaps it was bought", Example: "while the order feed is behind nobody is reminded, and an order on its way is honoured"},
 	{Reason: LateEvent, Outcomes: suppresses, Meaning: "it happened longer ago than the moment's whole window", Example: "an event eight days late is remembered and starts nothing"},
 	{Reason: NoChannelInTime, Outcomes: expires, Meaning: "every allowed channel is down or throttled for longer than it is of use", Example: "the mail provider takes nothing until the day after tomorrow, and by then the reminder is of no use"},
 

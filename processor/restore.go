@@ -8,8 +8,9 @@ import (
 
 // candidate is a line that may be mentioned, or the reason it may not.
 type candidate struct {
-	line   ActionLine
-	reason Reason
+	line    ActionLine
+	reason  Reason
+	priceAt int64 // when the price was told; 0 = it is not one of the item's
 }
 
 // cartCandidates returns what lies in a cart, less what was bought where the
@@ -22,6 +23,9 @@ func (c *Customer) cartCandidates(m *Machine, mo *moments.Moment, cart *Cart, ol
 			continue
 		}
 		x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
+		if l.Price != 0 {
+			x.priceAt = l.since(oldest) // the price seen when it was put in
+		}
 		if slices.Contains(mo.Lines, moments.LineUnbought) {
 			bought, cancelled := c.purchasesOf(m, l.SKU, l.since(oldest)-clockGraceMS)
 			switch {

@@ -30,6 +30,9 @@ type rules struct {
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
 	longestCap      int64 // ms: nothing sent longer ago fills a cap
+	// feeds says, by name, what must be heard of before a moment may speak; nil
+	// when no source carries it.
+	feeds map[string]feeds
 }
 
 // interestRule is one interest of the file; offered says that a moment brings
@@ -92,6 +95,7 @@ func newRules(file *moments.File) *rules {
 			r.dated[mo.Name] = true
 		}
 		r.families = r.families || mo.Per == "family"
+		r.asksFeeds(mo)
 		if len(mo.Then) > 0 {
 			r.then[mo.Name] = followUps(mo)
 		}
