@@ -5,23 +5,22 @@ import "slices"
 // What ends a wish besides a purchase: the customer says so, or takes back the
 // act that showed it.
 
-// endInterest ends every interest in an item and gives up the place.
+// endInterest ends every interest in an item and gives up the place. What the
+// customer wanted again after that is not meant, whatever was heard first.
 func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 	in := c.interest(sku)
 	if in == nil {
 		return
 	}
-	c.leaveQueue(m, in)
-	in.Declined, in.DeclinedAt = true, max(in.DeclinedAt, at)
-	c.endWaiting(m, sku, why)
-}
-
-// leaveQueue gives up the place in the item's queue and the unit that is held.
-func (c *Customer) leaveQueue(m *Machine, in *Interest) {
-	if in.Queued || in.Offer != 0 {
-		m.send(in.SKU, &Message{Type: LeaveQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier), Offer: in.Offer})
+	if in.DeclinedAt = max(in.DeclinedAt, at); in.Latest > in.DeclinedAt && !in.Declined {
+		if in.Since <= at && in.Offer == 0 {
+			c.move(m, in, in.Latest)
+		}
+		return
 	}
-	in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
+	c.giveUp(m, in)
+	in.Declined = true
+	c.endWaiting(m, sku, why)
 }
 
 // endWaiting ends the candidates about an item that wait.
@@ -72,7 +71,7 @@ func (c *Customer) unwant(m *Machine, act Kind, sku string, why Reason) {
 		return
 	}
 	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued && !m.rules.offered(name) {
-		c.leaveQueue(m, in)
+		c.giveUp(m, in)
 		c.endWaiting(m, sku, why)
 	}
 }

@@ -435,7 +435,8 @@ func (in *Interest) union(f *Interest) {
 	if f.MaxPrice != 0 && (in.MaxPrice == 0 || f.MaxPrice < in.MaxPrice) {
 		in.MaxPrice = f.MaxPrice
 	}
-	in.Took = in.Took || f.Took
+	in.Took = in.Took && !f.Asked || f.Took && !in.Asked
+	in.Latest, in.DeclinedAt = max(in.Latest, f.Latest), max(in.DeclinedAt, f.DeclinedAt)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {
 			in.Locations = append(in.Locations, l)

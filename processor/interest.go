@@ -13,6 +13,7 @@ type Interest struct {
 	hash      uint64 // of SKU: most comparisons end here
 	Wants     []Want
 	Since     int64 // the earliest, which keeps the place
+	Latest    int64 // when it was last said, not only hinted at; 0 = never
 	PriceSeen int64 // what the customer saw, minor units
 	MaxPrice  int64 // 0 = any
 	Quantity  int64
@@ -25,7 +26,7 @@ type Interest struct {
 	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
 	Bought     uint64 // order that ended it; a cancellation brings it back
 	Declined   bool
-	DeclinedAt int64
+	DeclinedAt int64  // of the latest decline, also one before it was wanted again
 	Asked      bool   // on the customer's own terms: the request's quantity holds
 	Claimed    bool   // the customer said that the unit offered is taken
 	Took       bool   // what was put into the cart were the last units
@@ -94,11 +95,12 @@ func (in *Interest) encode(w *writer) {
 	w.u64(in.Bought)
 	w.bool(in.Declined)
 	w.bool(in.Asked)
-	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8)))
+	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16)))
+	w.int(in.Latest - in.Since)
 	if in.Store != "" {
 		w.str(in.Store)
 	}
-	if in.Declined {
+	if in.DeclinedAt != 0 {
 		w.int(in.DeclinedAt)
 	}
 }
@@ -130,10 +132,11 @@ func (in *Interest) decode(r *reader) {
 	in.Asked = r.bool()
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	in.Latest = in.Since + r.int()
 	if flags&8 != 0 {
 		in.Store = r.str()
 	}
-	if in.Declined {
+	if flags&16 != 0 {
 		in.DeclinedAt = r.int()
 	}
 }
@@ -232,6 +235,8 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	}
 	bought := c.boughtAfter(sku, e.At)
 	switch {
+	case in != nil && e.At <= in.DeclinedAt:
+		return // declined since
 	case in == nil:
 		if in = c.newInterest(m, sku, e.At); in == nil {
 			return
@@ -242,14 +247,17 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	case bought == 0 && (in.Bought != 0 || in.Declined):
 		// Wanted again: a new interest, with a new place. What was to be said of
 		// the old one ends with it.
-		if e.At <= c.endedAt(in) || in.Declined && e.Kind.implicit() {
+		if o := c.order(in.Bought); o != nil && e.At <= o.At || in.Declined && e.Kind.implicit() {
 			return
 		}
 		c.endWaiting(m, sku, in.over())
-		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At)}
+		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At), DeclinedAt: in.DeclinedAt}
 	}
 	if since := c.rank(now, e.At); since < in.Since {
 		c.beganBefore(m, in, since)
+	}
+	if !e.Kind.implicit() {
+		in.Latest = max(in.Latest, c.rank(now, e.At))
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
@@ -272,7 +280,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		if asked && !in.Asked {
 			in.Quantity = 0 // the terms of a request replace those of a cart
 		}
-		in.Asked = asked
+		in.Asked, in.Took = asked, in.Took && !asked // who asks does not count on the unit in the cart
 		in.Quantity = max(in.Quantity, n)
 	}
 	if e.MaxPrice != 0 {
@@ -304,12 +312,16 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 }
 
 // beganBefore takes an event that is earlier than all heard of the interest so
-// far: the place is that of the earliest. What was bought since is another
-// interest, which has ended.
+// far: the place is that of the earliest. What was bought or declined since is
+// another interest, which has ended.
 func (c *Customer) beganBefore(m *Machine, in *Interest, since int64) {
-	if bought, _ := c.purchases(in.SKU, since); bought > 0 || in.Offer != 0 {
-		return
+	if bought, _ := c.purchases(in.SKU, since); bought == 0 && since > in.DeclinedAt && in.Offer == 0 {
+		c.move(m, in, since)
 	}
+}
+
+// move has an interest count from another time, and so its place.
+func (c *Customer) move(m *Machine, in *Interest, since int64) {
 	was := *in
 	in.Since = since
 	if was.Queued {
@@ -352,18 +364,6 @@ func (c *Customer) boughtAfter(sku string, at int64) uint64 {
 		}
 	}
 	return 0
-}
-
-// endedAt returns when the interest was ended by a purchase, or declined.
-func (c *Customer) endedAt(in *Interest) int64 {
-	var at int64
-	if in.Declined {
-		at = in.DeclinedAt
-	}
-	if o := c.order(in.Bought); o != nil {
-		at = max(at, o.At)
-	}
-	return at
 }
 
 // dropInterest makes room for one more interest: what is not alive goes first,

@@ -83,6 +83,7 @@ type wish struct {
 	boughtBy      *purchase
 	declined      bool
 	declinedAt    int64   // when, as far as it was said
+	latest        int64   // when it was last asked for
 	reopened      bool    // by the cancellation of an order, without a request
 	told          []*said // offers
 	other         []*said // refusals and withdrawals
@@ -153,19 +154,21 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 			}
 			return // asked before it was bought
 		}
-		if x.boughtBy != nil && f.at <= x.boughtBy.at || x.declined && f.at <= x.declinedAt {
+		if x.boughtBy != nil && f.at <= x.boughtBy.at || f.at <= x.declinedAt {
 			return // asked before that ended
 		}
 		x.asked = append(x.asked, ask{position, max(min(f.at, now), now-clockGraceMS)})
 		if !x.open {
 			x.at = position
 		}
-		x.open, x.boughtBy, x.declined = true, nil, false
+		x.open, x.boughtBy, x.declined, x.latest = true, nil, false, max(x.latest, f.at)
 	case len(x.asked) == 0:
 		// Nothing was asked for.
 	case f.kind == unrequested && f.sku == x.sku:
-		x.open, x.declined, x.declinedAt = false, true, max(x.declinedAt, f.at)
 		x.breaks(position)
+		if x.declinedAt = max(x.declinedAt, f.at); !x.open || x.latest <= f.at {
+			x.open, x.declined = false, true
+		} // else wanted again since
 	case f.kind == declined:
 		x.breaks(position) // perhaps of another item: then nobody minds
 	case p == nil:
