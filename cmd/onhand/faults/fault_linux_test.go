@@ -3,24 +3,30 @@ package faults
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// fault is something that breaks and is mended.
-type fault struct {
+// breakage is something that breaks and is mended.
+type breakage struct {
 	name string
 	run  func(w *world)
 }
 
 // breakFor goes through all faults in an order of its own, again and again.
 func (w *world) breakFor(d time.Duration) {
-	var bag []fault
+	var bag []breakage
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		if len(bag) == 0 {
-			bag = append(bag, faults...)
+			for _, f := range faults {
+				if strings.Contains(f.name, *fault) {
+					bag = append(bag, f)
+				}
+			}
+			require.NotEmpty(w.t, bag, "no fault is called %q", *fault)
 			w.rng.Shuffle(len(bag), func(i, j int) { bag[i], bag[j] = bag[j], bag[i] })
 		}
 		w.suffer(bag[0])
@@ -29,7 +35,7 @@ func (w *world) breakFor(d time.Duration) {
 }
 
 // suffer lets one fault happen, and waits until all is well again.
-func (w *world) suffer(f fault) {
+func (w *world) suffer(f breakage) {
 	w.t.Helper()
 	before := w.load.count()
 	begin := time.Now()
@@ -43,7 +49,7 @@ func (w *world) suffer(f fault) {
 // lease is how long a worker that says nothing counts as alive.
 const lease = 2 * time.Second
 
-var faults = []fault{
+var faults = []breakage{
 	{"worker killed", func(w *world) {
 		_, s := w.pick()
 		s.kill()
@@ -86,6 +92,7 @@ var faults = []fault{
 		require.NoError(w.t, os.RemoveAll(s.data))
 		s.start()
 	}},
+	logTruncated,
 	{"worker and server killed", func(w *world) {
 		_, s := w.pick()
 		n := w.servers[w.rng.IntN(3)]
@@ -95,10 +102,7 @@ var faults = []fault{
 		n.start()
 		s.start()
 	}},
-	{"worker cut off", func(w *world) {
-		i, _ := w.pick()
-		w.cut(i, (*cable).cut)
-	}},
+	workerCutOff,
 	cableStuck,
 	{"nobody reaches one server", func(w *world) {
 		n := w.rng.IntN(3)
@@ -123,9 +127,20 @@ var faults = []fault{
 	checkpointBroken,
 }
 
+// brief is the short schedule: a worker that does not know that it was
+// replaced, one that reaches no server, and one that is killed and comes back
+// without its state to checkpoints that are broken.
+var brief = []breakage{workerFrozen, workerCutOff, checkpointBroken}
+
+// A worker reaches no server any more, and notices.
+var workerCutOff = breakage{"worker cut off", func(w *world) {
+	i, _ := w.pick()
+	w.cut(i, (*cable).cut)
+}}
+
 // A worker is frozen for longer than its lease, and does not know that it was
 // replaced.
-var workerFrozen = fault{"worker frozen", func(w *world) {
+var workerFrozen = breakage{"worker frozen", func(w *world) {
 	_, s := w.pick()
 	s.signal(syscall.SIGSTOP)
 	w.between(lease+lease/2, 3*lease)
@@ -133,7 +148,7 @@ var workerFrozen = fault{"worker frozen", func(w *world) {
 }}
 
 // Nothing comes through to one worker, which cannot know who still works.
-var cableStuck = fault{"worker's cables stuck", func(w *world) {
+var cableStuck = breakage{"worker's cables stuck", func(w *world) {
 	i, _ := w.pick()
 	w.cut(i, (*cable).stick)
 }}
@@ -150,7 +165,7 @@ func (w *world) cut(worker int, how func(*cable)) {
 }
 
 // The clock of a worker goes an hour forth, and back, and right again.
-var clockSteps = fault{"clock steps", func(w *world) {
+var clockSteps = breakage{"clock steps", func(w *world) {
 	for _, wrong := range []time.Duration{time.Hour, -time.Hour, 0} {
 		w.clock(wrong)
 		w.between(lease/2, lease)
@@ -159,7 +174,7 @@ var clockSteps = fault{"clock steps", func(w *world) {
 
 // The newest checkpoints have a wrong byte, and a worker has lost its data
 // folder: it takes older ones, or the log.
-var checkpointBroken = fault{"broken checkpoints, lost state", func(w *world) {
+var checkpointBroken = breakage{"broken checkpoints, lost state", func(w *world) {
 	_, s := w.pick()
 	waitFor(w.t, 30*time.Second, "checkpoints", func() string {
 		if all, _ := filepath.Glob(filepath.Join(w.blobs, "*")); len(all) == 0 {
@@ -186,6 +201,21 @@ var checkpointBroken = fault{"broken checkpoints, lost state", func(w *world) {
 	})
 	require.NoError(w.t, err)
 	require.Positive(w.t, broken)
+	s.start()
+}}
+
+// One server comes back with logs that have lost their ends, as after a power
+// cut. The others have them.
+var logTruncated = breakage{"logs cut short on one server", func(w *world) {
+	s := w.servers[w.rng.IntN(3)]
+	s.kill()
+	for _, stream := range []string{"onhand-in-*", "onhand-out-*"} {
+		streams, err := filepath.Glob(filepath.Join(s.data, "jetstream", "*", "streams", stream, "msgs"))
+		require.NoError(w.t, err)
+		require.NotEmpty(w.t, streams)
+		cutShort(w.t, streams[w.rng.IntN(len(streams))])
+	}
+	w.between(0, lease)
 	s.start()
 }}
 
