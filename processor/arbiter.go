@@ -49,6 +49,9 @@ func (r *rival) beats(m *Machine, s *rival) bool {
 	case r.mo.Name != s.mo.Name:
 		all := m.rules.file.Moments
 		i := slices.IndexFunc(all, func(x moments.Moment) bool { return x.Name == r.mo.Name || x.Name == s.mo.Name })
+		if i < 0 {
+			return r.mo.Name < s.mo.Name // of files that were replaced
+		}
 		return all[i].Name == r.mo.Name
 	}
 	return r.o.N < s.o.N || r.o.N == s.o.N && r.o.Then < s.o.Then

@@ -12,7 +12,9 @@ import (
 // the same commit in which it does not.
 func (c *Customer) hold(m *Machine, i int) {
 	o := &c.Occurrences[i]
-	mo := m.rules.file.Moment(o.Moment)
+	inForce := m.under(o.Rules)
+	defer func() { m.rules = inForce }()
+	mo := m.rules.moment(o)
 	if mo == nil || mo.Mode == moments.Off {
 		c.leaveAudience(m, i, SwitchedOff)
 		return
@@ -112,7 +114,7 @@ func ofShop(r Reason) bool { return r == Stopped || r == Crisis }
 func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 	o := &c.Occurrences[i]
 	if o.In {
-		c.withdraw(m, m.rules.file.Moment(o.Moment), o, why)
+		c.withdraw(m, m.rules.moment(o), o, why)
 	}
 	c.stake(m, o, false)
 	c.removeOccurrence(i)

@@ -37,7 +37,7 @@ func (c *Customer) finish(m *Machine, i int, why Reason) {
 		held := *o
 		c.removeOccurrence(i)
 		c.unfollow(m, held.Moment, held.Value, held.N)
-		c.withdraw(m, m.rules.file.Moment(held.Moment), &held, why)
+		c.withdraw(m, m.rules.moment(&held), &held, why)
 		if held.Told != nil && c.closeCase(m, held.Value, held.Told.At) {
 			c.resume(m)
 		}

@@ -158,13 +158,14 @@ const (
 // record makes the decision record of a verdict and puts it out.
 func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdict) *Decision {
 	m.shop.Decided++
+	file := m.rules.of(o.Rules).file
 	d := &Decision{
 		ID: m.decisionID(c, o, v), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
 		Cause:   Cause{Value: o.Value, N: o.N, Event: o.Cause.String()},
 		Outcome: v.outcome, Step: v.reason.Step(), Reason: v.reason, Until: v.until,
-		Mode: moments.Live, Version: m.rules.file.Hash,
+		Mode: moments.Live, Version: file.Hash,
 		Evidence: Evidence{
-			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: m.rules.file.Hash,
+			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: file.Hash,
 			Place: o.Place, Score: v.score, Factors: v.factors, LostTo: v.lostTo, Dropped: v.dropped,
 			PriceAgeMS: age(v.priceAt, m.shop.Now), ConsentAgeMS: age(c.consentAt(m, mo, o, &v), m.shop.Now),
 		},
@@ -237,7 +238,7 @@ func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why R
 	d := &Decision{
 		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
 		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: sent,
-		Mode: moments.Live, Version: m.rules.file.Hash,
+		Mode: moments.Live, Version: m.rules.of(o.Rules).file.Hash,
 		Evidence: m.evidence(),
 	}
 	if f := m.facts(o.Value); f.LevelAt != 0 {

@@ -15,6 +15,9 @@ const (
 	StallBegan // nobody runs partition At; each partition hears of it by itself
 	StallEnded
 	ChannelSays // a channel takes nothing before At; 0 = it does again
+	// ActivateKeeping is Activate, but what is pending is gated by the file it
+	// began under.
+	ActivateKeeping
 )
 
 // Control is a change for the whole shop. It enters the log at partition 0,
@@ -22,9 +25,9 @@ const (
 // rules held when.
 type Control struct {
 	Type ControlType
-	Name string // tag (empty: everything), source or channel; Activate: a secret
+	Name string // tag (empty: everything), source or channel; Activate...: a secret
 	At   int64
-	Text []byte // Activate: the moments file
+	Text []byte // Activate...: the moments file
 }
 
 // AppendControl appends the entry of a control.
@@ -68,8 +71,8 @@ func (m *Machine) applyControl(c *Control) {
 		defer m.retell() // who is in an audience may not stay, who is out may come back
 	}
 	switch c.Type {
-	case Activate:
-		m.activate(c.Text)
+	case Activate, ActivateKeeping:
+		m.activate(c.Text, c.Type == ActivateKeeping)
 		s.Secret = c.Name
 	case Stop, Resume:
 		if c.Name == "" {

@@ -31,7 +31,7 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 		if o := &c.Occurrences[i]; o.State == audienceState {
 			// The platform knows this id; the keeper is added under its own.
 			if o.In {
-				c.withdraw(m, m.rules.file.Moment(o.Moment), o, Superseded)
+				c.withdraw(m, m.rules.moment(o), o, Superseded)
 			}
 			o.In, o.Said = false, 0
 		}

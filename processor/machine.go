@@ -110,6 +110,9 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 	if m.rules, err = compileRules(m.shop.Rules, m.shop.Version); err != nil {
 		return nil, err
 	}
+	if m.rules, err = m.rules.keeping(m.shop.Kept); err != nil {
+		return nil, err
+	}
 	return m, store.Timers(func(due int64, kind uint8, hash uint64) error {
 		m.timers.push(wake{due: due, hash: hash, kind: EntityKind(kind)})
 		return nil
@@ -427,14 +430,19 @@ func (m *Machine) dead(reason, detail string, entry []byte) {
 
 // activate brings a moments file into force. The file was checked before it
 // was appended; one that this program cannot read changes nothing and is
-// recorded.
-func (m *Machine) activate(text []byte) {
+// recorded. keep lets what is pending have the file it began under.
+func (m *Machine) activate(text []byte, keep bool) {
 	r, faults := readRules(text)
 	if r == nil {
 		m.dead("moments", fmt.Sprintf("%d faults, the first: %v", len(faults), faults[0]), nil)
 		return
 	}
+	m.shop.replace(keep)
 	m.shop.Rules = append([]byte(nil), text...)
 	m.shop.Version = r.file.Hash
-	m.rules = r
+	var err error
+	if m.rules, err = r.keeping(m.shop.Kept); err != nil {
+		m.dead("moments", err.Error(), nil)
+		m.shop.Kept, m.rules = nil, r
+	}
 }

@@ -31,9 +31,10 @@ type Occurrence struct {
 	Offer    int64      // number of the open or held offer
 	OfferAt  int64      // time of the stock level behind it
 	Place    int64
-	Told     *told // what the event said of dates, nil = nothing
-	Coded    bool  // a code was given for its message
-	Then     uint8 // which entry of `then`, from 1; 0 = the first message
+	Told     *told  // what the event said of dates, nil = nothing
+	Coded    bool   // a code was given for its message
+	Then     uint8  // which entry of `then`, from 1; 0 = the first message
+	Rules    uint64 // number of the activation it began under
 }
 
 type occurrenceState uint8
@@ -67,6 +68,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.u8(o.Then)
 	o.Told.encode(w)
 	w.bool(o.Coded)
+	w.uint(o.Rules)
 }
 
 func (o *Occurrence) decode(r *reader) {
@@ -75,7 +77,7 @@ func (o *Occurrence) decode(r *reader) {
 		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
 		In: r.bool(), Said: Reason(r.view()).code(),
 		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
-		Told: decodeTold(r), Coded: r.bool(),
+		Told: decodeTold(r), Coded: r.bool(), Rules: r.uint(),
 	}
 }
 
@@ -194,7 +196,7 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 		i = c.beginOccurrence(m, mo.Name, value, n)
 	}
 	o := &c.Occurrences[i]
-	o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
+	o.Cause, o.Position, o.At, o.Rules = e.Kind, m.shop.Position, max(o.At, e.At), m.shop.Activations
 	if e.Kind == Custom {
 		o.Name = clone(e.Name)
 	}
@@ -264,7 +266,7 @@ func (c *Customer) beginOccurrence(m *Machine, moment, value string, n int64) in
 	if len(c.Occurrences) >= maxOccurrences {
 		c.dropOccurrence(m)
 	}
-	return c.putOccurrence(Occurrence{Moment: moment, Value: clone(value), N: n, State: windowState})
+	return c.putOccurrence(Occurrence{Moment: moment, Value: clone(value), N: n, State: windowState, Rules: m.shop.Activations})
 }
 
 func (c *Customer) putOccurrence(o Occurrence) int {
@@ -308,11 +310,19 @@ func (c *Customer) dropOccurrence(m *Machine) {
 
 // endOccurrences ends what an `until` event ends.
 func (c *Customer) endOccurrences(m *Machine, e *Event) {
-	for _, mo := range m.rules.ends(e) {
+	c.endUnder(m, m.rules, e)
+	for _, k := range m.rules.kept {
+		c.endUnder(m, k, e)
+	}
+}
+
+// endUnder ends what some rules end of what goes by them.
+func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
+	for _, mo := range r.ends(e) {
 		m.values = values(m, mo.Per, e, m.values[:0])
 		for i := len(c.Occurrences) - 1; i >= 0; i-- {
 			o := &c.Occurrences[i]
-			if o.Moment != mo.Name || !slices.Contains(m.values, o.Value) {
+			if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) {
 				continue
 			}
 			why := Ended
@@ -323,15 +333,15 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 			}
 			c.finish(m, i, why)
 		}
-		c.endPending(m, mo, m.values, Ended)
+		c.endPending(m, r, mo, m.values, Ended)
 	}
 }
 
-// endPending takes back what was decided by a moment about one of the values
-// and has not gone.
-func (c *Customer) endPending(m *Machine, mo *moments.Moment, values []string, why Reason) {
+// endPending takes back what was decided by a moment of some rules about one of
+// the values and has not gone.
+func (c *Customer) endPending(m *Machine, r *rules, mo *moments.Moment, values []string, why Reason) {
 	for i := len(c.Pending) - 1; i >= 0; i-- {
-		if p := &c.Pending[i]; p.Moment == mo.Name && slices.Contains(values, p.Value) && !p.Waiting {
+		if p := &c.Pending[i]; p.Moment == mo.Name && m.rules.of(p.Rules) == r && slices.Contains(values, p.Value) && !p.Waiting {
 			if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose {
 				c.retract(m, i, &d, why)
 			}
@@ -342,6 +352,8 @@ func (c *Customer) endPending(m *Machine, mo *moments.Moment, values []string, w
 // occur looks at an occurrence whose time has come.
 func (c *Customer) occur(m *Machine, i int) {
 	o := &c.Occurrences[i]
+	inForce := m.under(o.Rules)
+	defer func() { m.rules = inForce }()
 	mo := m.rules.moment(o)
 	if mo == nil || mo.Mode == moments.Off {
 		if o.State == windowState {

@@ -19,7 +19,7 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 	if in != nil {
 		name, _ = in.strongest(m.shop.Now)
 	}
-	mo := m.rules.offerMoment(name)
+	mo := c.offerMoment(m, name, msg.SKU)
 	if in == nil || name == "" || !in.Queued || in.Offer != 0 || mo == nil {
 		m.send(msg.SKU, &Message{Type: ReturnOffer, SKU: msg.SKU, Customer: c.ID, Offer: msg.Offer})
 		if in != nil && in.Offer == 0 {
@@ -35,6 +35,8 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		c.Occurrences[i].Cause = StockLevelReported
 	}
 	o := &c.Occurrences[i]
+	inForce := m.under(o.Rules)
+	defer func() { m.rules = inForce }()
 	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now
 	in.Offer, in.OfferUntil, in.Claimed, in.Store = msg.Offer, m.shop.Now+msg.Until, false, clone(msg.Ref)
 	v, i := c.arbitrate(m, mo, i)
@@ -45,6 +47,19 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		v.stockAge = m.shop.Now - msg.At
 	}
 	c.decide(m, i, mo, v)
+}
+
+// offerMoment returns the moment that brings a unit of an item to a customer
+// with an interest: one that waits for it goes by the rules it began under.
+func (c *Customer) offerMoment(m *Machine, name, sku string) *moments.Moment {
+	for _, k := range m.rules.kept {
+		if mo := k.offerMoment(name); mo != nil {
+			if i := c.occurrence(mo.Name, sku); i >= 0 && m.rules.of(c.Occurrences[i].Rules) == k {
+				return mo
+			}
+		}
+	}
+	return m.rules.offerMoment(name)
 }
 
 // supersedeOffers ends what waits for a unit in the name of an interest that a

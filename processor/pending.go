@@ -23,6 +23,7 @@ type Pending struct {
 	Expires  int64
 	Decision []byte // encoded
 	Then     uint8  // which message of its occurrence
+	Rules    uint64 // number of the activation that began under
 }
 
 func (p *Pending) encode(w *writer) {
@@ -37,12 +38,13 @@ func (p *Pending) encode(w *writer) {
 	w.int(p.Expires)
 	w.bytes(p.Decision)
 	w.u8(p.Then)
+	w.uint(p.Rules)
 }
 
 func (p *Pending) decode(r *reader) {
 	*p = Pending{
 		ID: r.str(), Moment: r.word(), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
-		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(),
+		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(),
 	}
 }
 
@@ -71,7 +73,7 @@ func (c *Customer) await(d *Decision, o *Occurrence) {
 	d.encode(&w)
 	c.Pending = append(c.Pending, Pending{
 		ID: d.Action.ID, Moment: d.Moment, Value: strings.Clone(o.Value), N: o.N, Offer: o.Offer,
-		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b, Then: o.Then,
+		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b, Then: o.Then, Rules: o.Rules,
 	})
 }
 
@@ -223,7 +225,7 @@ func (c *Customer) failed(m *Machine, i int) {
 	p := c.Pending[i]
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
-	if mo := m.rules.file.Moment(p.Moment); mo != nil && mo.Code.Valid > 0 {
+	if mo := m.rules.of(p.Rules).file.Moment(p.Moment); mo != nil && mo.Code.Valid > 0 {
 		c.returnCode(m, p.Moment)
 	}
 	c.unfollow(m, p.Moment, p.Value, p.N)
@@ -317,7 +319,7 @@ func (c *Customer) release(m *Machine, i int) {
 			d.encode(&again)
 			p.Decision = again.b
 		}
-		c.audited(m, &Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then}, &d)
+		c.audited(m, &Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules}, &d)
 		w := &m.body
 		w.b = w.b[:0]
 		w.uint(uint64(p.Attempt))
@@ -336,7 +338,9 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	if p.Expires != 0 && m.shop.Now > p.Expires {
 		return verdict{outcome: Expired, reason: ExpiredReason}
 	}
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
+	inForce := m.under(p.Rules)
+	defer func() { m.rules = inForce }()
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
 	if in := c.interest(p.Value); p.Offer != 0 && !p.Waiting && in != nil && in.Store == "" && m.facts(p.Value).Over {
 		return verdict{outcome: Suppressed, reason: OutOfStock} // sold to others before it was said
 	}
@@ -374,16 +378,16 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	if j >= 0 {
 		// The membership ends with it, and may begin again at once.
 		o := &c.Occurrences[j]
-		c.withdraw(m, m.rules.file.Moment(p.Moment), o, why)
+		c.withdraw(m, m.rules.moment(o), o, why)
 		o.Said = why.code()
 		c.hold(m, j)
 		return
 	}
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then}
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules}
 	r := &Decision{
 		ID: m.decisionID(c, &o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: p.Moment,
 		Cause: d.Cause, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: d.ID,
-		Mode: moments.Live, Version: m.rules.file.Hash, Evidence: m.evidence(),
+		Mode: moments.Live, Version: m.rules.of(p.Rules).file.Hash, Evidence: m.evidence(),
 	}
 	m.emitDecision(r)
 	if p.Waiting {

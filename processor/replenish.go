@@ -118,7 +118,7 @@ func (c *Customer) startFamilies(m *Machine, mo *moments.Moment, e *Event) {
 			i = c.beginOccurrence(m, mo.Name, unknownFamily+sku, n)
 		}
 		o := &c.Occurrences[i]
-		o.Cause, o.Position, o.At = e.Kind, m.shop.Position, max(o.At, e.At)
+		o.Cause, o.Position, o.At, o.Rules = e.Kind, m.shop.Position, max(o.At, e.At), m.shop.Activations
 		if e.Kind == Custom {
 			o.Name = clone(e.Name)
 		}
@@ -145,11 +145,14 @@ func (c *Customer) factsCame(m *Machine, sku string) {
 		if v, ok := strings.CutPrefix(o.Value, unknownFamily); !ok || v != sku || o.State != windowState || o.Due != 0 {
 			continue
 		}
-		e, n := Event{Kind: o.Cause, Name: o.Name, At: o.At}, o.N
-		mo, family := m.rules.file.Moment(o.Moment), m.facts(sku).Product.Family
+		e, n, activation := Event{Kind: o.Cause, Name: o.Name, At: o.At}, o.N, o.Rules
+		mo, family := m.rules.moment(o), m.facts(sku).Product.Family
 		c.removeOccurrence(i)
 		if mo != nil && mo.Per == "family" && family != "" {
 			c.startAs(m, mo, family, &e, n)
+			if i := c.occurrence(mo.Name, family); i >= 0 {
+				c.Occurrences[i].Rules = activation
+			}
 		}
 	}
 	c.decideAtOnce(m)

@@ -33,6 +33,10 @@ type rules struct {
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
 	feeds map[string]feeds
+
+	kept   []*rules // older ones that hold for what began under them; see Kept
+	newest *rules   // of an older one: those in force
+	upto   uint64   // of an older one: the last activation it holds for
 }
 
 // interestRule is one interest of the file; offered says that a moment brings

@@ -292,7 +292,7 @@ func (c *Customer) unregister(m *Machine, id string) {
 	s.Registered.remove(m, c.ID)
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		o := &c.Occurrences[i]
-		if mo := m.rules.file.Moment(o.Moment); mo == nil || mo.Per != "sale_id" || o.Value != id {
+		if mo := m.rules.moment(o); mo == nil || mo.Per != "sale_id" || o.Value != id {
 			continue
 		}
 		c.finish(m, i, Declined)
@@ -312,7 +312,7 @@ func (c *Customer) saleChanged(m *Machine, id string) {
 		if o.Value != id || o.State != deferredState && o.State != waitingState {
 			continue
 		}
-		if mo := m.rules.file.Moment(o.Moment); mo != nil && mo.Per == "sale_id" && c.saleWanted(m, o) != "" {
+		if mo := m.rules.moment(o); mo != nil && mo.Per == "sale_id" && c.saleWanted(m, o) != "" {
 			c.conclude(m, i, verdict{outcome: Suppressed, reason: c.saleWanted(m, o), stockAge: -1})
 		}
 	}

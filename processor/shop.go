@@ -29,6 +29,9 @@ type Shop struct {
 	Codes      []CodeCount // given out; partition 0 counts for all
 	Held       []ChannelState
 	Secret     string // keys the codes given out; see Control
+
+	Activations uint64 // of a moments file since the log began
+	Kept        []Kept // files that hold for what is pending, oldest first
 }
 
 // ChannelState is a channel whose provider takes nothing for a while.
@@ -120,6 +123,7 @@ func (s *Shop) encode(w *writer) {
 		w.int(x.Until)
 	}
 	w.str(s.Secret)
+	s.encodeKept(w)
 }
 
 func (s *Shop) decode(r *reader) {
@@ -164,6 +168,7 @@ func (s *Shop) decode(r *reader) {
 		}
 	}
 	s.Secret = r.str()
+	s.decodeKept(r)
 }
 
 func writeStrings(w *writer, list []string) {

@@ -26,9 +26,10 @@ func followUps(mo *moments.Moment) []*moments.Moment {
 	return steps
 }
 
-// moment returns what the file in force says of an occurrence, nil when it
+// moment returns what the file that holds for it says of an occurrence, nil when it
 // says nothing any more.
 func (r *rules) moment(o *Occurrence) *moments.Moment {
+	r = r.of(o.Rules)
 	if o.Then == 0 {
 		return r.file.Moment(o.Moment)
 	}
@@ -42,7 +43,7 @@ func (r *rules) moment(o *Occurrence) *moments.Moment {
 // told says that it was sent: without it only what has a date of its own comes
 // still.
 func (c *Customer) follow(m *Machine, o *Occurrence, told bool) {
-	steps := m.rules.then[o.Moment]
+	steps := m.rules.of(o.Rules).then[o.Moment]
 	for k := int(o.Then); k < len(steps); k++ {
 		mo := steps[k]
 		if !told && mo.Due.At.IsZero() {
@@ -53,7 +54,7 @@ func (c *Customer) follow(m *Machine, o *Occurrence, told bool) {
 		}
 		next := Occurrence{
 			Moment: o.Moment, Value: o.Value, N: o.N, Then: uint8(k + 1), State: windowState,
-			Cause: o.Cause, Name: o.Name, Position: o.Position, At: o.At, Offer: o.Offer, OfferAt: o.OfferAt, Place: o.Place, Told: o.Told,
+			Cause: o.Cause, Name: o.Name, Position: o.Position, At: o.At, Offer: o.Offer, OfferAt: o.OfferAt, Place: o.Place, Told: o.Told, Rules: o.Rules,
 		}
 		if mo.Due.At.IsZero() {
 			next.Due = m.shop.Now + mo.Due.After.Milliseconds()
@@ -72,7 +73,7 @@ func (c *Customer) follow(m *Machine, o *Occurrence, told bool) {
 // unfollow ends what was to follow a message that was taken back, or that a
 // newer one about the same replaces. n is the number of the occurrence, 0 = any.
 func (c *Customer) unfollow(m *Machine, moment, value string, n int64) {
-	if len(m.rules.then[moment]) == 0 {
+	if len(m.rules.then[moment]) == 0 && len(m.rules.kept) == 0 {
 		return
 	}
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {

@@ -164,13 +164,9 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if v.Facts&factPrice != 0 {
 		e.Kind = PriceChanged
 	}
-	for _, mo := range m.rules.factEnds {
-		for _, f := range mo.UntilFacts {
-			if v.holds(m, f, wa, in, nil) {
-				c.endByFact(m, mo, f, &e)
-				break
-			}
-		}
+	c.endByFacts(m, m.rules, wa, v, in, &e)
+	for _, k := range m.rules.kept {
+		c.endByFacts(m, k, wa, v, in, &e)
 	}
 	if in == nil {
 		return
@@ -188,6 +184,19 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 		}
 	}
 	c.decideAtOnce(m)
+}
+
+// endByFacts ends what some rules end, of what goes by them, for what became
+// true.
+func (c *Customer) endByFacts(m *Machine, r *rules, wa *Watch, v *wave, in *Interest, e *Event) {
+	for _, mo := range r.factEnds {
+		for _, f := range mo.UntilFacts {
+			if v.holds(m, f, wa, in, nil) {
+				c.endByFact(m, r, mo, f, e)
+				break
+			}
+		}
+	}
 }
 
 // wantedBy reports whether an interest is alive under one of the names a
@@ -245,7 +254,7 @@ func (c *Customer) salesOf(m *Machine, mo *moments.Moment, sku string, carried [
 
 // endByFact ends what an `until` fact ends: what has not been decided, and
 // what was decided and has not gone.
-func (c *Customer) endByFact(m *Machine, mo *moments.Moment, f moments.Fact, e *Event) {
+func (c *Customer) endByFact(m *Machine, r *rules, mo *moments.Moment, f moments.Fact, e *Event) {
 	why := Ended
 	switch f {
 	case moments.PriceUp:
@@ -257,12 +266,12 @@ func (c *Customer) endByFact(m *Machine, mo *moments.Moment, f moments.Fact, e *
 	carried := c.salesOf(m, mo, e.SKU, m.values)
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		o := &c.Occurrences[i]
-		if o.Moment != mo.Name || !slices.Contains(carried, o.Value) {
+		if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(carried, o.Value) {
 			continue
 		}
 		c.finish(m, i, why)
 	}
-	c.endPending(m, mo, carried, why)
+	c.endPending(m, r, mo, carried, why)
 }
 
 // asksFacts notes which facts a moment asks for.

@@ -26,14 +26,17 @@ func (cl *client) active(ctx context.Context) (text []byte, version string, err 
 
 func (a *app) applyCommand() *cobra.Command {
 	var cl client
-	var dry bool
+	var dry, keep bool
 	c := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Put moments in force",
 		Long: `Apply checks a moments file and puts it in force, unless somebody else has
 changed the moments meanwhile. The change is a record in the log: it holds from
 its place on, in all partitions. What is wrong with the file is printed as by
-check, and what is in force stays.`,
+check, and what is in force stays.
+
+What is pending keeps the window it has and is gated by the new file when its
+time comes; with --keep-pending by the file it began under.`,
 		Example: "  onhand apply --dry-run moments.yaml\n  onhand apply moments.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -45,10 +48,7 @@ check, and what is in force stays.`,
 			if err != nil {
 				return err
 			}
-			path := "/moments"
-			if dry {
-				path += "?dry_run=true"
-			}
+			path := fmt.Sprintf("/moments?dry_run=%t&keep_pending=%t", dry, keep)
 			match := `"` + version + `"`
 			if version == "" {
 				match = "*"
@@ -75,6 +75,7 @@ check, and what is in force stays.`,
 		},
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would change")
+	c.Flags().BoolVar(&keep, "keep-pending", false, "what is pending is gated by the file it began under")
 	return a.withJSON(withServer(c, &cl))
 }
 

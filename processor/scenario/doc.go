@@ -25,6 +25,7 @@
 // # Keys of a scenario
 //
 //   - name: one sentence. Required, as is steps.
+//   - covers: what of the capabilities it shows, as [B5, X12].
 //   - start: when it begins, RFC 3339; 2026-03-02T10:00:00Z, a Monday, if left out.
 //   - moments: path of a moments file, from this file; the shipped one if left out.
 //   - with: laid over the moments file, key by key; null takes a key away.
@@ -37,7 +38,8 @@
 // at is required: an offset from start (1d12h) or a time. Timers due up to it
 // have fired before the step does anything. A step either does something:
 //
-//   - apply: laid over the moments in force, as `with`, and activated.
+//   - apply: laid over the moments in force, as `with`, and activated. Its sibling
+//     keep_pending: true lets what is pending have the moments it began under.
 //   - control: {stop: TAG} or {resume: TAG}, the kill switch; TAG all = everything.
 //     {held: CHANNEL, until: TIME}: its provider says that it takes nothing before.
 //   - deliver: {result: R, channel: C, code: X, lag: T}: what a channel (all, without

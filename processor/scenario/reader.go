@@ -116,6 +116,7 @@ func (r *reader) scenario(doc *yaml.Node) Scenario {
 	var steps, file *yaml.Node
 	have := r.fields(doc, "a scenario",
 		field{"name", func(v *yaml.Node) { s.Name = r.text(v, "name") }},
+		field{"covers", func(v *yaml.Node) { s.Covers = r.texts(v, "covers") }},
 		field{"only", func(v *yaml.Node) { p.only, p.names = v, r.texts(v, "only") }},
 		field{"moments", func(v *yaml.Node) { file = v }},
 		field{"with", func(v *yaml.Node) { p.with = v }},
@@ -200,6 +201,11 @@ func (r *reader) step(n *yaml.Node, momentsName string, current *rules) Step {
 			*current = r.planned(v, momentsName, current.text, plan{with: v, holdout: true})
 			next := *current
 			st.apply = &next
+		}},
+		field{"keep_pending", func(v *yaml.Node) {
+			if st.keep = r.truth(v, "keep_pending"); st.apply == nil {
+				r.fault(v, "it belongs to an apply", "%q without apply", "keep_pending")
+			}
 		}},
 	)
 	st.At = r.now

@@ -92,7 +92,7 @@ func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
 	}
 	var err error
 	if r.cluster, err = newCluster(partitions, s.Start); err == nil {
-		err = r.activate(s.rules)
+		err = r.activate(s.rules, processor.Activate)
 	}
 	if err != nil {
 		fail(Step{Line: s.Line}, err)
@@ -115,10 +115,10 @@ func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
 	return r.result
 }
 
-// activate brings a moments file into force.
-func (r *runner) activate(x rules) error {
+// activate brings a moments file into force, by a control of that type.
+func (r *runner) activate(x rules, t processor.ControlType) error {
 	r.rules = x
-	return r.cluster.control(&processor.Control{Type: processor.Activate, Text: x.text})
+	return r.cluster.control(&processor.Control{Type: t, Text: x.text})
 }
 
 func (r *runner) step(st Step) error {
@@ -126,7 +126,11 @@ func (r *runner) step(st Step) error {
 		return err
 	}
 	if st.apply != nil {
-		if err := r.activate(*st.apply); err != nil {
+		t := processor.Activate
+		if st.keep {
+			t = processor.ActivateKeeping
+		}
+		if err := r.activate(*st.apply, t); err != nil {
 			return err
 		}
 	}

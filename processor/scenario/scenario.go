@@ -15,7 +15,9 @@ type Scenario struct {
 	File  string // as given to Load
 	Line  int    // where it begins
 	Start int64  // Unix ms; offsets count from here
-	Steps []Step
+	// Covers names what must work and is shown here: rows and edge cases, as B5 or X12.
+	Covers []string
+	Steps  []Step
 
 	rules rules // in force at the start
 }
@@ -38,6 +40,7 @@ type Step struct {
 	control *control
 	deliver *deliver
 	apply   *rules
+	keep    bool // apply lets what is pending have the rules it began under
 }
 
 // send is a list of calls that arrive.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+
+	"onhand/processor"
 )
 
 // Asking for the read models between any two steps changes nothing: the
@@ -19,7 +21,7 @@ func TestViewsOnlyRead(t *testing.T) {
 				r := &runner{s: s}
 				var err error
 				if r.cluster, err = newCluster(2, s.Start); err == nil {
-					err = r.activate(s.rules)
+					err = r.activate(s.rules, processor.Activate)
 				}
 				for _, st := range s.Steps {
 					if err == nil {

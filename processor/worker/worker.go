@@ -292,7 +292,7 @@ func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 // place in the log on; the caller has checked it. An activation is given the
 // secret that keys codes: chance comes into the core by the log alone.
 func (w *Worker) Control(ctx context.Context, c *processor.Control) error {
-	if c.Type == processor.Activate && c.Name == "" {
+	if (c.Type == processor.Activate || c.Type == processor.ActivateKeeping) && c.Name == "" {
 		with := *c
 		with.Name, c = rand.Text(), &with
 	}

@@ -57,7 +57,8 @@ type Activation struct {
 }
 
 // activate checks a moments file and puts it in force. If-Match names the
-// version it replaces. With dry_run=true it only says what would change.
+// version it replaces. With dry_run=true it only says what would change, with
+// keep_pending=true what is pending is gated by the file it began under.
 func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	a.control.Lock()
 	defer a.control.Unlock()
@@ -94,7 +95,11 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	answer.Version = file.Hash
 	answer.Changes = append(answer.Changes, moments.Diff(old, file)...)
 	if r.URL.Query().Get("dry_run") != "true" {
-		if err := a.Worker.Control(r.Context(), &processor.Control{Type: processor.Activate, At: a.Clock().UnixMilli(), Text: text}); err != nil {
+		t := processor.Activate
+		if r.URL.Query().Get("keep_pending") == "true" {
+			t = processor.ActivateKeeping
+		}
+		if err := a.Worker.Control(r.Context(), &processor.Control{Type: t, At: a.Clock().UnixMilli(), Text: text}); err != nil {
 			return err
 		}
 		answer.Active = a.wait(r.Context(), func(s *processor.Shop) bool { return s.Version == file.Hash })
