@@ -28,6 +28,7 @@ type Customer struct {
 	Standing    *Standing      // nil when there is nothing to say
 	Models      *Models        // nil when no model spoke of the customer
 	Whereabouts *Whereabouts   // nil when nobody said, or it is not to be known
+	Traits      *Traits        // nil when the rules ask for none, or none is known
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -60,7 +61,7 @@ func (c *Customer) bytes() int {
 	for i := range c.Interests {
 		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
 	}
-	n += c.After.bytes() + c.Models.bytes()
+	n += c.After.bytes() + c.Models.bytes() + c.Traits.bytes()
 	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
@@ -111,6 +112,7 @@ func (c *Customer) encode(w *writer) {
 	c.Standing.encode(w)
 	c.Models.encode(w)
 	c.Whereabouts.encode(w)
+	c.Traits.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -159,6 +161,7 @@ func (c *Customer) decode(r *reader) {
 	c.Standing = decodeStanding(r)
 	c.Models = decodeModels(r)
 	c.Whereabouts = decodeWhereabouts(r)
+	c.Traits = decodeTraits(r)
 }
 
 // newCustomer returns an empty customer, in the room of one that was frozen if
@@ -246,6 +249,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 		c.lives(e)
 		c.hide()
 		c.learn(m, e)
+		c.learnTraits(m, e)
 		c.owned(e)
 		less, more = true, true
 	case ConsentChanged:

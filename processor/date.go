@@ -27,6 +27,7 @@ type told struct {
 	Channel         string
 	SKU             string   // the item looked for in stores
 	Here            position // where the customer was
+	Properties      string   // of those guards look at, a JSON object; "" when they look at none
 }
 
 func (t *told) encode(w *writer) {
@@ -39,6 +40,7 @@ func (t *told) encode(w *writer) {
 	}
 	w.str(t.Channel)
 	w.str(t.SKU)
+	w.str(t.Properties)
 }
 
 func decodeTold(r *reader) *told {
@@ -48,6 +50,7 @@ func decodeTold(r *reader) *told {
 	return &told{
 		At: r.int(), Opens: r.int(), Closes: r.int(), Level: r.int(), Capacity: r.int(),
 		Here: position{r.int(), r.int()}, Channel: intern(r.view()), SKU: intern(r.view()),
+		Properties: r.str(),
 	}
 }
 

@@ -102,6 +102,13 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 	case moments.CustomerConsent:
 		channel, purpose, _ := strings.Cut(key, ".")
 		return moments.Bool(x.c.Profile.permits(channel, purpose, "") == "")
+	case moments.CustomerTraits, moments.CustomerValueBand, moments.CustomerChurn, moments.CustomerSocialRank:
+		return x.trait(f)
+	case moments.EventProperties:
+		if x.o.Told == nil || x.o.Told.Properties == "" {
+			return moments.Value{}
+		}
+		return moments.JSON([]byte(x.o.Told.Properties))
 	case moments.OfferPlace:
 		return moments.Int(x.o.Place)
 	}

@@ -31,8 +31,8 @@ func TestGoldenValues(t *testing.T) {
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14}}, Since: 15, Latest: 75, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, DeclinedAt: 68, Asked: true, Claimed: true, Took: true, GaveUp: true, Store: "lyon"}},
 		Sights:      []sight{{22, 23}},
-		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}}, Coded: true, Rules: 70}},
-		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69}},
+		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}, Coded: true, Rules: 70}},
+		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69, &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}}},
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true, true}},
 		After: &AfterOrder{
 			Shipments:     []Shipment{{"s", 40, "shipped", "t", 41, 42, 43, []ShipmentLine{{"phone", 44}}, 45, 46, 47, 48}},
@@ -43,6 +43,7 @@ func TestGoldenValues(t *testing.T) {
 		Standing:    &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}},
 		Models:      &Models{[]ModelScore{{"purchase", 51, 52}}},
 		Whereabouts: &Whereabouts{position{53, 54}, 55},
+		Traits:      &Traits{[]Trait{{"vip", "true", 56}}},
 	}
 	msg := Message{OfferUnit, "phone", "ann", "o1", 1, 2, 3, 4, 5, 6, 7, 8, 9, true, 10, []byte{11}}
 	customer.Identity = &Identity{

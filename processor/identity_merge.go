@@ -41,6 +41,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		c.standing().merge(b.Standing)
 	}
 	c.mergeModels(b.Models)
+	c.mergeTraits(b.Traits)
 	c.Sights = append(c.Sights, b.Sights...)
 	slices.SortStableFunc(c.Sights, func(a, b sight) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) })
 	c.Sights = c.Sights[max(0, len(c.Sights)-maxSights):]

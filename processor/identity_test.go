@@ -13,7 +13,7 @@ import (
 // of it when two of them are one person.
 func TestEveryFieldOfACustomerIsMerged(t *testing.T) {
 	merged := []string{
-		"Count", "Known", "Profile", "Carts", "Orders", "OrderIDs", "Ordered", "After", "Standing", "Models", "Whereabouts", "Sights",
+		"Count", "Known", "Profile", "Carts", "Orders", "OrderIDs", "Ordered", "After", "Standing", "Models", "Traits", "Whereabouts", "Sights",
 		"Contacts", "Pending", "Interests", "Sales", "Occurrences", "Identity",
 		// These are of the id, not of the person.
 		"head", "ID", "Last", "recent",

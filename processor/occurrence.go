@@ -114,6 +114,9 @@ func values(m *Machine, per string, e *Event, into []string) []string {
 		add(e.CartID)
 	case "sku":
 		add(e.SKU)
+		if e.Kind == Custom { // its properties are the sender's own
+			add(properties(e.Properties).str("sku"))
+		}
 		for i := range e.Products {
 			add(e.Products[i].SKU)
 		}
@@ -203,6 +206,9 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 	if len(mo.UntilFacts) > 0 && (mo.Per == "sku" || mo.Per == "customer") && e.SKU != "" {
 		m.watch(e.SKU).interested(m, c.ID, true)
 	}
+	if a := m.rules.properties[mo.Name]; a != nil {
+		o.Told = o.Told.withProperties(m, a, e)
+	}
 	if mo.Do == moments.DoAudience {
 		o.State = audienceState
 		o.Expires = now + mo.Expires.After.Milliseconds()
@@ -214,6 +220,9 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 	o.Due, o.Expires = now+mo.Due.After.Milliseconds(), 0
 	if m.rules.dated[mo.Name] || mo.Do == moments.DoCase {
 		if t := c.toldBy(m, e); t != nil {
+			if o.Told != nil {
+				t.Properties = o.Told.Properties
+			}
 			o.Told = t
 		}
 	}

@@ -24,6 +24,7 @@ type Pending struct {
 	Decision []byte // encoded
 	Then     uint8  // which message of its occurrence
 	Rules    uint64 // number of the activation that began under
+	Told     *told  // what the event that began it said, nil = nothing
 }
 
 func (p *Pending) encode(w *writer) {
@@ -39,12 +40,13 @@ func (p *Pending) encode(w *writer) {
 	w.bytes(p.Decision)
 	w.u8(p.Then)
 	w.uint(p.Rules)
+	p.Told.encode(w)
 }
 
 func (p *Pending) decode(r *reader) {
 	*p = Pending{
 		ID: r.str(), Moment: r.word(), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
-		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(),
+		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(), Told: decodeTold(r),
 	}
 }
 
@@ -73,7 +75,7 @@ func (c *Customer) await(d *Decision, o *Occurrence) {
 	d.encode(&w)
 	c.Pending = append(c.Pending, Pending{
 		ID: d.Action.ID, Moment: d.Moment, Value: strings.Clone(o.Value), N: o.N, Offer: o.Offer,
-		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b, Then: o.Then, Rules: o.Rules,
+		Attempt: 1, Waiting: true, Expires: d.Action.ExpiresAt, Decision: w.b, Then: o.Then, Rules: o.Rules, Told: o.Told,
 	})
 }
 
@@ -340,7 +342,7 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	}
 	inForce := m.under(p.Rules)
 	defer func() { m.rules = inForce }()
-	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires}
+	o := Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules, Offer: p.Offer, Cause: KindOf(d.Cause.Event), At: d.At, Expires: p.Expires, Told: p.Told}
 	if in := c.interest(p.Value); p.Offer != 0 && !p.Waiting && in != nil && in.Store == "" && m.facts(p.Value).Over {
 		return verdict{outcome: Suppressed, reason: OutOfStock} // sold to others before it was said
 	}

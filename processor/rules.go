@@ -32,7 +32,9 @@ type rules struct {
 	longestCap      int64 // ms: nothing sent longer ago fills a cap
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
-	feeds map[string]feeds
+	feeds      map[string]feeds
+	traits     asked             // of an identify, by any moment
+	properties map[string]*asked // of the event that begins a moment, by its name; nil = by none
 
 	kept   []*rules // older ones that hold for what began under them; see Kept
 	newest *rules   // of an older one: those in force
@@ -86,6 +88,7 @@ func newRules(file *moments.File) *rules {
 	}
 	for i := range file.Moments {
 		mo := &file.Moments[i]
+		r.asksWords(mo)
 		if unsupported(mo) != "" {
 			continue
 		}

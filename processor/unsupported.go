@@ -50,9 +50,7 @@ func unsupported(mo *moments.Moment) string {
 }
 
 // unanswered are the names a guard may use and gets no answer for.
-var unanswered = []string{
-	"event.properties", "customer.traits", "customer.value_band", "customer.churn", "customer.social_rank", "stores.open",
-}
+var unanswered = []string{"stores.open"}
 
 // hasLines reports whether what there is one occurrence for speaks of items.
 func hasLines(per string) bool {

@@ -82,6 +82,13 @@ func (c *Customer) hide() {
 			o.Told = &t
 		}
 	}
+	for i := range c.Pending {
+		if p := &c.Pending[i]; p.Told != nil && p.Told.Here != (position{}) {
+			t := *p.Told
+			t.Here = position{}
+			p.Told = &t
+		}
+	}
 }
 
 // far reports whether two places are more than so many metres apart. It counts

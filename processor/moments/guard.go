@@ -20,6 +20,21 @@ type Guard struct {
 	// Text is the condition as written.
 	Text    string
 	program cel.Program
+	reads   [2]keys // of event.properties and customer.traits
+}
+
+// keys are the keys of an object that a guard looks at.
+type keys struct {
+	names []string
+	all   bool // it looks at the object as a whole, or works out a key
+}
+
+// Reads returns the keys that the guard looks at of an object, EventProperties
+// or CustomerTraits, in the order in which it names them. all says that it may
+// look at any.
+func (g *Guard) Reads(object Field) (names []string, all bool) {
+	k := &g.reads[object-EventProperties]
+	return k.names, k.all
 }
 
 // Limits of one guard.
@@ -177,7 +192,8 @@ func compile(text string, names *guardNames) (*Guard, []problem) {
 	if issues.Err() != nil {
 		return nil, problemsOf(issues)
 	}
-	if found := inspect(ast.NativeRep(), names); len(found) > 0 {
+	found, reads := inspect(ast.NativeRep(), names)
+	if len(found) > 0 {
 		return nil, found
 	}
 	ast, issues = env.Check(ast)
@@ -195,7 +211,7 @@ func compile(text string, names *guardNames) (*Guard, []problem) {
 	if err != nil {
 		return nil, wrong(err.Error(), "")
 	}
-	return &Guard{Text: text, program: program}, nil
+	return &Guard{Text: text, program: program, reads: reads}, nil
 }
 
 var (

@@ -288,3 +288,27 @@ func (fixedEnv) Value(f Field, _ string) Value {
 	}
 	return Int(1500)
 }
+
+// TestGuardReads says which keys of an object a guard looks at: these are all
+// that is kept of it.
+func TestGuardReads(t *testing.T) {
+	for text, want := range map[string]keys{
+		"true":                      {},
+		"event.properties.a == 1":   {names: []string{"a"}},
+		"event.properties.a.b == 1": {names: []string{"a"}},
+		"has(event.properties.a) || lines.total > 1":                          {names: []string{"a"}},
+		"event.properties['a'].b == 1":                                        {names: []string{"a"}},
+		"'a' in event.properties":                                             {names: []string{"a"}},
+		"event.properties.b == event.properties.a || event.properties.b == 2": {names: []string{"b", "a"}},
+		"size(event.properties) == 1":                                         {all: true},
+		"event.properties[customer.tier] == 1":                                {all: true},
+		"customer.traits.a == 1":                                              {},
+		"event.properties.a == customer.traits.b":                             {names: []string{"a"}},
+		"event.properties == event.properties.inner":                          {names: []string{"inner"}, all: true},
+	} {
+		names, all := compileOK(t, text).Reads(EventProperties)
+		require.Equal(t, want, keys{names, all}, text)
+	}
+	names, all := compileOK(t, "event.properties.a == customer.traits.b").Reads(CustomerTraits)
+	require.Equal(t, keys{[]string{"b"}, false}, keys{names, all})
+}

@@ -28,12 +28,52 @@ type inspector struct {
 	source *ast.SourceInfo
 	names  *guardNames
 	found  []problem
+	reads  [2]keys
 }
 
-func inspect(expr *ast.AST, names *guardNames) []problem {
+func inspect(expr *ast.AST, names *guardNames) ([]problem, [2]keys) {
 	i := inspector{source: expr.SourceInfo(), names: names}
 	i.walk(expr.Expr())
-	return i.found
+	return i.found, i.reads
+}
+
+// read notes that the expression looks at a key of an object; "" = at any.
+func (i *inspector) read(f Field, key string) {
+	if f != EventProperties && f != CustomerTraits {
+		return
+	}
+	switch k := &i.reads[f-EventProperties]; {
+	case key == "":
+		k.all = true
+	case !slices.Contains(k.names, key):
+		k.names = append(k.names, key)
+	}
+}
+
+// keyOf notes object["key"] and "key" in object, and reports whether the call
+// is one of these.
+func (i *inspector) keyOf(name string, args []ast.Expr) bool {
+	if name != "_[_]" && name != "@in" || len(args) != 2 {
+		return false
+	}
+	object, key := args[0], args[1]
+	if name == "@in" {
+		object, key = key, object
+	}
+	if object.Kind() != ast.SelectKind || object.AsSelect().Operand().Kind() != ast.IdentKind || key.Kind() != ast.LiteralKind {
+		return false
+	}
+	s := scopes[object.AsSelect().Operand().AsIdent()]
+	text, ok := key.AsLiteral().(types.String)
+	if s == nil || !ok || text == "" {
+		return false
+	}
+	f := s.fields[object.AsSelect().FieldName()]
+	if f == 0 || f.kind() != objectKind {
+		return false
+	}
+	i.read(f, string(text))
+	return true
 }
 
 func (i *inspector) report(e ast.Expr, offset int, what string, args ...any) *Fault {
@@ -109,6 +149,9 @@ func (i *inspector) call(e ast.Expr, c ast.CallExpr) {
 			i.report(pattern, 0, "matches needs a fixed pattern").do("write it as a text in quotes")
 		}
 	}
+	if i.keyOf(name, c.Args()) {
+		return
+	}
 	if c.IsMemberFunction() {
 		i.walk(c.Target())
 	}
@@ -156,6 +199,11 @@ func (i *inspector) name(e ast.Expr) {
 			return
 		}
 		if s.keyed == Told && slices.Contains(known, word) || s.fields[word] != 0 {
+			key := ""
+			if n+1 < len(chain) {
+				key = chain[n+1].AsSelect().FieldName()
+			}
+			i.read(s.fields[word], key)
 			return // the type says what may follow
 		}
 		if !s.scopes[word] {
