@@ -389,6 +389,7 @@ func (c *Customer) rearm(m *Machine) {
 			due = d
 		}
 	}
+	c.soonest = 0 // all of it is in due
 	m.arm(c, due)
 }
 

@@ -140,6 +140,49 @@ func TestReplayFromAnyWriteBehind(t *testing.T) {
 	})
 }
 
+// What was put off and came to its end leaves nothing behind that a machine
+// opened again would not know of.
+func TestReplayBehindADeferral(t *testing.T) {
+	tp := &tape{}
+	at := int64(1_800_000_000_000) // 09:00 in Paris
+	say := func(after int64, e Event) {
+		at += after
+		e.Source, e.MessageID, e.UserID, e.At, e.Stamp, e.Stamped = "shop", fmt.Sprint("m", len(tp.records)), "ann", at, at, true
+		tp.append(at, AppendEvent([]byte{byte(EventEntry)}, &e))
+	}
+	tick := func(after int64) {
+		at += after
+		tp.append(at, []byte{byte(TickEntry)})
+	}
+	const minute = 60_000
+	tp.append(at, AppendControl(nil, &Control{Type: Activate, Text: moments.Full()}))
+	say(0, Event{Kind: StockLevelReported, SKU: "phone", Location: "lyon-dc", Available: 9, HasLevel: true})
+	say(0, Event{Kind: Identify, Traits: []byte(`{"push_token":"x","timezone":"Europe/Paris","consent":{"push":{"marketing":true}}}`)})
+	say(690*minute, Event{Kind: ProductAdded, SKU: "phone", CartID: "cart", Price: 1999, HasPrice: true, Currency: "EUR", Quantity: 1, HasQty: true})
+	tick(60 * minute) // 21:30: quiet
+	tick(720 * minute)
+	say(minute, Event{Kind: ProductViewed, SKU: "phone"})
+	tick(minute)
+
+	deferred := 0
+	whole, s := open(t, newMemStore(), 1<<40), newMemStore()
+	for i := range tp.records {
+		var want, got Outputs
+		tp.apply(whole, i, i+1, &want)
+		m := open(t, s, 1)
+		tp.apply(m, i, i+1, &got)
+		require.Equal(t, whole.shop.Hash, m.shop.Hash, "hash at record %d", i+1)
+		require.True(t, bytes.Equal(want.Buf, got.Buf), "outputs at record %d", i+1)
+		for _, d := range decisionsOf(t, &got) {
+			if d.Outcome == Deferred {
+				deferred++
+			}
+		}
+		s.flush(m, 1, nil)
+	}
+	require.Equal(t, 1, deferred)
+}
+
 // No offer is opened beyond what may be promised, whatever the events.
 func TestOffersNeverExceedStock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
