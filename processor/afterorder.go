@@ -202,7 +202,7 @@ func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (dat
 			}
 		}
 	case "family":
-		if w := c.usable(m.shop.Now); w != nil && slices.Contains(mo.Lines, moments.LineReplenishable) {
+		if w := c.usable(m.shop.Now); w != nil && carries(mo) {
 			data = w.data(data)
 		}
 	case "shipment_id":

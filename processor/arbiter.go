@@ -70,6 +70,14 @@ func (c *Customer) best(m *Machine, mo *moments.Moment, o *Occurrence, v *verdic
 			v.score = 0 // compared with nothing
 		}
 	}
+	if !release {
+		if r := c.rewardSaid(m, mo, o, v); r.outcome != Sent {
+			return r
+		}
+		if r := c.rewardWaits(m, mo, o, v); r.outcome != Sent {
+			return r
+		}
+	}
 	if competes {
 		if r := c.slotTaken(m, mo, o, v); r.outcome != Sent {
 			return r
@@ -80,12 +88,6 @@ func (c *Customer) best(m *Machine, mo *moments.Moment, o *Occurrence, v *verdic
 	}
 	if mo.Mode == moments.Shadow {
 		return v.refuse(Suppressed, Shadow)
-	}
-	if !release && mo.Per == "reward_id" && mo.Class.Name != "transactional" {
-		if k := c.rewardSaid(m, o); k != nil {
-			v.lostTo = k.ID
-			return v.refuse(Suppressed, Combined)
-		}
 	}
 	if !release && mo.Do == moments.DoMessage && mo.Class.Name != "transactional" {
 		if k := c.saidAlready(m, o, v); k != nil {
@@ -108,6 +110,9 @@ func (c *Customer) heldOut(m *Machine) bool {
 // slotTaken refuses a candidate when a message that competed was sent less
 // than a slot ago: one that spoke of the same item has said it already.
 func (c *Customer) slotTaken(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) verdict {
+	if r := c.rewardSaid(m, mo, o, v); r.outcome != Sent {
+		return r
+	}
 	p := &m.rules.file.Policy
 	for i := len(c.Contacts) - 1; i >= 0; i-- {
 		k := &c.Contacts[i]
@@ -161,7 +166,7 @@ func (c *Customer) outdone(m *Machine, mo *moments.Moment, o *Occurrence, v *ver
 			continue
 		}
 		r := rival{o: p, mo: m.rules.moment(p)}
-		if !r.competes() {
+		if !r.competes() || r.mo.Per == "reward_id" && carries(mo) && c.carried(p.Value, now) {
 			continue
 		}
 		if seen++; seen > maxRivals {

@@ -79,7 +79,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: NoChannelInTime, Outcomes: expires, Meaning: "every allowed channel is down or throttled for longer than it is of use", Example: "the mail provider takes nothing until the day after tomorrow, and by then the reminder is of no use"},
 
 	{Reason: LostArbitration, Outcomes: suppresses, Meaning: "another message scored higher; evidence.lost_to names it", Example: "a night's messages compete in the morning"},
-	{Reason: BetterIsComing, Outcomes: suppresses, Meaning: "a better one is due within one_at_a_time", Example: "who knows that something better is due within two hours keeps silent"},
+	{Reason: BetterIsComing, Outcomes: "suppressed, deferred", Meaning: "a better one is due within one_at_a_time; a reward waits for the reorder message that will carry it", Example: "who knows that something better is due within two hours keeps silent"},
 	{Reason: Holdout, Outcomes: suppresses, Meaning: "the customer is in the control group", Example: "the control group gets no marketing, and it is recorded"},
 	{Reason: Shadow, Outcomes: suppresses, Meaning: "the moment is in shadow mode", Example: "in shadow mode everything is decided and nothing is sent"},
 	{Reason: SwitchedOff, Outcomes: suppresses, Meaning: "the moment was switched off or removed while this waited", Example: "a moment switched off ends what waits for it"},

@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"onhand/processor/moments"
+	"slices"
+)
 
 // Reward is money or a favour a customer may use once, or bit by bit until it
 // is spent: on line, with an order, or as a paper certificate at a till.
@@ -284,16 +287,50 @@ const rewardDatum = "reward_id"
 // rewardKey stands for a reward among the items a message spoke of.
 func rewardKey(id string) uint64 { return mix(Hash(id)) }
 
-// rewardSaid returns a message that spoke of a reward not long ago, in the
-// place of its own.
-func (c *Customer) rewardSaid(m *Machine, o *Occurrence) *Contact {
+// rewardSaid refuses to call a reward to mind of which another message spoke not
+// long ago.
+func (c *Customer) rewardSaid(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) verdict {
+	if mo.Per != "reward_id" || mo.Class.Name == "transactional" || mo.Mode == moments.Shadow {
+		return *v
+	}
 	key := rewardKey(o.Value)
 	for i := range c.Contacts {
 		if k := &c.Contacts[i]; m.shop.Now-k.At < rewardRestMS && !k.own(o) && slices.Contains(k.SKUs, key) {
-			return k
+			v.lostTo = k.ID
+			return v.refuse(Suppressed, Combined)
 		}
 	}
-	return nil
+	return *v
+}
+
+// carries reports whether messages of a moment carry a reward that can be used.
+func carries(mo *moments.Moment) bool {
+	return mo.Per == "family" && slices.Contains(mo.Lines, moments.LineReplenishable)
+}
+
+// carried reports whether a reward is the one that a message carries then.
+func (c *Customer) carried(id string, at int64) bool {
+	w := c.usable(at)
+	return w != nil && w.ID == id
+}
+
+// rewardWaits puts off what calls a reward to mind while a message is due that
+// will carry it, soon and while it is of use: both are one message then.
+func (c *Customer) rewardWaits(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) verdict {
+	if mo.Per != "reward_id" || mo.Class.Name == "transactional" || mo.Mode == moments.Shadow {
+		return *v
+	}
+	for i := range c.Occurrences {
+		p := &c.Occurrences[i]
+		if p.Due == 0 || p.State != windowState && p.State != deferredState || p.Due >= m.shop.Now+rewardRestMS || o.Expires != 0 && p.Due >= o.Expires {
+			continue
+		}
+		if r := (rival{o: p, mo: m.rules.moment(p)}); r.competes() && carries(r.mo) && c.carried(o.Value, p.Due) && c.prospect(m, &r) {
+			v.lostTo, v.until = m.decisionID(c, p, verdict{outcome: Sent}), max(p.Due, m.shop.Now)+1
+			return v.refuse(Deferred, BetterIsComing)
+		}
+	}
+	return *v
 }
 
 // balance returns what all of the customer's rewards that can be used now are
