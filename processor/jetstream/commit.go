@@ -42,15 +42,15 @@ func (l *Log) LastCommit(ctx context.Context, p int) (seq uint64, data []byte, e
 }
 
 // CommitAt returns the commit record with a sequence, or ErrNotFound.
-func (l *Log) CommitAt(ctx context.Context, p int, seq uint64) ([]byte, error) {
+func (l *Log) CommitAt(ctx context.Context, p int, seq uint64) (Message, error) {
 	if err := l.checkPartition(p); err != nil {
-		return nil, err
+		return Message{}, err
 	}
 	m, err := l.get(ctx, l.out[p], seq)
 	if err != nil {
-		return nil, err
+		return Message{}, err
 	}
-	return m.Data, nil
+	return Message{Seq: m.Sequence, Stamp: m.Time.UnixMilli(), Data: m.Data}, nil
 }
 
 // RecordAt returns the record of a partition's input with a sequence, or

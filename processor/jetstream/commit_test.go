@@ -29,9 +29,10 @@ func TestCommitChain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, last, seq)
 	require.Equal(t, "c2", string(data))
-	data, err = l.CommitAt(soon(t), 0, last-1)
+	m, err := l.CommitAt(soon(t), 0, last-1)
 	require.NoError(t, err)
-	require.Equal(t, "c1", string(data))
+	require.Equal(t, "c1", string(m.Data))
+	require.InDelta(t, time.Now().UnixMilli(), m.Stamp, 60_000)
 	_, err = l.CommitAt(soon(t), 0, last+1)
 	require.ErrorIs(t, err, ErrNotFound)
 

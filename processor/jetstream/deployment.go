@@ -267,6 +267,15 @@ func (l *Log) Bounds(ctx context.Context, p int) (first, last uint64, err error)
 	return l.bounds(ctx, l.inStream(p))
 }
 
+// CommitBounds returns the first and last sequence of a partition's commit
+// records. There is none when first is greater than last.
+func (l *Log) CommitBounds(ctx context.Context, p int) (first, last uint64, err error) {
+	if err := l.checkPartition(p); err != nil {
+		return 0, 0, err
+	}
+	return l.bounds(ctx, l.outStream(p))
+}
+
 // Fill returns the bytes that a partition's input holds, and its limit.
 func (l *Log) Fill(ctx context.Context, p int) (used, limit int64, err error) {
 	if err := l.checkPartition(p); err != nil {

@@ -20,6 +20,12 @@ type Checkpoints struct {
 	Every time.Duration    // by the wall clock; default 10 min
 	Bytes uint64           // of log that make one due earlier; default 256 MiB, and an eighth of the log's room at most
 	Keep  int              // checkpoints of a partition that stay; default and least see package checkpoint
+
+	// Decisions is how long commit records, which hold what was decided, stay at
+	// least; 0 means for ever. Without checkpoints they stay for ever.
+	Decisions time.Duration
+
+	margin time.Duration // between the clocks of servers; tests set another one
 }
 
 func (c *Checkpoints) setDefaults() {
@@ -28,6 +34,9 @@ func (c *Checkpoints) setDefaults() {
 	}
 	if c.Bytes == 0 {
 		c.Bytes = 256 << 20
+	}
+	if c.margin == 0 {
+		c.margin = trimMargin
 	}
 }
 
@@ -61,10 +70,11 @@ type keeper struct {
 	applied  uint64 // bytes of log
 	from     uint64 // of the last one: applied
 	position uint64 // of the last one
-	at       int64  // when it was saved, Unix ms; 0 = here none was
-	copying  bool   // no write-behind may be committed
-	busy     bool   // copying or uploading
-	asked    []ask  // by somebody who waits
+	settled  []settled
+	at       int64 // when it was saved, Unix ms; 0 = here none was
+	copying  bool  // no write-behind may be committed
+	busy     bool  // copying or uploading
+	asked    []ask // by somebody who waits
 
 	// For a backup, see there.
 	reserved bool       // none is begun
@@ -135,12 +145,12 @@ func (l *loop) checkpoint() {
 			s.report, s.err = l.w.upload(k.ctx, k.repo, l.copyDir(), mark)
 		}
 		if s.report != nil && err == nil {
-			l.w.trim(k.ctx, l, s.report.Floor)
+			l.w.trim(k.ctx, l, s.report)
 		}
 		for _, a := range asked {
 			a.done <- s
 		}
-		l.post(func() { l.kept(s) })
+		l.post(func() { l.checkpointed(s) })
 	})
 }
 
@@ -174,14 +184,15 @@ func (w *Worker) upload(ctx context.Context, r *checkpoint.Repository, dir strin
 	return r.Save(ctx, dir, mark)
 }
 
-// kept takes note of a checkpoint. One that failed is tried again after a
+// checkpointed takes note of a checkpoint. One that failed is tried again after a
 // while; an owner that was replaced learns it from its commit.
-func (l *loop) kept(s saved) {
+func (l *loop) checkpointed(s saved) {
 	k := &l.keeper
 	k.busy = false
 	if s.report != nil {
 		m := s.report.Manifest
 		k.position, k.at = m.Position, l.now()
+		l.kept.Store(s.report.FloorTime)
 		l.log.Info("checkpoint saved", "position", m.Position, "files", len(m.Files), "bytes", m.Bytes(),
 			"new", s.report.New, "new bytes", s.report.NewBytes, "took", s.report.Took)
 	}
@@ -193,34 +204,6 @@ func (l *loop) kept(s saved) {
 		k.due = time.Now().Add(min(time.Minute, l.w.cfg.Checkpoints.Every))
 		l.log.Warn("no checkpoint could be saved", "error", s.err)
 	}
-}
-
-// trim drops the log of a partition below a position, when it fills more than
-// half of its room. floor is the least position of the checkpoints.
-func (w *Worker) trim(ctx context.Context, l *loop, floor uint64) {
-	used, limit, err := w.log.Fill(ctx, l.part)
-	if err == nil && limit > 0 && used > limit/2 {
-		floor = trimFloor(l.part, min(floor, l.flushed.Load()), peersOf(w.member.Workers()))
-		err = w.log.Trim(ctx, l.part, floor+1)
-	}
-	if err != nil && ctx.Err() == nil {
-		l.log.Warn("the log is not trimmed", "error", err)
-	}
-}
-
-// trimFloor returns up to where the log of a partition may be dropped: what a
-// checkpoint does not cover (they reach to floor), or what the state of its
-// owner or of a standby does not, would be read again. A worker that is away is
-// not waited for: it comes back by a checkpoint.
-func trimFloor(part int, floor uint64, peers []peer) uint64 {
-	for _, p := range peers {
-		for _, s := range p.Stands {
-			if s.Partition == part && s.Role != fails {
-				floor = min(floor, s.Saved)
-			}
-		}
-	}
-	return floor
 }
 
 // Checkpoint saves every partition that runs here and has changed, now, and

@@ -53,6 +53,7 @@ type loop struct {
 	records  atomic.Uint64
 	steps    atomic.Uint64
 	lag      atomic.Int64 // ms, of the last record applied
+	kept     atomic.Int64 // log time of the oldest checkpoint that is kept, Unix ms; 0 = not known here
 	halted   atomic.Bool  // nothing is read for now
 	stop     context.CancelFunc
 	done     chan struct{}

@@ -142,7 +142,7 @@ func (l *loop) stand() stand {
 		s.Role = follows
 		return s
 	}
-	s.Epoch, s.Paused = l.epoch.Load(), l.halted.Load()
+	s.Epoch, s.Paused, s.Kept = l.epoch.Load(), l.halted.Load(), l.kept.Load()
 	if heir := l.move.heir.Load(); heir != nil {
 		s.Heir = *heir
 	}
@@ -155,7 +155,7 @@ func (w *Worker) tell(b bulletin) {
 	now := time.Now()
 	plain := bulletin{b.Code, b.Leaving, slices.Clone(b.Stands)}
 	for i := range plain.Stands {
-		plain.Stands[i].Position, plain.Stands[i].Saved = 0, 0
+		plain.Stands[i].Position, plain.Stands[i].Saved, plain.Stands[i].Kept = 0, 0, 0
 	}
 	if now.Sub(w.toldAt) < w.member.Lease()/5 && plain.Leaving == w.told.Leaving && slices.Equal(plain.Stands, w.told.Stands) {
 		return

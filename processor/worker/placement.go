@@ -25,6 +25,7 @@ type stand struct {
 	Level     bool   `json:"l,omitempty"` // standby: has applied all that is committed
 	Heir      string `json:"h,omitempty"` // owner: who is to take over at once
 	Paused    bool   `json:"w,omitempty"` // it reads nothing for now
+	Kept      int64  `json:"k,omitempty"` // owner: log time of its oldest checkpoint, Unix ms; 0 = not known
 }
 
 // role is what a worker is to a partition.

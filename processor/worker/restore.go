@@ -84,7 +84,11 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	gap := here+1 < first
+	there, err := commitsSince(ctx, l.w.log, l.part, here)
+	if err != nil {
+		return "", err
+	}
+	gap := here+1 < first || !there
 	// Several must fit the log, as it is trimmed behind the oldest that is kept.
 	_, limit, err := l.w.log.Fill(ctx, l.part)
 	if err != nil {
@@ -108,6 +112,11 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 	}
 	for _, m := range all {
 		if m.Position > c.Position || m.Code > processor.CodeVersion || m.Position+1 < first {
+			continue
+		}
+		if there, err := commitsSince(ctx, l.w.log, l.part, m.Position); err != nil {
+			return "", err
+		} else if !there {
 			continue
 		}
 		if !gap && m.Position < here+worthIt {

@@ -151,9 +151,9 @@ func (p *pulse) decided(t testing.TB) {
 			seq, _, err := p.log.LastCommit(soon(t), part)
 			require.NoError(t, err)
 			for ; next[part] < seq; next[part]++ {
-				data, err := p.log.CommitAt(soon(t), part, next[part]+1)
+				m, err := p.log.CommitAt(soon(t), part, next[part]+1)
 				require.NoError(t, err)
-				decisions(t, data, func(d *processor.Decision) { carts[d.Customer+d.Cause.Value] = true })
+				decisions(t, m.Data, func(d *processor.Decision) { carts[d.Customer+d.Cause.Value] = true })
 			}
 		}
 		return len(carts) >= p.sent
@@ -203,10 +203,10 @@ func same(t testing.TB, log *jetstream.Log, part int) {
 	h := &History{}
 	var got []byte
 	for s := uint64(1); s <= seq; s++ {
-		data, err := log.CommitAt(soon(t), part, s)
+		m, err := log.CommitAt(soon(t), part, s)
 		require.NoError(t, err)
-		require.NoError(t, h.Add(s, data))
-		c, err := processor.ParseCommit(data)
+		require.NoError(t, h.Add(s, m.Data))
+		c, err := processor.ParseCommit(m.Data)
 		require.NoError(t, err)
 		got = append(got, c.Outputs...)
 	}

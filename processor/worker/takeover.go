@@ -118,14 +118,14 @@ func shopOf(store Store, part, partitions int) (*processor.Shop, error) {
 // few, so it looks back in growing steps.
 func firstAfter(ctx context.Context, log *jetstream.Log, part int, last, position uint64) (uint64, error) {
 	covered := func(seq uint64) (bool, error) {
-		data, err := log.CommitAt(ctx, part, seq)
+		m, err := log.CommitAt(ctx, part, seq)
 		if errors.Is(err, jetstream.ErrNotFound) {
 			return true, nil // trimmed: older than anything that is needed
 		}
 		if err != nil {
 			return false, err
 		}
-		c, err := processor.ParseCommit(data)
+		c, err := processor.ParseCommit(m.Data)
 		return c.Position <= position, err
 	}
 	low, high := uint64(0), last // low is covered, high is not or is the last

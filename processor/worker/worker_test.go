@@ -172,9 +172,9 @@ func sent(t testing.TB, log *jetstream.Log) map[string]int {
 		seq, _, err := log.LastCommit(soon(t), p)
 		require.NoError(t, err)
 		for s := uint64(1); s <= seq; s++ {
-			data, err := log.CommitAt(soon(t), p, s)
+			m, err := log.CommitAt(soon(t), p, s)
 			require.NoError(t, err)
-			c, err := processor.ParseCommit(data)
+			c, err := processor.ParseCommit(m.Data)
 			require.NoError(t, err)
 			for rest := c.Outputs; len(rest) > 0; {
 				var o processor.Output

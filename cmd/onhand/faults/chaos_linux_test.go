@@ -89,17 +89,21 @@ type world struct {
 	clock   func(time.Duration)
 	disk    string // small, of the first worker; "" when there is none
 	blobs   string // folder of the checkpoints of all
+	way     string // link to it, by which the workers get there
 	box     *mailbox
 	load    *load
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, seed: chaosSeed(), cluster: startCluster(t), box: newMailbox(t), blobs: filepath.Join(t.TempDir(), "blobs")}
+	w.way = w.blobs + ".way"
+	require.NoError(t, os.Mkdir(w.blobs, 0o700))
+	require.NoError(t, os.Symlink(w.blobs, w.way))
 	w.rng = rand.New(rand.NewPCG(w.seed, 2))
 	config := w.box.config(t)
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
-	text = fmt.Appendf(text, "checkpoints: {to: %s, every: 3s}\n", w.blobs)
+	text = fmt.Appendf(text, "checkpoints: {to: %s, every: 3s}\n", w.way)
 	require.NoError(t, os.WriteFile(config, text, 0o600))
 	for i := range 3 {
 		data := t.TempDir()

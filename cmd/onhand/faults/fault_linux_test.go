@@ -118,11 +118,11 @@ var faults = []breakage{
 	{"slow disk", slowDisk},
 	{"full disk", fullDisk},
 	{"checkpoints cannot be saved", func(w *world) {
-		require.NoError(w.t, os.Rename(w.blobs, w.blobs+".away"))
-		require.NoError(w.t, os.WriteFile(w.blobs, nil, 0o600)) // no folder, also for root
+		file := filepath.Join(w.t.TempDir(), "file") // no folder, also for root
+		require.NoError(w.t, os.WriteFile(file, nil, 0o600))
+		w.lead(file)
 		w.between(3*time.Second, 5*time.Second)
-		require.NoError(w.t, os.Remove(w.blobs))
-		require.NoError(w.t, os.Rename(w.blobs+".away", w.blobs))
+		w.lead(w.blobs)
 	}},
 	checkpointBroken,
 }
@@ -171,6 +171,12 @@ var clockSteps = breakage{"clock steps", func(w *world) {
 		w.between(lease/2, lease)
 	}
 }}
+
+// lead makes the way to the checkpoints end somewhere else.
+func (w *world) lead(to string) {
+	require.NoError(w.t, os.Symlink(to, w.way+".new"))
+	require.NoError(w.t, os.Rename(w.way+".new", w.way))
+}
 
 // The newest checkpoints have a wrong byte, and a worker has lost its data
 // folder: it takes older ones, or the log.

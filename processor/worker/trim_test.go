@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"onhand/processor"
+	"onhand/state"
+	"onhand/state/blob"
+	"onhand/state/checkpoint"
+)
+
+// TestCommitsAreTrimmed: commit records older than is wanted are dropped, but
+// none that somebody needs who goes on from a checkpoint, or who was rewound to
+// one and has lost messages. A worker that was away for longer comes back by a
+// checkpoint.
+func TestCommitsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 2)
+	blobs := blob.NewDir(t.TempDir())
+	channel := newPost()
+	config := func(id string) Config {
+		return Config{ID: id, Log: log, DataDir: t.TempDir(), Channels: email(channel), FlushEvery: 20 * time.Millisecond,
+			Checkpoints: &Checkpoints{Blobs: blobs, Every: 200 * time.Millisecond, Keep: 2, Decisions: time.Millisecond, margin: time.Nanosecond}}
+	}
+	older := config("b")
+	b := startWorker(context.Background(), t, older)
+	activate(t, b)
+	remind(t, log, "early", 10)
+	waitFor(t, "reminders", func() bool { return channel.count() == 10 })
+	require.NoError(t, b.WaitIdle(soon(t)))
+	closeWorker(t, b)
+	before := make([]uint64, 2)
+	for p := range before {
+		before[p] = shopIn(t, StateDir(older.DataDir, log.ID(), p), p).Position
+	}
+
+	newer := config("a")
+	a := startWorker(context.Background(), t, newer)
+	n := 0
+	waitFor(t, "commit records to be dropped that the other state needs", func() bool {
+		n++
+		remind(t, log, fmt.Sprint("more", n, "-"), 5)
+		in := NewIntake(log) // so that partitions talk to each other
+		id := fmt.Sprint("ann", n)
+		require.NoError(t, in.Append(soon(t), []processor.Event{identify(id), {
+			Kind: processor.BackInStockRequested, MessageID: "r" + id, UserID: id, SKU: id, At: at(), Stamp: at(), Stamped: true}}))
+		for p := range before {
+			there, err := commitsSince(soon(t), log, p, before[p])
+			require.NoError(t, err)
+			if there {
+				return false
+			}
+		}
+		return true
+	})
+	require.NoError(t, a.WaitIdle(soon(t)))
+	closeWorker(t, a)
+
+	for p := range 2 {
+		all, _, err := checkpoint.New(blobs, log.ID(), p, 2).List(soon(t))
+		require.NoError(t, err)
+		for _, m := range all {
+			there, err := commitsSince(soon(t), log, p, m.Position)
+			require.NoError(t, err)
+			require.True(t, there, "partition %d: a checkpoint at %d needs what was dropped", p, m.Position)
+		}
+		// Rewound to its oldest checkpoint, it may ask for what it heard since.
+		last, _, err := log.LastCommit(soon(t), 1-p)
+		require.NoError(t, err)
+		heard := heardIn(t, blobs, log.ID(), all[len(all)-1], 1-p)
+		if shopIn(t, StateDir(newer.DataDir, log.ID(), 1-p), 1-p).Sent[p] > heard {
+			again, err := toldBefore(soon(t), log, 1-p, processor.Resend{Receiver: p, From: heard + 1}, last)
+			require.NoError(t, err)
+			require.Equal(t, heard+1, again[0].Number)
+		}
+	}
+
+	b = startWorker(context.Background(), t, older)
+	live(t, b)
+	remind(t, log, "later", 5)
+	waitFor(t, "reminders", func() bool { return channel.count() == 15+5*n })
+	require.NoError(t, b.WaitIdle(soon(t)))
+	channel.mu.Lock()
+	defer channel.mu.Unlock()
+	for action, times := range channel.got {
+		require.Equal(t, 1, times, "action %s", action)
+	}
+}
+
+// heardIn returns the number of the last message of a sender in a checkpoint.
+func heardIn(t testing.TB, blobs checkpoint.Blobs, deployment string, m *checkpoint.Manifest, sender int) uint64 {
+	dir := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, checkpoint.New(blobs, deployment, m.Partition, 0).Download(soon(t), m, dir))
+	shop := shopIn(t, dir, m.Partition)
+	for _, x := range shop.Received {
+		if x.ID == uint64(sender) {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+// shopIn returns what the state in a folder says of the partition as a whole.
+func shopIn(t testing.TB, dir string, part int) *processor.Shop {
+	shared := state.NewShared(state.SharedOptions{Stores: 1})
+	defer shared.Close()
+	s, err := state.Open(dir, state.Options{Shared: shared})
+	require.NoError(t, err)
+	shop, err := shopOf(diskStore{s}, part, 2)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	return shop
+}
+
+// TestKeptByAll: as long as one partition does not say how far its checkpoints
+// reach back, nothing is known of all.
+func TestKeptByAll(t *testing.T) {
+	t.Parallel()
+	owner := func(part int, kept int64) peer {
+		return peer{fmt.Sprint(part), bulletin{Stands: []stand{{Partition: part, Role: owns, Kept: kept}, {Partition: 2, Role: follows, Kept: 1}}}}
+	}
+	require.EqualValues(t, unknownKept, keptByAll(nil, 0, 50, 3))
+	require.EqualValues(t, unknownKept, keptByAll([]peer{owner(0, 10), owner(1, 60)}, 0, 50, 3), "of partition 2 only a standby is heard")
+	require.EqualValues(t, 50, keptByAll([]peer{owner(0, 10), owner(1, 60), owner(2, 70)}, 0, 50, 3))
+	require.EqualValues(t, 40, keptByAll([]peer{owner(1, 60), owner(2, 40)}, 0, 50, 3))
+	require.EqualValues(t, unknownKept, keptByAll([]peer{owner(1, 60), owner(2, 0)}, 0, 50, 3))
+}
