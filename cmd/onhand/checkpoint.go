@@ -93,6 +93,12 @@ configuration are not part of a backup.`,
 			if r.From == "" {
 				return usagef("--from is missing: a folder, s3://BUCKET/PREFIX, or nats://HOST")
 			}
+			switch {
+			case r.Replicas < 1 || r.Replicas > 5:
+				return usagef("--replicas %d: from 1 to 5", r.Replicas)
+			case r.Replicas > 1 && r.NATS == "":
+				return usagef("--replicas %d: the embedded server keeps everything once; name the servers of a cluster with --nats", r.Replicas)
+			}
 			r.Logger = a.quiet(c)
 			start := time.Now()
 			id, b, err := r.Run(c.Context())
@@ -115,6 +121,7 @@ configuration are not part of a backup.`,
 	f.StringVar(&r.From, "from", "", "where the backup is: a folder, s3://BUCKET/PREFIX, or nats://HOST")
 	f.StringVar(&r.Data, "data", "data", "folder of the service to be; empty, or none yet")
 	f.StringVar(&r.NATS, "nats", "", "NATS servers to make the log on; without them one is embedded")
+	f.IntVar(&r.Replicas, "replicas", 1, "servers that keep each stream; 3 on a cluster")
 	f.StringVar(&r.Deployment, "deployment", "", "which deployment's, when there are several")
 	f.StringVar(&r.Backup, "backup", "", "name of the backup; the newest without")
 	return c

@@ -41,7 +41,11 @@ elsewhere; several services on the same servers share the partitions.
 
 It prints one line when it is ready, and stops in order on SIGTERM or SIGINT.
 Without configured keys it listens on loopback only. Channels that are not
-configured go to actions.ndjson in the data folder.`,
+configured go to actions.ndjson in the data folder.
+
+A configuration file (--config) may say all of this:
+
+` + config.Reference,
 		Example: "  onhand run --data ./data\n  onhand run --config onhand.yaml\n  onhand run --nats nats://10.0.0.5:4222 --data ./second --http 127.0.0.1:7071\n  onhand run --nats nats://10.0.0.5:4222,nats://10.0.0.6:4222,nats://10.0.0.7:4222 --replicas 3",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

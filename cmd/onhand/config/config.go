@@ -1,6 +1,7 @@
 package config
 
 import (
+	_ "embed"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,12 @@ import (
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
 )
+
+// Reference is a configuration file with every key there is, and what each
+// means.
+//
+//go:embed reference.yaml
+var Reference string
 
 // Config is the configuration of the service. The zero value of a field means
 // that the file does not mention it; see Defaults.
@@ -24,7 +31,18 @@ type Config struct {
 	Channels   map[string]Channel
 
 	Checkpoints Checkpoints
+	Decisions   Decisions
 }
+
+// Decisions say how long what was decided can be listed.
+type Decisions struct {
+	Keep time.Duration // at least; 0 = 90 days, KeepAlways = for ever
+}
+
+// KeepAlways is the Keep of decisions that are never dropped.
+const KeepAlways = time.Duration(-1)
+
+const keepDecisions = 90 * 24 * time.Hour
 
 // Checkpoints say where the states are kept besides the data folder.
 type Checkpoints struct {
@@ -91,6 +109,9 @@ func (c Config) Defaults() Config {
 	}
 	if c.Sync == "" {
 		c.Sync = SyncAlways
+	}
+	if c.Decisions.Keep == 0 {
+		c.Decisions.Keep = keepDecisions
 	}
 	return c
 }

@@ -25,6 +25,7 @@ partitions: 8
 sync: interval
 memory: 512MiB
 checkpoints: {to: "s3://bucket/onhand?region=eu-west-1", every: 5m, keep: 4}
+decisions: {keep: 30d}
 nats:
   listen: 127.0.0.1:4222
   users: [{name: till, password: secret, publish: [onhand.ingest.>]}]
@@ -41,6 +42,7 @@ channels:
 	require.Equal(t, Config{
 		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Memory: 512 << 20,
 		Checkpoints: Checkpoints{To: "s3://bucket/onhand?region=eu-west-1", Every: 5 * time.Minute, Keep: 4},
+		Decisions:   Decisions{Keep: 30 * 24 * time.Hour},
 		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}, Replicas: 3},
 		Keys:        Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
@@ -50,11 +52,44 @@ channels:
 	}, c)
 }
 
+// The reference has no fault but that the environment is empty, and names every
+// key there is.
+func TestReference(t *testing.T) {
+	for _, name := range []string{"TILL_PASSWORD", "SHOP_KEY", "READ_KEY", "OPERATE_KEY"} {
+		t.Setenv(name, "0123456789abcdef "+name)
+	}
+	t.Setenv("MAIL_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
+	r := &reader{file: "reference.yaml", keys: map[string]bool{}}
+	r.config([]byte(Reference))
+	require.Empty(t, r.sorted())
+	given := map[string]bool{}
+	for at, there := range r.keys {
+		what, key, _ := strings.Cut(at, ": ")
+		if what, _, _ = strings.Cut(what, " email"); what == "channel ads" {
+			what = "channel"
+		}
+		at = what + ": " + key
+		given[at] = given[at] || there
+	}
+	require.NotEmpty(t, given)
+	for at, there := range given {
+		if at != "nats: listen" { // not with url; told in a comment
+			require.True(t, there, "the reference does not have %q", at)
+		}
+	}
+	require.Contains(t, Reference, "# listen: ")
+	always, faults := Parse("onhand.yaml", []byte("decisions: {keep: always}"))
+	require.Empty(t, faults)
+	require.Equal(t, KeepAlways, always.Decisions.Keep)
+	_, faults = Parse("onhand.yaml", []byte("decisions: {keep: 5m}"))
+	require.Len(t, faults, 1)
+}
+
 func TestDefaults(t *testing.T) {
 	c, faults := Parse("onhand.yaml", nil)
 	require.Empty(t, faults)
 	c = c.Defaults()
-	require.Equal(t, Config{Data: "data", HTTP: "127.0.0.1:7070", Sync: SyncAlways}, c)
+	require.Equal(t, Config{Data: "data", HTTP: "127.0.0.1:7070", Sync: SyncAlways, Decisions: Decisions{Keep: 90 * 24 * time.Hour}}, c)
 	require.False(t, c.Keys.Any())
 }
 

@@ -24,21 +24,32 @@ import (
 type reader struct {
 	file   string
 	faults []moments.Fault
+	keys   map[string]bool // all that may stand in the maps that were read, by map; true = it stood there
 }
 
 // Parse reads and checks the text of a configuration file. name is for the
 // faults.
 func Parse(name string, text []byte) (Config, []moments.Fault) {
-	r := &reader{file: name}
-	var c Config
+	r := &reader{file: name, keys: map[string]bool{}}
+	return r.config(text), r.sorted()
+}
+
+func (r *reader) sorted() []moments.Fault {
+	slices.SortStableFunc(r.faults, func(a, b moments.Fault) int {
+		return (a.Line-b.Line)*10_000 + a.Col - b.Col
+	})
+	return r.faults
+}
+
+func (r *reader) config(text []byte) (c Config) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, second yaml.Node
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return c, nil
+		return c
 	case err != nil:
 		r.syntax(err)
-		return c, r.faults
+		return c
 	}
 	if decoder.Decode(&second) == nil {
 		r.at(&second, "a second document", "keep one document")
@@ -60,11 +71,13 @@ func Parse(name string, text []byte) (Config, []moments.Fault) {
 				"keep":  func(n *yaml.Node) { c.Checkpoints.Keep = int(r.whole(n, 2, 1000)) },
 			})
 		},
+		"decisions": func(n *yaml.Node) {
+			r.fields(n, "decisions", map[string]func(*yaml.Node){
+				"keep": func(n *yaml.Node) { c.Decisions.Keep = r.keep(n) },
+			})
+		},
 	})
-	slices.SortStableFunc(r.faults, func(a, b moments.Fault) int {
-		return (a.Line-b.Line)*10_000 + a.Col - b.Col
-	})
-	return c, r.faults
+	return c
 }
 
 func (r *reader) nats(n *yaml.Node, c *NATS) {
@@ -228,6 +241,11 @@ func (r *reader) fields(n *yaml.Node, what string, known map[string]func(*yaml.N
 		}
 		r.at(key, fmt.Sprintf("unknown key %q in %s", key.Value, what), do)
 	})
+	for key := range known {
+		if at := what + ": " + key; !r.keys[at] {
+			r.keys[at] = found[key]
+		}
+	}
 	for _, key := range required {
 		if n.Kind == yaml.MappingNode && !found[key] {
 			r.at(n, fmt.Sprintf("%s has no %q", what, key), "add it")
@@ -320,6 +338,20 @@ func (r *reader) duration(n *yaml.Node) time.Duration {
 	d, err := moments.ParseDuration(n.Value)
 	if err != nil || d <= 0 {
 		r.at(n, fmt.Sprintf("%q is not a duration", n.Value), "write for example 15s")
+	}
+	return d
+}
+
+// minKeep is the least time for which decisions are kept.
+const minKeep = time.Hour
+
+func (r *reader) keep(n *yaml.Node) time.Duration {
+	if n.Value == "always" {
+		return KeepAlways
+	}
+	d := r.duration(n)
+	if d > 0 && d < minKeep {
+		r.at(n, fmt.Sprintf("%q is less than an hour", n.Value), "write for example 90d, or always")
 	}
 	return d
 }

@@ -22,7 +22,7 @@ import (
 // openCheckpoints opens the place where states are kept besides the data
 // folder; nil when there is to be none.
 func openCheckpoints(ctx context.Context, c config.Config, log *jetstream.Log) (*worker.Checkpoints, error) {
-	cp := &worker.Checkpoints{Every: c.Checkpoints.Every, Keep: c.Checkpoints.Keep}
+	cp := &worker.Checkpoints{Every: c.Checkpoints.Every, Keep: c.Checkpoints.Keep, Decisions: max(0, c.Decisions.Keep)}
 	var err error
 	switch to := c.Checkpoints.To; {
 	case to == config.CheckpointsOff:
@@ -49,6 +49,7 @@ type Restore struct {
 	Backup     string // "" = the newest
 	Data       string // folder that the service will run on; empty, or none yet
 	NATS       string // servers the log is made on; "" = embedded
+	Replicas   int    // of them, those that keep each stream; 0 = 1
 	Logger     *slog.Logger
 }
 
@@ -91,7 +92,7 @@ func (r *Restore) Run(ctx context.Context) (id string, b *checkpoint.Backup, err
 			err = errors.Join(err, os.RemoveAll(states), os.RemoveAll(logs))
 		}
 	}()
-	o := jetstream.Options{URL: r.NATS, Logger: r.Logger}
+	o := jetstream.Options{URL: r.NATS, Replicas: r.Replicas, Logger: r.Logger}
 	if r.NATS == "" {
 		if o.Server, err = jetstream.StartServer(jetstream.ServerOptions{Dir: logs, Logger: r.Logger}); err != nil {
 			return "", nil, err
