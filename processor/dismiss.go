@@ -12,14 +12,19 @@ func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 	if in == nil {
 		return
 	}
-	if in.DeclinedAt = max(in.DeclinedAt, at); in.Latest > in.DeclinedAt && !in.Declined {
-		if in.Since <= at && in.Offer == 0 {
-			c.move(m, in, in.Latest)
+	in.DeclinedAt = max(in.DeclinedAt, at)
+	if in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return x.Said <= at }); len(in.Wants) == 0 {
+		in.Declined = true
+		c.giveUp(m, in)
+	} else if in.Offer != 0 {
+		return // it is wanted
+	} else if in.Since <= at {
+		since := in.Wants[0].Said
+		for _, x := range in.Wants {
+			since = min(since, x.Said)
 		}
-		return
+		c.move(m, in, since)
 	}
-	c.giveUp(m, in)
-	in.Declined = true
 	c.endWaiting(m, sku, why)
 }
 

@@ -423,6 +423,7 @@ func (in *Interest) union(f *Interest) {
 		}
 		k := &in.Wants[i]
 		k.Strength, k.Since, k.Until = max(k.Strength, x.Strength), min(k.Since, x.Since), max(k.Until, x.Until)
+		k.Said = max(k.Said, x.Said)
 	}
 	if in.PriceSeen == 0 {
 		in.PriceSeen = f.PriceSeen
@@ -437,7 +438,7 @@ func (in *Interest) union(f *Interest) {
 		in.MaxPrice = f.MaxPrice
 	}
 	in.Took = in.Took && !f.Asked || f.Took && !in.Asked
-	in.Latest, in.DeclinedAt = max(in.Latest, f.Latest), max(in.DeclinedAt, f.DeclinedAt)
+	in.DeclinedAt = max(in.DeclinedAt, f.DeclinedAt)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {
 			in.Locations = append(in.Locations, l)

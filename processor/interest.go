@@ -13,7 +13,6 @@ type Interest struct {
 	hash      uint64 // of SKU: most comparisons end here
 	Wants     []Want
 	Since     int64 // the earliest, which keeps the place
-	Latest    int64 // when it was last said, not only hinted at; 0 = never
 	PriceSeen int64 // what the customer saw, minor units
 	MaxPrice  int64 // 0 = any
 	Quantity  int64
@@ -40,6 +39,7 @@ type Want struct {
 	Strength uint8
 	Since    int64
 	Until    int64 // log time at which it ends
+	Said     int64 // when it was last said; 0 = only hinted at
 }
 
 // sight is one event towards an interest that takes several: which item and
@@ -78,9 +78,12 @@ func (in *Interest) encode(w *writer) {
 	for i := range in.Wants {
 		x := &in.Wants[i]
 		w.str(x.Name)
-		w.u8(x.Strength)
+		w.u8(x.Strength | uint8(bit(x.Said != 0, 0x80)))
 		w.int(x.Since)
 		w.int(x.Until)
+		if x.Said != 0 {
+			w.int(x.Said - x.Since)
+		}
 	}
 	w.int(in.Since)
 	w.int(in.PriceSeen)
@@ -96,7 +99,6 @@ func (in *Interest) encode(w *writer) {
 	w.bool(in.Declined)
 	w.bool(in.Asked)
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16)))
-	w.int(in.Latest - in.Since)
 	if in.Store != "" {
 		w.str(in.Store)
 	}
@@ -113,9 +115,14 @@ func (in *Interest) decode(r *reader) {
 	for i := range in.Wants {
 		x := &in.Wants[i]
 		x.Name = r.word()
-		x.Strength = r.u8()
+		strength := r.u8()
+		x.Strength = strength & 0x7f
 		x.Since = r.int()
 		x.Until = r.int()
+		x.Said = 0
+		if strength&0x80 != 0 {
+			x.Said = x.Since + r.int()
+		}
 	}
 	in.Since = r.int()
 	in.PriceSeen = r.int()
@@ -132,7 +139,6 @@ func (in *Interest) decode(r *reader) {
 	in.Asked = r.bool()
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
-	in.Latest = in.Since + r.int()
 	if flags&8 != 0 {
 		in.Store = r.str()
 	}
@@ -256,9 +262,6 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if since := c.rank(now, e.At); since < in.Since {
 		c.beganBefore(m, in, since)
 	}
-	if !e.Kind.implicit() {
-		in.Latest = max(in.Latest, c.rank(now, e.At))
-	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
 		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
@@ -267,6 +270,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	x := &in.Wants[i]
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
+	if !e.Kind.implicit() {
+		x.Said = max(x.Said, c.rank(now, e.At))
+	}
 	if e.ExpiresAt != 0 {
 		x.Until = min(now+lasts, e.ExpiresAt) // the customer's own word
 	}

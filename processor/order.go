@@ -368,8 +368,9 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64) {
 	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
 	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
-		in.Bought = 0
-		c.queueUp(m, in)
+		if in.Bought = c.boughtAfter(sku, in.Since); in.Bought == 0 { // nor by another order
+			c.queueUp(m, in)
+		}
 	}
 	c.unboughtInstead(m, o, sku)
 }

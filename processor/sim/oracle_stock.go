@@ -83,7 +83,7 @@ type wish struct {
 	boughtBy      *purchase
 	declined      bool
 	declinedAt    int64   // when, as far as it was said
-	latest        int64   // when it was last asked for
+	from, latest  int64   // when it was asked for, first and last
 	reopened      bool    // by the cancellation of an order, without a request
 	told          []*said // offers
 	other         []*said // refusals and withdrawals
@@ -159,14 +159,15 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 		}
 		x.asked = append(x.asked, ask{position, max(min(f.at, now), now-clockGraceMS)})
 		if !x.open {
-			x.at = position
+			x.at, x.from = position, f.at
 		}
+		x.from = min(x.from, f.at)
 		x.open, x.boughtBy, x.declined, x.latest = true, nil, false, max(x.latest, f.at)
 	case len(x.asked) == 0:
 		// Nothing was asked for.
 	case f.kind == unrequested && f.sku == x.sku:
 		x.breaks(position)
-		if x.declinedAt = max(x.declinedAt, f.at); !x.open || x.latest <= f.at {
+		if x.declinedAt = max(x.declinedAt, f.at); x.latest <= f.at {
 			x.open, x.declined = false, true
 		} // else wanted again since
 	case f.kind == declined:
@@ -178,8 +179,8 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 			x.open, x.boughtBy = false, p
 		}
 	case f.kind == cancelled && p == x.boughtBy:
-		x.boughtBy = nil
-		x.open, x.at, x.reopened = !x.declined, position, true
+		x.boughtBy = ps.after(x.sku, x.from)
+		x.open, x.at, x.reopened = !x.declined && x.boughtBy == nil, position, true
 	}
 }
 
