@@ -230,6 +230,13 @@ func (m *Machine) customerEvent(e *Event) {
 }
 
 func (c *Customer) event(m *Machine, e *Event) {
+	if c.erased(e.At) {
+		return
+	}
+	if e.Kind == CustomerErased {
+		c.erase(m, e.At)
+		return
+	}
 	if e.MessageID != "" && c.duplicate(m, e) {
 		return
 	}
@@ -350,6 +357,8 @@ func (m *Machine) customerMessage(msg *Message) {
 		c.passedOn(m, msg)
 	case AnswerOffer:
 		c.answered(m, msg)
+	case ForgetIdentity:
+		c.forgotten(m, msg)
 	}
 	c.ready(m)
 }
@@ -385,7 +394,7 @@ func (c *Customer) rearm(m *Machine) {
 		}
 	}
 	if x := c.Identity; x != nil {
-		if d := x.due(m.shop.Now); d != 0 && (due == 0 || d < due) {
+		if d := c.dueIdentity(m.shop.Now); d != 0 && (due == 0 || d < due) {
 			due = d
 		}
 	}

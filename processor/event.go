@@ -86,6 +86,9 @@ const (
 	// ItemReturned is one line of a cancelled or refunded order without a
 	// customer: the sale named by OrderID and Line did not last.
 	ItemReturned
+	// CustomerErased forgets its customer; see erase.go. No inlet takes it:
+	// only who operates the shop may ask for it.
+	CustomerErased
 
 	kinds // the number of kinds
 )
@@ -157,6 +160,7 @@ var kindNames = [kinds]string{
 	CrisisEnded:                "Crisis Ended",
 	ItemSold:                   "Item Sold",
 	ItemReturned:               "Item Returned",
+	CustomerErased:             "Customer Erased",
 }
 
 var kindByName = func() map[string]Kind {

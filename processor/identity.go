@@ -44,6 +44,9 @@ type Identity struct {
 
 	Rest []byte // of the state this id still has to send
 	Sent int64  // parts of it that were sent
+
+	ErasedAt int64 // nothing that happened until then is taken; 0 = never erased
+	Erasing  bool  // what was asked for is erased when it has arrived
 }
 
 // Link is one other id of the same person.
@@ -121,6 +124,8 @@ func (x *Identity) encode(w *writer) {
 	w.int(x.SettleAt)
 	w.bytes(x.Rest)
 	w.int(x.Sent)
+	w.int(x.ErasedAt)
+	w.bool(x.Erasing)
 }
 
 func decodeIdentity(r *reader) *Identity {
@@ -157,6 +162,7 @@ func decodeIdentity(r *reader) *Identity {
 	x.SettleAt = r.int()
 	x.Rest = r.bytes()
 	x.Sent = r.int()
+	x.ErasedAt, x.Erasing = r.int(), r.bool()
 	return x
 }
 

@@ -55,7 +55,7 @@ func (c *Customer) relay(m *Machine, msg *Message) bool {
 	}
 	own := false
 	switch msg.Type {
-	case LinkIdentity, DetachIdentity:
+	case LinkIdentity, DetachIdentity, ForgetIdentity:
 		return false
 	case OfferUnit:
 		in := c.interest(msg.SKU)

@@ -158,6 +158,18 @@ func (c *Customer) settle(m *Machine) {
 		return
 	}
 	x.SettleAt, x.Missing = 0, nil
+	if x.Erasing {
+		held, asked := x.Held, x.Asked
+		x.Held, x.Asked = nil, nil
+		c.erase(m, x.ErasedAt)
+		for i := range held {
+			c.offered(m, &held[i])
+		}
+		for i := range asked {
+			c.asked(m, &asked[i])
+		}
+		return
+	}
 	c.regateAll(m)
 	held := x.Held
 	x.Held = nil
@@ -174,9 +186,10 @@ func (c *Customer) holdOffer(msg *Message) {
 	c.Identity.Held = append(c.Identity.Held, own)
 }
 
-// due returns when the identity has something to do, 0 when it has not.
-func (x *Identity) due(now int64) int64 {
-	if len(x.Rest) > 0 {
+// dueIdentity returns when the identity has something to do, 0 when it has not.
+func (c *Customer) dueIdentity(now int64) int64 {
+	x := c.Identity
+	if len(x.Rest) > 0 || x.ErasedAt != 0 && c.Ordered.Len() > 0 {
 		return now + 1
 	}
 	return x.SettleAt
@@ -187,6 +200,7 @@ func (c *Customer) fireIdentity(m *Machine) {
 	if c.sending() {
 		c.sendState(m)
 	}
+	c.forgetOrders(m)
 	if at := c.Identity.SettleAt; at != 0 && at <= m.shop.Now {
 		c.settle(m)
 	}

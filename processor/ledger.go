@@ -74,7 +74,7 @@ func (m *Machine) ledgerMessage(msg *Message) {
 	l := m.ledger(msg.Ref)
 	before := l.Reward
 	l.merge(&n)
-	if l.Customer == "" && (before.ExpiredAt != 0 || len(before.Uses) > 0) {
+	if msg.Customer != "" && l.Customer == "" && (before.ExpiredAt != 0 || len(before.Uses) > 0) {
 		m.send(msg.Customer, &Message{Type: RewardTold, Customer: msg.Customer, Ref: l.ID, Body: l.body()})
 	}
 	l.Customer = strings.Clone(msg.Customer)
@@ -102,6 +102,9 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 	n, err := parseReward(msg.Body)
 	if err != nil {
 		m.dead("malformed", "reward "+msg.Ref, m.current)
+		return
+	}
+	if c.After == nil && c.Identity != nil && c.Identity.ErasedAt != 0 {
 		return
 	}
 	c.voidUses(&n)

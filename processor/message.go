@@ -34,6 +34,7 @@ const (
 	GiveCode                              // partition 0 -> customer: there is one, or none is left
 	ReturnCode                            // customer -> partition 0: it was not sent
 	ResendMessages                        // partition -> partition: say again what you said from number Line on
+	ForgetIdentity                        // keeper -> id: the person was erased
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -62,7 +63,7 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn:
+	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn, ForgetIdentity:
 		return CustomerKind
 	case ShopControl, AskCode, ReturnCode, ResendMessages:
 		return ShopKind

@@ -60,7 +60,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: ConsentWithdrawn, Outcomes: suppresses, Meaning: "granted once and withdrawn since", Example: "consent withdrawn at night, nothing is said in the morning"},
 	{Reason: NoAddress, Outcomes: suppresses, Meaning: "no address on any channel that is permitted", Example: "consent without an address reaches nobody"},
 	{Reason: AddressBlocked, Outcomes: suppresses, Meaning: "the address bounced, or its owner complained", Example: "an address that bounced is not written to again"},
-	{Reason: Erased, Outcomes: suppresses, Meaning: "the customer asked to be forgotten", Missing: "who is erased has no candidates left: they go with the rest"},
+	{Reason: Erased, Outcomes: suppresses, Meaning: "the customer asked to be forgotten", Example: "who asks to be forgotten is forgotten, the ad comes down and the unit goes to the next in line"},
 	{Reason: Stopped, Outcomes: suppresses, Meaning: "the kill switch, for everything or for a tag", Example: "the kill switch for everything silences everything"},
 	{Reason: Crisis, Outcomes: defers, Meaning: "marketing with this tag pauses until the crisis ends", Example: "a declared crisis holds marketing until it ends"},
 	{Reason: CaseOpen, Outcomes: defers, Meaning: "marketing waits until the customer's complaint is closed", Example: "while a complaint is open marketing waits, and the answer lets it go"},

@@ -26,9 +26,10 @@ func (t Instant) MarshalJSON() ([]byte, error) {
 // units.
 type CustomerView struct {
 	ID          string           `json:"id"`
-	KeptBy      string           `json:"kept_by,omitempty"` // the id that keeps what this one has; the rest is empty then
-	Linked      []string         `json:"linked,omitempty"`  // other ids of the same person
-	Known       bool             `json:"known"`             // a user, not only a visitor
+	ErasedAt    Instant          `json:"erased_at,omitzero"` // nothing of before is known any more
+	KeptBy      string           `json:"kept_by,omitempty"`  // the id that keeps what this one has; the rest is empty then
+	Linked      []string         `json:"linked,omitempty"`   // other ids of the same person
+	Known       bool             `json:"known"`              // a user, not only a visitor
 	Timezone    string           `json:"timezone,omitempty"`
 	Tier        string           `json:"tier,omitempty"`
 	Channels    []string         `json:"channels"` // with an address
@@ -231,7 +232,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 		v.KeptBy = c.Identity.Forward
 	}
 	if c.Identity != nil {
-		v.Linked = c.Identity.linked()
+		v.Linked, v.ErasedAt = c.Identity.linked(), Instant(c.Identity.ErasedAt)
 	}
 	if loc := p.location(m.shop.Now); loc != nil {
 		v.Timezone = loc.String()

@@ -355,6 +355,7 @@ func (r *reader) control(n *yaml.Node) *control {
 	have := r.fields(n, "control",
 		field{"stop", func(v *yaml.Node) { c.stop = true; tag(v) }},
 		field{"resume", tag},
+		field{"erase", func(v *yaml.Node) { c.erase = r.text(v, "erase") }},
 		field{"held", func(v *yaml.Node) { c.channel = r.text(v, "held") }},
 		field{"until", func(v *yaml.Node) {
 			at, err := r.instant(v.Value)
@@ -365,7 +366,7 @@ func (r *reader) control(n *yaml.Node) *control {
 		}},
 	)
 	if len(have) != 1 && (have["held"] == nil || have["until"] == nil) || len(have) > 2 {
-		r.fault(n, "write control: {stop: all}, {resume: TAG} or {held: CHANNEL, until: TIME}", "control is one of stop, resume and held")
+		r.fault(n, "write control: {stop: all}, {resume: TAG}, {erase: CUSTOMER} or {held: CHANNEL, until: TIME}", "control is one of stop, resume, erase and held")
 	}
 	return c
 }

@@ -142,7 +142,13 @@ func (r *runner) step(st Step) error {
 		if st.control.stop {
 			x.Type = processor.Stop
 		}
-		if err := r.cluster.control(x); err != nil {
+		apply := func() error { return r.cluster.control(x) }
+		if id := st.control.erase; id != "" {
+			apply = func() error {
+				return r.cluster.event(&processor.Event{Kind: processor.CustomerErased, Stamp: st.At, At: st.At, AnonymousID: id})
+			}
+		}
+		if err := apply(); err != nil {
 			return err
 		}
 	}

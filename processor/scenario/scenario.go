@@ -78,6 +78,8 @@ type control struct {
 
 	channel string // that takes nothing until then
 	until   int64
+
+	erase string // the customer who is to be forgotten
 }
 
 type deliver struct {
