@@ -183,6 +183,32 @@ func TestReplayBehindADeferral(t *testing.T) {
 	require.Equal(t, 1, deferred)
 }
 
+// How long a message id is known depends on the log alone, not on when it was
+// written behind: a copy after two days is what it is in every replay.
+func TestReplayOfACopyAfterTwoDays(t *testing.T) {
+	const hour = 3_600_000
+	rapid.Check(t, func(t *rapid.T) {
+		tp, at := &tape{}, int64(1_800_000_000_000)
+		now := at + rapid.Int64Range(0, hour).Draw(t, "first")
+		e := Event{Kind: ProductAdded, Source: "shop", MessageID: "m", UserID: "ann", SKU: "phone", CartID: "cart", Quantity: 1, HasQty: true, At: at, Stamp: at, Stamped: true}
+		entry := AppendEvent([]byte{byte(EventEntry)}, &e)
+		tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}), entry)
+		tp.append(now+rapid.Int64Range(0, 2*hour).Draw(t, "written"), []byte{byte(TickEntry)})
+		tp.append(now+rapid.Int64Range(47*hour, 50*hour).Draw(t, "copy"), entry)
+
+		var out Outputs
+		whole, s := open(t, newMemStore(), 1<<40), newMemStore()
+		tp.apply(whole, 0, 3, &out)
+		m := open(t, s, 1)
+		tp.apply(m, 0, 2, &out)
+		s.flush(m, 1, nil)
+		m = open(t, s, 1)
+		tp.apply(m, 2, 3, &out)
+		ann := func(m *Machine) []byte { return slices.Clone(m.encoded(m.get(CustomerKind, "ann").base())) }
+		require.Equal(t, ann(whole), ann(m))
+	})
+}
+
 // No offer is opened beyond what may be promised, whatever the events.
 func TestOffersNeverExceedStock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -14,8 +14,8 @@ import (
 // that is older than its customer's last one is mistaken for a copy with a
 // probability of n / 2^64.
 type seen struct {
-	now  idSet // since the last write-behind began
-	prev idSet // in the running write-behind
+	now  hours // since the last write-behind began
+	prev hours // in the running write-behind
 }
 
 // seenHours is how long message ids are kept, by log time.
@@ -44,7 +44,7 @@ func (c *Customer) duplicate(m *Machine, e *Event) bool {
 		return true
 	}
 	c.recent.add(e.Stamp, c.Last, id)
-	m.seen.now.add(id)
+	m.seen.now.add(hourOf(m.shop.Now), id)
 	return false
 }
 
@@ -55,16 +55,17 @@ func (it *Item) duplicate(m *Machine, e *Event) bool {
 	if m.wasSeen(id) {
 		return true
 	}
-	m.seen.now.add(id)
+	m.seen.now.add(hourOf(m.shop.Now), id)
 	return false
 }
 
 // wasSeen reports whether an id was applied within seenHours.
 func (m *Machine) wasSeen(id uint64) bool {
-	if m.seen.now.has(id) || m.seen.prev.has(id) {
+	since := hourOf(m.shop.Now) - min(hourOf(m.shop.Now), seenHours)
+	if m.seen.now.has(id, since) || m.seen.prev.has(id, since) {
 		return true
 	}
-	found, err := m.store.Seen(id, hourOf(m.shop.Now)-min(hourOf(m.shop.Now), seenHours))
+	found, err := m.store.Seen(id, since)
 	if err != nil {
 		panic(&StoreError{err})
 	}
@@ -74,16 +75,54 @@ func (m *Machine) wasSeen(id uint64) bool {
 func (s *seen) flush(w Writer, hour uint32) {
 	s.now, s.prev = s.prev, s.now
 	s.now.clear()
-	if s.prev.n > 0 {
-		w.AddSeen(hour, s.prev.sorted())
+	for i := range s.prev {
+		if s.prev[i].n > 0 {
+			w.AddSeen(s.prev[i].hour, s.prev[i].sorted())
+		}
 	}
 	w.DropSeen(hour - min(hour, seenHours))
 }
 
 func (s *seen) flushed() { s.prev.clear() }
 
+// hours are ids by the hour of the log they were applied in, the last hour at
+// the end; mostly there is one. How long an id is known must not depend on when
+// it was written behind.
+type hours []idSet
+
+func (s *hours) add(hour uint32, id uint64) {
+	last := len(*s) - 1
+	switch {
+	case last < 0 || (*s)[last].n > 0 && (*s)[last].hour != hour:
+		*s = append(*s, idSet{hour: hour})
+		last++
+	default:
+		(*s)[last].hour = hour
+	}
+	(*s)[last].add(id)
+}
+
+// has reports whether an id was applied in an hour or later.
+func (s hours) has(id uint64, since uint32) bool {
+	for i := range s {
+		if s[i].hour >= since && s[i].has(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *hours) clear() {
+	if len(*s) > 0 {
+		clear((*s)[1:])
+		*s = (*s)[:1]
+		(*s)[0].clear()
+	}
+}
+
 // idSet is a set of non-zero hashes without pointers, open addressing.
 type idSet struct {
+	hour  uint32
 	table []uint64
 	n     int
 }
