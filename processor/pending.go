@@ -183,12 +183,10 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		return
 	}
 	c.deliveryAt(m, &d, attempt, delivery, code, effective)
-	if d.Action.Kind == kindAudienceAdd && delivery != Retry {
-		c.supersede(m, p.Moment, p.Value, p.N, false)
-		i = c.pending(action)
-		p = &c.Pending[i]
+	if delivery != Retry {
+		i = c.supersedeBy(m, i, &d)
 	}
-	switch delivery {
+	switch p = &c.Pending[i]; delivery {
 	case Delivered:
 		c.handedOver(action)
 		c.Pending = slices.Delete(c.Pending, i, i+1)
@@ -202,6 +200,18 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 	}
 	c.ready(m)
+}
+
+// supersedeBy drops the removals that an addition to the audience replaces once
+// it is known what became of it, or that it will never be known. It returns
+// where the addition is now.
+func (c *Customer) supersedeBy(m *Machine, i int, d *Decision) int {
+	p := c.Pending[i]
+	if d.Action.Kind != kindAudienceAdd {
+		return i
+	}
+	c.supersede(m, p.Moment, p.Value, p.N, false)
+	return c.pending(p.ID)
 }
 
 // supersede drops the removals from an audience that are older than n: a newer
@@ -289,6 +299,7 @@ func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 		// would be worse than none.
 		if d, err := ParseDecision(p.Decision); err == nil {
 			c.delivery(m, &d, p.Attempt, Unknown, "no_outcome")
+			i = c.supersedeBy(m, i, &d)
 		}
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 		return

@@ -149,7 +149,7 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 	case f.kind == requested && f.sku == x.sku:
 		if p := ps.after(x.sku, f.at); p != nil {
 			if len(x.asked) == 0 { // wanted again when that order is cancelled
-				x.asked, x.boughtBy = append(x.asked, ask{position, f.at}), p
+				x.asked, x.boughtBy, x.from = append(x.asked, ask{position, f.at}), p, f.at
 				x.breaks(position)
 			}
 			return // asked before it was bought
