@@ -6,6 +6,24 @@ import (
 
 // judge asks whether every promise was kept.
 func (w *world) judge() {
+	all, ok := w.replays()
+	if !ok {
+		return
+	}
+	w.oneDecisionPerCause(all)
+	w.balanced(all)
+	w.attemptedOnce()
+	o := newOracle(w, all)
+	o.carts()
+	o.offers()
+	o.places()
+	o.audiences()
+}
+
+// replays reads all logs again and asks what holds for any world: what was
+// committed is what they say, and nothing was lost on the way. It reports
+// whether there is anything to be judged.
+func (w *world) replays() (all []*replayed, ok bool) {
 	b := w.broker
 	w.result.Facts = len(w.facts)
 	for p := range b.streams {
@@ -13,14 +31,13 @@ func (w *world) judge() {
 		w.result.Commits += len(b.streams[p].out)
 	}
 	if len(w.result.Violations) > 0 {
-		return // what comes after is only its consequence
+		return nil, false // what comes after is only its consequence
 	}
-	var all []*replayed
 	for p := range b.streams {
 		r, err := replay(b, p)
 		if err != nil {
 			w.fail("replay equal", "partition %d cannot be replayed: %v", p, err)
-			return
+			return nil, false
 		}
 		all = append(all, r)
 	}
@@ -36,14 +53,7 @@ func (w *world) judge() {
 		})
 	}
 	w.messagesOnce(all)
-	w.oneDecisionPerCause(all)
-	w.balanced(all)
-	w.attemptedOnce()
-	o := newOracle(w, all)
-	o.carts()
-	o.offers()
-	o.places()
-	o.audiences()
+	return all, true
 }
 
 // replayEqual: what was committed, by whichever owner, in whatever pieces, is

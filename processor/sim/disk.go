@@ -60,7 +60,7 @@ func (s storeOf) NewBatch() worker.Batch { return s.Store.NewBatch() }
 // filled, so that only the world says what becomes durable.
 func newShared(fatal func(string)) *state.Shared {
 	return state.NewShared(state.SharedOptions{
-		CacheBytes: 1 << 20, MemTableBytes: 1 << 20, Stores: 1, Fatal: fatal,
+		CacheBytes: 1 << 20, MemTableBytes: 256 << 10, Stores: 1, Fatal: fatal,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 }

@@ -18,6 +18,15 @@
 // lost, a partition applies a record, a process is killed or paused. Then the
 // faults end and everything must come to rest within a bounded number of turns.
 //
+// There are two kinds of worlds. In one there are three moments with windows of
+// seconds, and the Oracle is exact. In the other (Config.Whole) the shop of
+// package whole lives through some days with the whole moments file in force;
+// what happens at once is said at once, and between such bursts the world comes
+// to rest, through all faults (weeks.go). So for each decision it is known what
+// its customer's log had said, what had surely arrived from elsewhere, and what
+// was on its way; a decision is wrong when it is wrong in each of the ways in
+// which that may have been (judge_whole.go).
+//
 // Afterwards the logs are judged. An undisturbed replay must give what was
 // committed byte for byte, an Oracle that shares no code with the processor
 // says what had to be said to whom, and checkers with names ask one question

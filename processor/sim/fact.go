@@ -20,6 +20,9 @@ type fact struct {
 	version  int64 // of a level
 	at       int64 // when it happened, by the sender's clock
 	accepted bool  // a sender heard that it is in the log
+
+	whole  *processor.Event // nothing but this, in a world with the whole file
+	hidden bool             // the processor is told something else
 }
 
 type factKind uint8
@@ -45,6 +48,10 @@ func (f *fact) ofItem() bool { return f.kind == leveled || f.kind == sold }
 
 // key is the id of the entity the fact is about.
 func (f *fact) key() string {
+	if f.whole != nil {
+		_, id := f.whole.Target()
+		return id
+	}
 	if f.ofItem() {
 		return f.sku
 	}
@@ -53,6 +60,12 @@ func (f *fact) key() string {
 
 // event is the fact as an inlet hands it over.
 func (f *fact) event() *processor.Event {
+	switch {
+	case f.hidden:
+		return &processor.Event{Kind: processor.ProductsSearched, Source: "shop", MessageID: f.id, UserID: "nobody", At: f.at, Stamp: f.at, Stamped: true}
+	case f.whole != nil:
+		return f.whole
+	}
 	e := &processor.Event{
 		Source: "shop", MessageID: f.id, UserID: f.customer, SKU: f.sku, CartID: f.cart, OrderID: f.order,
 		At: f.at, Stamp: f.at, Stamped: true,
@@ -83,6 +96,9 @@ func (f *fact) event() *processor.Event {
 }
 
 func (f *fact) String() string {
+	if e := f.whole; e != nil {
+		return fmt.Sprintf("%s %s of %s at=%d", e.Kind, f.id, f.key(), f.at)
+	}
 	return fmt.Sprintf("%s %s%s%s%s%s n=%d at=%d", f.kind, f.id, name(" ", f.customer), name(" ", f.sku), name(" cart ", f.cart), name(" order ", f.order), f.n, f.at)
 }
 

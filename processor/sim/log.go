@@ -12,7 +12,8 @@ import (
 // when a commit is stored, not when it is sent.
 type broker struct {
 	streams []stream
-	skew    int64 // of the server's clock
+	order   uint64 // of the last record, in all logs
+	skew    int64  // of the server's clock
 	plant   Plant
 }
 
@@ -30,6 +31,7 @@ type stream struct {
 type record struct {
 	data    []byte
 	stamp   int64
+	order   uint64  // among the records of all logs
 	facts   []*fact // that senders put there
 	garbage bool    // cannot be read
 }
@@ -52,7 +54,8 @@ func (b *broker) append(p int, r record, now int64) uint64 {
 	for _, n := range numbersOf(r.data) {
 		s.landed[n.sender] = max(s.landed[n.sender], n.number)
 	}
-	r.stamp = now + b.skew
+	b.order++
+	r.stamp, r.order = now+b.skew, b.order
 	s.in = append(s.in, r)
 	return uint64(len(s.in))
 }

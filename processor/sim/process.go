@@ -107,6 +107,9 @@ var moves = []func(*runner) bool{
 	(*runner).own, (*runner).own, (*runner).flush, (*runner).flush, (*runner).save, (*runner).sync,
 }
 
+// rareMove is the one that makes durable, which nobody waits for.
+const rareMove = 13
+
 // step makes one move.
 func (r *runner) step(move int) bool {
 	switch {
@@ -169,7 +172,7 @@ func (r *runner) opened(how opening, from, to int) bool {
 	}
 	p, err := how(worker.PartitionConfig{
 		Partition: r.part, Partitions: w.cfg.Partitions, Memory: w.memory, Idempotent: w.idempotent,
-		FlushEvery: 3000, CommitBytes: w.commitBytes,
+		FlushEvery: w.flushEvery, CommitBytes: w.commitBytes,
 	}, storeOf{r.disk.store}, h, r.process.now())
 	if err != nil {
 		w.fail("takeover", "process %d opens partition %d: %v", r.process.id, r.part, err)

@@ -30,17 +30,18 @@ type said struct {
 	at               int64
 	position         uint64
 	customer, moment string
-	value            string // cart or item
+	value, timer     string // cart or item; the window that ended
 	n                int64
 	outcome, reason  string
 	id, retracts     string
 	action, offer    string // ids
 	lines            map[string]int64
+	decision         *processor.Decision
 }
 
 // key names the candidate that was decided.
 func (s *said) key() string {
-	return fmt.Sprint(s.customer, " ", s.moment, " ", s.value, " #", s.n)
+	return fmt.Sprint(s.customer, " ", s.moment, " ", s.value, " #", s.n, " ", s.timer)
 }
 
 func (s *said) String() string {
@@ -134,8 +135,8 @@ func (st *step) read(outputs []byte, position uint64) error {
 
 func saidBy(d *processor.Decision, position uint64) said {
 	s := said{
-		at: d.At, position: position, customer: d.Customer, moment: d.Moment, value: d.Cause.Value, n: d.Cause.N,
-		outcome: d.Outcome.String(), reason: string(d.Reason), id: d.ID, retracts: d.Retracts,
+		at: d.At, position: position, customer: d.Customer, moment: d.Moment, value: d.Cause.Value, timer: d.Cause.Timer, n: d.Cause.N,
+		outcome: d.Outcome.String(), reason: string(d.Reason), id: d.ID, retracts: d.Retracts, decision: d,
 	}
 	if d.Action != nil {
 		s.action, s.offer, s.lines = d.Action.ID, d.Action.OfferID, map[string]int64{}

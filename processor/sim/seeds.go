@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Seeds runs the worlds of n seeds, beginning with from, each twice: what
-// happens must be the same. It writes a line for each world that fails, with
+// Seeds runs the worlds of n seeds, beginning with from, with the whole moments
+// file or without, each twice: what happens must be the same. It writes a line for each world that fails, with
 // what it broke and how to see it again, and a summary, and returns the seeds
 // that failed.
-func Seeds(from uint64, n int, out io.Writer) (failed []uint64) {
+func Seeds(from uint64, n int, whole bool, out io.Writer) (failed []uint64) {
 	start := time.Now()
 	var sum Result
 	for seed := from; seed < from+uint64(n); seed++ {
-		r, err := Check(Config{Seed: seed})
+		r, err := Check(Config{Seed: seed, Whole: whole})
 		if err != nil {
 			failed = append(failed, seed)
 			fmt.Fprintln(out, err)

@@ -10,17 +10,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"onhand/processor"
+	"onhand/processor/sim/whole"
 	"onhand/state"
 )
 
 // Config describes a world. What is zero is drawn from the seed.
 type Config struct {
 	Seed       uint64
-	Turns      int       // with faults; default 2000
-	Workers    int       // 2 or 3
-	Partitions int       // 2 to 8
-	Plant      Plant     // a mistake to be found
-	Trace      io.Writer // takes a line per happening; nil = none
+	Turns      int         // with faults; default 2000
+	Workers    int         // 2 or 3
+	Partitions int         // 2 to 8
+	Plant      Plant       // a mistake to be found
+	Whole      bool        // with the whole moments file and the shop of package whole; no Turns
+	Hide       whole.Plant // a mistake of its kind
+	Trace      io.Writer   // takes a line per happening; nil = none
 }
 
 // Plant is a mistake planted in the simulator, to see that it is found.
@@ -47,6 +50,7 @@ func (v Violation) String() string { return v.Checker + ": " + v.Text }
 // Result is what became of a world.
 type Result struct {
 	Seed       uint64
+	Whole      bool
 	Hash       uint64 // over everything that happened
 	Turns      int    // with faults
 	Rounds     int    // without, until the world was at rest
@@ -67,7 +71,7 @@ func (r Result) Err() error {
 	if len(r.Violations) == 0 {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("seed %d breaks %d promises; to see it again: onhand sim --seed %d", r.Seed, len(r.Violations), r.Seed)}
+	lines := []string{fmt.Sprintf("seed %d%s breaks %d promises; to see it again: onhand sim --seed %d", r.Seed, r.with(), len(r.Violations), r.Seed)}
 	for i, v := range r.Violations {
 		if i == maxShown {
 			lines = append(lines, fmt.Sprintf("  and %d more", len(r.Violations)-i))
@@ -76,6 +80,13 @@ func (r Result) Err() error {
 		lines = append(lines, "  "+v.String())
 	}
 	return errors.New(strings.Join(lines, "\n"))
+}
+
+func (r Result) with() string {
+	if r.Whole {
+		return " with the whole file and with faults"
+	}
+	return ""
 }
 
 const maxShown = 10
@@ -100,6 +111,9 @@ type world struct {
 	memory           int64
 	commitBytes      int
 	idempotent       bool
+	flushEvery       int64
+	trouble          int  // a fault in so many rounds
+	stands           bool // with standbys
 
 	facts    []*fact
 	orders   []*fact
@@ -108,6 +122,7 @@ type world struct {
 	attempts []*attempt
 	handed   map[string]*handed
 	saves    []saved
+	cuts     []uint64 // orders of the records known everywhere when the world was at rest
 
 	digest *xxhash.Digest
 	result Result
@@ -132,6 +147,18 @@ func Run(cfg Config) Result {
 	w := newWorld(cfg)
 	defer w.shared.Close()
 	defer w.close()
+	if cfg.Whole {
+		w.judgeWhole(w.weeks())
+	} else {
+		w.seconds()
+		w.judge()
+	}
+	w.result.Hash = w.digest.Sum64()
+	return w.result
+}
+
+// seconds lets things happen and fail turn by turn, and come to rest.
+func (w *world) seconds() {
 	w.begin()
 	w.faulty = true
 	for range w.cfg.Turns {
@@ -145,9 +172,6 @@ func Run(cfg Config) Result {
 	if len(w.result.Violations) == 0 {
 		w.settle()
 	}
-	w.judge()
-	w.result.Hash = w.digest.Sum64()
-	return w.result
 }
 
 func newWorld(cfg Config) *world {
@@ -168,7 +192,8 @@ func newWorld(cfg Config) *world {
 	w.memory = []int64{1, 64 << 10, 64 << 20}[w.rng.IntN(3)]
 	w.commitBytes = []int{300, 2000, 0}[w.rng.IntN(3)]
 	w.idempotent = w.rng.IntN(2) == 0
-	w.result.Seed = cfg.Seed
+	w.flushEvery, w.stands = 3000, true
+	w.result.Seed, w.result.Whole = cfg.Seed, cfg.Whole
 	w.shared = newShared(func(msg string) { panic(msg) })
 	w.broker = newBroker(w.cfg.Partitions, cfg.Plant)
 	for i := range w.cfg.Workers {
@@ -186,17 +211,27 @@ func newWorld(cfg Config) *world {
 
 // begin brings the rules into force and makes the customers known.
 func (w *world) begin() {
-	data := processor.AppendRecordHeader(nil, w.now)
-	data = processor.AppendRecordEntry(data, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: []byte(rules)}))
-	w.broker.append(0, record{data: data}, w.now)
-	w.settle()
+	w.activate([]byte(rules))
 	for i := range w.customers {
 		f := &fact{kind: identified, id: fmt.Sprint("i", i), customer: fmt.Sprint("c", i), at: w.now}
 		w.facts = append(w.facts, f)
 		w.senders[0].say(f)
 	}
 	w.settle()
-	if w.rng.IntN(2) == 0 { // wrong clocks, or none
+	w.wrongClocks()
+}
+
+// activate brings rules into force.
+func (w *world) activate(rules []byte) {
+	data := processor.AppendRecordHeader(nil, w.now)
+	data = processor.AppendRecordEntry(data, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: rules}))
+	w.broker.append(0, record{data: data}, w.now)
+	w.settle()
+}
+
+// wrongClocks sets clocks wrong, or none.
+func (w *world) wrongClocks() {
+	if w.rng.IntN(2) == 0 {
 		w.broker.skew = w.rng.Int64N(4000) - 2000
 		for _, p := range w.processes {
 			p.skew = w.rng.Int64N(20_000) - 10_000

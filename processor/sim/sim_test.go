@@ -7,19 +7,27 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"onhand/processor/sim/whole"
 )
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run this seed only, and tell what happens")
 	seedsFlag = flag.Int("seeds", 0, "run so many seeds")
+	fromFlag  = flag.Uint64("from", 1, "the first of them")
 
 	defaultSeeds = 60
 )
 
 // Whatever goes wrong, no promise is broken, and each seed does the same twice.
-func TestSeeds(t *testing.T) {
+func TestSeeds(t *testing.T) { seeds(t, false) }
+
+// The same with the whole moments file in force.
+func TestSeedsWithTheWholeFile(t *testing.T) { seeds(t, true) }
+
+func seeds(t *testing.T, whole bool) {
 	if *seedFlag != 0 {
-		r, err := Check(Config{Seed: *seedFlag, Trace: os.Stdout})
+		r, err := Check(Config{Seed: *seedFlag, Whole: whole, Trace: os.Stdout})
 		require.NoError(t, err)
 		t.Logf("%+v", r)
 		return
@@ -29,7 +37,7 @@ func TestSeeds(t *testing.T) {
 	if n == 0 {
 		n = defaultSeeds
 	}
-	failed := Seeds(1, n, &out)
+	failed := Seeds(*fromFlag, n, whole, &out)
 	t.Log(out.String())
 	require.Empty(t, failed, out.String())
 }
@@ -47,5 +55,25 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 			}
 			t.Errorf("not found within %d seeds", within)
 		})
+	}
+}
+
+// So are mistakes of the world with the whole file: those of the cluster, and a
+// processor that takes no notice of something.
+func TestPlantedMistakesAreFoundWithTheWholeFile(t *testing.T) {
+	found := func(t *testing.T, c Config, within uint64) {
+		for c.Seed = 1; c.Seed <= within; c.Seed++ {
+			if v := Run(c).Violations; len(v) > 0 {
+				t.Logf("seed %d: %v", c.Seed, v[0])
+				return
+			}
+		}
+		t.Errorf("not found within %d seeds", within)
+	}
+	for plant, within := range map[Plant]uint64{IgnoreNumbers: 10, FlushEarly: 30, SkipFence: 10, TrustTheNet: 10, LoseEvents: 5, OtherLog: 30} {
+		t.Run(string(plant), func(t *testing.T) { found(t, Config{Whole: true, Plant: plant}, within) })
+	}
+	for plant, within := range map[whole.Plant]uint64{whole.Purchases: 30, whole.SoldOut: 30, whole.Withdrawals: 30, whole.Transit: 30} {
+		t.Run(string(plant), func(t *testing.T) { found(t, Config{Whole: true, Hide: plant}, within) })
 	}
 }

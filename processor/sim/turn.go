@@ -126,13 +126,7 @@ const restMS = 24 * 3600_000
 
 // settle ends the faults and lets everything go on until nothing is left to do.
 func (w *world) settle() {
-	for part := range w.owner {
-		w.owner[part] = part % len(w.processes)
-		w.standby[part] = (part + 1) % len(w.processes)
-	}
-	for _, p := range w.processes {
-		p.down, p.paused = false, false
-	}
+	w.heal()
 	for i := range maxRounds {
 		w.result.Rounds = max(w.result.Rounds, i)
 		if len(w.result.Violations) > 0 {
@@ -152,6 +146,17 @@ func (w *world) settle() {
 		w.now = max(w.now+1, wake)
 	}
 	w.fail("progress", "without faults the world does not come to rest in %d rounds: %s", maxRounds, w.unsettled())
+}
+
+// heal brings every process back, and every partition to where it belongs.
+func (w *world) heal() {
+	for part := range w.owner {
+		w.owner[part] = part % len(w.processes)
+		w.standby[part] = (part + 1) % len(w.processes)
+	}
+	for _, p := range w.processes {
+		p.down, p.paused = false, false
+	}
 }
 
 // round lets everyone do what they can, and reports whether anyone did.
@@ -183,7 +188,7 @@ func (w *world) round() (busy bool) {
 			case r == nil && w.owner[part] == p.id:
 				p.own(part)
 				busy = true
-			case r == nil && w.standby[part] == p.id:
+			case r == nil && w.standby[part] == p.id && w.stands:
 				p.standBy(part)
 				busy = true
 			case r == nil:

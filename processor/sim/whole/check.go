@@ -24,7 +24,8 @@ const (
 	Transit       Plant = "a parcel on its way is forgotten"
 )
 
-func (p Plant) hides(e *processor.Event) bool {
+// Hides reports whether the processor is not told of an event.
+func (p Plant) Hides(e *processor.Event) bool {
 	switch p {
 	case Purchases:
 		return e.Kind == processor.OrderCompleted
@@ -48,9 +49,9 @@ func (p Plant) hides(e *processor.Event) bool {
 // is planted, judges them, and compares them with those on as many others. The
 // error says what is wrong.
 func Check(seed uint64, plant Plant) error {
-	events, end := draw(seed)
+	events, end := Draw(seed, quietly)
 	list, faults := play(events, end, 1+int(seed%16), plant)
-	faults = append(faults, judge(events, list, end)...)
+	faults = append(faults, Judge(pointers(events), list, end, 0)...)
 	if plant == None {
 		other, more := play(events, end, 16-int(seed%16), plant)
 		faults = append(faults, more...)
@@ -64,6 +65,13 @@ func Check(seed uint64, plant Plant) error {
 	return fmt.Errorf("seed %d with the whole file: %d faults; to see it again: onhand sim --seed %d\n  %s", seed, n, seed, strings.Join(faults[:min(n, maxShown)], "\n  "))
 }
 
+func pointers(events []processor.Event) (list []*processor.Event) {
+	for i := range events {
+		list = append(list, &events[i])
+	}
+	return list
+}
+
 const maxShown = 10
 
 // alone are the moments about one customer's own things, to which an ad that
@@ -72,9 +80,9 @@ const maxShown = 10
 var alone = []string{"order_confirmed", "shipment", "sale_registered", "sale_reminder", "sale_open", "sale_changed", "replenishment"}
 
 // differ compares what was decided on two numbers of partitions.
-func differ(a, b []told) (faults []string) {
+func differ(a, b []Told) (faults []string) {
 	count := map[string]int{}
-	add := func(list []told, n int) {
+	add := func(list []Told, n int) {
 		for i := range list {
 			if d := &list[i]; slices.Contains(alone, d.Moment) || d.Outcome == processor.Retracted && d.Reason == processor.RecentlyBought {
 				count[fmt.Sprint(d.Moment, " ", d.Cause.Value, " ", d.Outcome, " to ", d.Customer, " at ", clock(d.At), " ", d.Reason)] += n

@@ -5,9 +5,11 @@
 //	draw(seed) --events--> world: 1 to 16 partitions --decisions--> oracle
 //	      '----------------------events----------------------------^
 //
-// Nothing fails here (that is package sim's): each event is settled before the
-// next one, so that it is plain what was known when something was decided. The
-// oracle is no second engine. It reads events and decisions and asks one
+// Nothing fails here: each event is settled before the next one, so that it is
+// plain what was known when something was decided. Package sim plays the same
+// shop where things fail, and asks the same oracle (Judge).
+//
+// The oracle is no second engine. It reads events and decisions and asks one
 // question at a time, each of which holds for every decision or for every fact
 // of a kind: was that bought? was it to be had? was that permitted? It shares
 // no code with the processor and goes through the whole list for every answer.

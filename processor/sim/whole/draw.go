@@ -17,6 +17,12 @@ const (
 	begin = int64(1_800_000_000_000) // Friday 2027-01-15 08:00 UTC
 )
 
+// Begin is when every world begins.
+const Begin = begin
+
+// AtOnce is how close to each other things happen that happen at once.
+const AtOnce = second
+
 func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("01-02T15:04:05.000") }
 
 // The shop: few of everything, so that they meet.
@@ -25,8 +31,17 @@ const (
 	visitors  = 3
 	items     = 6
 	sales     = 3
-	length    = 260 // events
 )
+
+// Shape is how much happens in a shop, and how.
+type Shape struct {
+	Events  int   // after everything is known
+	Crowded bool  // things happen at once, some at a time
+	Days    int64 // to look at it afterwards
+}
+
+// quietly is the shape of the worlds in which nothing fails.
+var quietly = Shape{Events: 260, Days: 20}
 
 // zones are those of the customers, in turn.
 var zones = []string{"Europe/Paris", "America/New_York", "Asia/Tokyo"}
@@ -42,13 +57,18 @@ func family(sku int) (category, family string, safety int64) {
 	return "books", "novels", 1
 }
 
-// draw returns what happens in the shop of a seed, in the order of time, and
-// when it is over.
-func draw(seed uint64) (events []processor.Event, end int64) {
+// Draw returns what happens in the shop of a seed, in the order of time, and
+// when it is over. Times are Unix ms; no two events have the same.
+func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), now: begin}
 	d.people()
-	for range length {
+	if shape.Crowded {
+		d.now += minute
+	}
+	for range shape.Events {
 		switch n := d.rng.IntN(10); {
+		case shape.Crowded && d.rng.IntN(2) == 0:
+			d.now += d.rng.Int64N(AtOnce - 1)
 		case n < 5:
 			d.now += 1 + d.rng.Int64N(20*minute)
 		case n < 9:
@@ -58,7 +78,7 @@ func draw(seed uint64) (events []processor.Event, end int64) {
 		}
 		d.happen()
 	}
-	return d.events, d.now + 20*day
+	return d.events, d.now + shape.Days*day
 }
 
 type drawer struct {

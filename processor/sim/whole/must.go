@@ -1,12 +1,15 @@
 package whole
 
-import "onhand/processor"
+import (
+	"slices"
+
+	"onhand/processor"
+)
 
 // mustBeSaid: an order is confirmed and a parcel announced, to customers who
 // can be written to.
 func (o *oracle) mustBeSaid() {
-	for i := range o.events {
-		e := &o.events[i]
+	for _, e := range o.events {
 		moment, value := "", ""
 		switch {
 		case e.Kind == processor.OrderCompleted:
@@ -16,18 +19,31 @@ func (o *oracle) mustBeSaid() {
 		default:
 			continue
 		}
-		if !o.said(moment, value, i+1) {
+		if !o.overtaken(e) && !o.said(moment, value, e) {
 			o.faults = append(o.faults, moment+" "+value+" was not said: "+e.Kind.String()+" of "+e.UserID+" at "+clock(e.At))
 		}
 	}
 }
 
-// said reports whether a moment was sent of something, at once after an event.
-func (o *oracle) said(moment, value string, known int) bool {
+// said reports whether a moment was sent of something, at once when an event
+// was known.
+func (o *oracle) said(moment, value string, e *processor.Event) bool {
 	for i := range o.told {
-		if d := &o.told[i]; d.Moment == moment && d.Cause.Value == value && d.Outcome == processor.Sent && d.known == known {
+		d := &o.told[i]
+		if d.Moment != moment || d.Cause.Value != value || d.Outcome != processor.Sent {
+			continue
+		}
+		if slices.Contains(d.Maybe, e) || d.At <= e.At+o.slack && slices.Contains(d.Known, e) {
 			return true
 		}
 	}
 	return false
+}
+
+// overtaken reports whether something happened at once to the same order or
+// parcel, so that it may have been heard of first.
+func (o *oracle) overtaken(e *processor.Event) bool {
+	return o.slack > 0 && slices.ContainsFunc(o.events, func(x *processor.Event) bool {
+		return x.At > e.At && x.At < e.At+10*AtOnce && x.OrderID == e.OrderID && x.OrderID != ""
+	})
 }

@@ -9,53 +9,110 @@ import (
 	"onhand/processor"
 )
 
+// Told is a decision, and what was known when it was made.
+type Told struct {
+	processor.Decision
+	Known  []*processor.Event // surely, in the order of time
+	Maybe  []*processor.Event // perhaps: it was on its way
+	Failed bool               // the action could not be handed over
+}
+
+func (d *Told) String() string {
+	s := fmt.Sprintf("%s %s %s #%d to %s at %s after %d events", d.Moment, d.Cause.Value, d.Outcome, d.Cause.N, d.Customer, clock(d.At), len(d.Known))
+	if d.Reason != "" {
+		s += ": " + string(d.Reason)
+	}
+	return s
+}
+
+// all returns everything that may have been known.
+func (d *Told) all() []*processor.Event { return d.with(1<<len(d.Maybe) - 1) }
+
+// with returns what is known when of what is on its way some have arrived: the
+// bits of a number say which.
+func (d *Told) with(some int) []*processor.Event {
+	if some == 0 {
+		return d.Known
+	}
+	list := slices.Clone(d.Known)
+	for i, e := range d.Maybe {
+		if some&(1<<i) != 0 {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *processor.Event) int { return int(a.At - b.At) })
+	return list
+}
+
 // oracle asks its questions of events and decisions.
 type oracle struct {
-	events []processor.Event
-	told   []told
+	events []*processor.Event
+	told   []Told
+	slack  int64 // what two clocks may differ by
+	known  []*processor.Event
 	faults []string
 }
 
-func (o *oracle) fault(d *told, format string, args ...any) {
+func (o *oracle) fault(d *Told, format string, args ...any) {
 	o.faults = append(o.faults, fmt.Sprintf(format, args...)+": "+d.String())
 }
 
-// judge asks all questions and returns what is wrong.
-func judge(events []processor.Event, list []told, end int64) []string {
-	o := &oracle{events: events, told: list}
+// maxMaybe is how much may be on its way when the oracle still has an opinion.
+const maxMaybe = 6
+
+// Judge asks all questions of what was decided, in its order, up to a time, and
+// returns what is wrong. Clocks may differ by slack ms.
+func Judge(events []*processor.Event, list []Told, end, slack int64) []string {
+	o := &oracle{events: events, told: list, slack: slack}
 	o.balanced(end)
 	o.onceForOneCause()
 	for i := range list {
 		d := &list[i]
-		if d.Outcome != processor.Sent {
+		if d.Outcome != processor.Sent || len(d.Maybe) > maxMaybe {
 			continue
 		}
-		if d.Mode == "shadow" || d.Moment == "price_drop" {
-			o.fault(d, "what is in shadow was sent")
-			continue
+		// Right is what is right in one of the ways in which it may have been.
+		before := len(o.faults)
+		for some := 1<<len(d.Maybe) - 1; some >= 0; some-- {
+			was := len(o.faults)
+			o.known = d.with(some)
+			if o.ask(d, list[:i]); len(o.faults) == was {
+				o.faults = o.faults[:before]
+				break
+			}
+			if some > 0 {
+				o.faults = o.faults[:was]
+			}
 		}
-		o.wanted(d)
-		o.available(d)
-		o.ofSales(d)
-		if d.Action.Kind == "message" {
-			o.permitted(d)
-			o.awake(d)
-			o.capped(d, list[:i])
-		}
-		o.withinStock(d, list[:i])
 	}
 	o.heldOut()
 	o.mustBeSaid()
 	return o.faults
 }
 
-// person returns the ids that were one person after so many events.
-func (o *oracle) person(id string, known int) []string {
+// ask asks what holds for each decision that was sent.
+func (o *oracle) ask(d *Told, before []Told) {
+	if d.Mode == "shadow" || d.Moment == "price_drop" {
+		o.fault(d, "what is in shadow was sent")
+		return
+	}
+	o.wanted(d)
+	o.available(d)
+	o.ofSales(d)
+	if d.Action.Kind == "message" {
+		o.permitted(d)
+		o.awake(d)
+		o.capped(d, before)
+	}
+	o.withinStock(d, before)
+}
+
+// person returns the ids that are one person as far as is known.
+func person(id string, known []*processor.Event) []string {
 	ids := []string{id}
 	for grew := true; grew; {
 		grew = false
-		for i := range o.events[:known] {
-			e := &o.events[i]
+		for _, e := range known {
 			if e.Kind != processor.Alias {
 				continue
 			}
@@ -69,17 +126,17 @@ func (o *oracle) person(id string, known int) []string {
 }
 
 // of calls f for what a person did, as far as it was known, in its order.
-func (o *oracle) of(id string, known int, f func(e *processor.Event)) {
-	ids := o.person(id, known)
-	for i := range o.events[:known] {
-		if e := &o.events[i]; slices.Contains(ids, e.Customer()) {
+func (o *oracle) of(id string, f func(e *processor.Event)) {
+	ids := person(id, o.known)
+	for _, e := range o.known {
+		if slices.Contains(ids, e.Customer()) {
 			f(e)
 		}
 	}
 }
 
-func (o *oracle) cancelled(order string, known int) bool {
-	return slices.ContainsFunc(o.events[:known], func(e processor.Event) bool {
+func (o *oracle) cancelled(order string) bool {
+	return slices.ContainsFunc(o.known, func(e *processor.Event) bool {
 		return e.Kind == processor.OrderCancelled && e.OrderID == order
 	})
 }
@@ -94,7 +151,7 @@ func has(e *processor.Event, sku string) (units int64) {
 }
 
 // key names a candidate.
-func key(d *told) string {
+func key(d *Told) string {
 	return fmt.Sprint(d.Customer, " ", d.Moment, " ", d.Cause.Value, " #", d.Cause.N, " ", d.Cause.Timer)
 }
 
@@ -102,7 +159,7 @@ func key(d *told) string {
 // and what is withdrawn was sent.
 func (o *oracle) balanced(end int64) {
 	sent, ids := map[string]bool{}, map[string]bool{}
-	open, ended := map[string]*told{}, map[string]*told{}
+	open, ended := map[string]*Told{}, map[string]*Told{}
 	for i := range o.told {
 		d := &o.told[i]
 		if ids[d.ID] {
@@ -150,10 +207,10 @@ func (o *oracle) onceForOneCause() {
 		switch d.Moment {
 		case "order_confirmed", "reward_reminder":
 		case "sale_registered":
-			k += " " + o.person(d.Customer, d.known)[0]
+			k += " " + person(d.Customer, d.all())[0]
 		case "shipment":
 			states := map[string]bool{}
-			for _, e := range o.events[:d.known] {
+			for _, e := range d.all() {
 				if e.ShipmentID == d.Cause.Value && (e.Status == "shipped" || e.Status == "out_for_delivery") {
 					states[e.Status] = true
 				}
@@ -171,11 +228,11 @@ func (o *oracle) onceForOneCause() {
 const silence = 14 * day
 
 // wanted: nothing is said of what was bought, redeemed or is on its way.
-func (o *oracle) wanted(d *told) {
+func (o *oracle) wanted(d *Told) {
 	switch d.Moment {
 	case "reward_reminder":
-		for i := range o.events[:d.known] {
-			if e := &o.events[i]; e.Kind == processor.RewardRedeemed && e.RewardID == d.Cause.Value {
+		for _, e := range o.known {
+			if e.Kind == processor.RewardRedeemed && e.RewardID == d.Cause.Value {
 				o.fault(d, "the reward was used at %s", clock(e.At))
 				return
 			}
@@ -192,7 +249,7 @@ func (o *oracle) wanted(d *told) {
 	}
 }
 
-func skus(d *told) (list []string) {
+func skus(d *Told) (list []string) {
 	for _, l := range d.Action.Lines {
 		list = append(list, l.SKU)
 	}
@@ -204,10 +261,10 @@ func skus(d *told) (list []string) {
 
 // unbought: since it was wanted last at least as many were bought as ever were
 // wanted. No opinion when an order was cancelled.
-func (o *oracle) unbought(d *told, sku string) {
+func (o *oracle) unbought(d *Told, sku string) {
 	var wanted, bought, last int64
 	blurred := false
-	o.of(d.Customer, d.known, func(e *processor.Event) {
+	o.of(d.Customer, func(e *processor.Event) {
 		switch e.Kind {
 		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed:
 			if e.SKU == sku || has(e, sku) > 0 {
@@ -216,7 +273,7 @@ func (o *oracle) unbought(d *told, sku string) {
 		case processor.OrderCompleted:
 			if n := has(e, sku); n > 0 {
 				bought += n
-				blurred = blurred || o.cancelled(e.OrderID, d.known)
+				blurred = blurred || o.cancelled(e.OrderID)
 			}
 		}
 	})
@@ -226,14 +283,14 @@ func (o *oracle) unbought(d *told, sku string) {
 }
 
 // silent: no marketing for what was bought lately, or is on its way.
-func (o *oracle) silent(d *told, sku string) {
-	o.of(d.Customer, d.known, func(e *processor.Event) {
-		if e.Kind == processor.OrderCompleted && has(e, sku) > 0 && e.At > d.At-silence && !o.cancelled(e.OrderID, d.known) {
+func (o *oracle) silent(d *Told, sku string) {
+	o.of(d.Customer, func(e *processor.Event) {
+		if e.Kind == processor.OrderCompleted && has(e, sku) > 0 && e.At > d.At-silence && !o.cancelled(e.OrderID) {
 			o.fault(d, "%s was bought at %s", sku, clock(e.At))
 		}
 	})
-	for _, p := range o.parcels(d.known) {
-		if p.sku == sku && p.state == "shipped" && p.at > d.At-30*day && slices.Contains(o.person(d.Customer, d.known), p.customer) {
+	for _, p := range o.parcels() {
+		if p.sku == sku && p.state == "shipped" && p.at > d.At-30*day && slices.Contains(person(d.Customer, o.known), p.customer) {
 			o.fault(d, "%s is on its way since %s", sku, clock(p.at))
 		}
 	}
@@ -245,10 +302,9 @@ type transit struct {
 }
 
 // parcels returns what is shipped and what has arrived.
-func (o *oracle) parcels(known int) map[string]transit {
+func (o *oracle) parcels() map[string]transit {
 	list := map[string]transit{}
-	for i := range o.events[:known] {
-		e := &o.events[i]
+	for _, e := range o.known {
 		switch {
 		case e.Kind != processor.ShipmentUpdated:
 		case e.Status == "shipped" || e.Status == "delivered":
@@ -260,15 +316,15 @@ func (o *oracle) parcels(known int) map[string]transit {
 
 // units returns the most that could be promised of an item: the last level
 // less what is kept back and what was sold since.
-func (o *oracle) units(sku string, known int) int64 {
+func (o *oracle) units(sku string) int64 {
 	var level, at int64
-	for i := range o.events[:known] {
-		if e := &o.events[i]; e.Kind == processor.StockLevelReported && e.SKU == sku {
+	for _, e := range o.known {
+		if e.Kind == processor.StockLevelReported && e.SKU == sku {
 			level, at = e.Available, e.At
 		}
 	}
-	for i := range o.events[:known] {
-		if e := &o.events[i]; e.Kind == processor.OrderCompleted && e.At > at && !o.cancelled(e.OrderID, known) {
+	for _, e := range o.known {
+		if e.Kind == processor.OrderCompleted && e.At > at && !o.cancelled(e.OrderID) {
 			level -= has(e, sku)
 		}
 	}
@@ -277,9 +333,9 @@ func (o *oracle) units(sku string, known int) int64 {
 }
 
 // sale returns what was said of a sale last.
-func (o *oracle) sale(id string, known int) (last *processor.Event) {
-	for i := range o.events[:known] {
-		if e := &o.events[i]; (e.Kind == processor.SaleScheduled || e.Kind == processor.SaleCancelled) && e.SaleID == id {
+func (o *oracle) sale(id string) (last *processor.Event) {
+	for _, e := range o.known {
+		if (e.Kind == processor.SaleScheduled || e.Kind == processor.SaleCancelled) && e.SaleID == id {
 			last = e
 		}
 	}
@@ -287,21 +343,21 @@ func (o *oracle) sale(id string, known int) (last *processor.Event) {
 }
 
 // available: what is said to be had can be had.
-func (o *oracle) available(d *told) {
+func (o *oracle) available(d *Told) {
 	var list []string
 	switch d.Moment {
 	case "cart_abandoned", "cart_restored", "back_in_stock", "retarget_ads", "payment_failed", "replenishment":
 		list = skus(d)
 	case "sale_open":
-		if s := o.sale(d.Cause.Value, d.known); s != nil {
+		if s := o.sale(d.Cause.Value); s != nil {
 			list = append(list, s.SKU)
 		}
 	}
 	for _, sku := range list {
-		if n := o.units(sku, d.known); n <= 0 {
+		if n := o.units(sku); n <= 0 {
 			o.fault(d, "%s has %d units", sku, n)
 		}
-		if s := o.sale(fmt.Sprint("sale", int(sku[1]-'0')/2), d.known); s != nil && s.SKU == sku && s.Kind == processor.SaleScheduled && d.At < s.OpensAt {
+		if s := o.sale(fmt.Sprint("sale", int(sku[1]-'0')/2)); s != nil && s.SKU == sku && s.Kind == processor.SaleScheduled && d.At < s.OpensAt-o.slack {
 			o.fault(d, "%s is on sale from %s only", sku, clock(s.OpensAt))
 		}
 	}
@@ -309,8 +365,8 @@ func (o *oracle) available(d *told) {
 
 // ofSales: what is said of a sale is said in time, and not after it was
 // cancelled.
-func (o *oracle) ofSales(d *told) {
-	s := o.sale(d.Cause.Value, d.known)
+func (o *oracle) ofSales(d *Told) {
+	s := o.sale(d.Cause.Value)
 	switch d.Moment {
 	case "sale_open", "sale_reminder":
 		switch {
@@ -326,7 +382,7 @@ func (o *oracle) ofSales(d *told) {
 
 // permitted: the last word on the purpose and channel is yes. To register for
 // a sale or to ask for an item is a yes for it.
-func (o *oracle) permitted(d *told) {
+func (o *oracle) permitted(d *Told) {
 	purpose := map[string]string{"sale_reminder": "sale_alert", "sale_open": "sale_alert", "sale_changed": "sale_alert"}[d.Moment]
 	if d.Action.Class == "marketing" {
 		purpose = "marketing"
@@ -335,7 +391,7 @@ func (o *oracle) permitted(d *told) {
 		return
 	}
 	granted, at := false, int64(0)
-	o.of(d.Customer, d.known, func(e *processor.Event) {
+	o.of(d.Customer, func(e *processor.Event) {
 		switch {
 		case e.Kind == processor.ConsentChanged && e.Channel == d.Action.Channel && e.Purpose == purpose:
 			granted, at = e.Granted, e.At
@@ -359,7 +415,7 @@ func zoneOf(id string) *time.Location {
 
 // awake: in the quiet hours only what was ordered, paid for or asked of us is
 // said.
-func (o *oracle) awake(d *told) {
+func (o *oracle) awake(d *Told) {
 	if d.Action.Class == "transactional" || d.Customer[0] != 'c' {
 		return
 	}
@@ -375,21 +431,21 @@ func (o *oracle) awake(d *told) {
 }
 
 // capped: at most so much marketing in so long, and so never two at a time.
-func (o *oracle) capped(d *told, before []told) {
+func (o *oracle) capped(d *Told, before []Told) {
 	if d.Action.Class != "marketing" {
 		return
 	}
-	ids := o.person(d.Customer, d.known)
+	ids := person(d.Customer, o.known)
 	lately, week := 0, 0
 	for i := range before {
 		b := &before[i]
-		if b.Outcome != processor.Sent || b.Action.Class != "marketing" || b.Action.Kind != "message" || !slices.Contains(ids, b.Customer) {
+		if b.Outcome != processor.Sent || b.Failed || b.Action.Class != "marketing" || b.Action.Kind != "message" || !slices.Contains(ids, b.Customer) {
 			continue
 		}
-		if b.At > d.At-20*hour {
+		if b.At > d.At-20*hour+o.slack {
 			lately++
 		}
-		if b.At > d.At-7*day {
+		if b.At > d.At-7*day+o.slack {
 			week++
 		}
 	}
@@ -414,7 +470,7 @@ func (o *oracle) heldOut() {
 }
 
 // withinStock: no more units are promised at a time than there are.
-func (o *oracle) withinStock(d *told, before []told) {
+func (o *oracle) withinStock(d *Told, before []Told) {
 	if d.Action.OfferID == "" || d.Action.HoldUntil == 0 {
 		return
 	}
@@ -425,21 +481,21 @@ func (o *oracle) withinStock(d *told, before []told) {
 		if b.Outcome == processor.Sent && b.Action.OfferID == d.Action.OfferID {
 			return // the unit was promised then, and this follows it
 		}
-		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && b.Action.HoldUntil > d.At && !o.over(b, d.known, before) {
+		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && !b.Failed && b.Action.HoldUntil > d.At+o.slack && !o.over(b, before) {
 			holders[b.Customer] = true
 		}
 	}
-	if n := o.units(sku, d.known); int64(len(holders)) > n {
+	if n := o.units(sku); int64(len(holders)) > n {
 		o.fault(d, "%d hold a unit of %s, of which there are %d", len(holders), sku, n)
 	}
 }
 
 // over reports whether an offer may have ended early: bought, or withdrawn.
-func (o *oracle) over(b *told, known int, all []told) bool {
-	for i := range o.events[b.known:known] {
-		if e := &o.events[b.known+i]; e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value {
+func (o *oracle) over(b *Told, all []Told) bool {
+	for _, e := range o.known {
+		if (e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value) && !slices.Contains(b.Known, e) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(all, func(x told) bool { return x.Retracts == b.ID })
+	return slices.ContainsFunc(all, func(x Told) bool { return x.Retracts == b.ID })
 }

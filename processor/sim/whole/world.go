@@ -8,20 +8,6 @@ import (
 	"onhand/processor/moments"
 )
 
-// told is a decision and what had happened by then.
-type told struct {
-	processor.Decision
-	known int // so many events had happened
-}
-
-func (d *told) String() string {
-	s := fmt.Sprintf("%s %s %s #%d to %s at %s after %d events", d.Moment, d.Cause.Value, d.Outcome, d.Cause.N, d.Customer, clock(d.At), d.known)
-	if d.Reason != "" {
-		s += ": " + string(d.Reason)
-	}
-	return s
-}
-
 // world is a deployment in memory in which nothing fails.
 type world struct {
 	machines []*processor.Machine
@@ -29,8 +15,8 @@ type world struct {
 	now      int64
 	travel   [][][]byte // by sender and receiver: what is on its way
 	out      processor.Outputs
-	known    int
-	told     []told
+	known    []*processor.Event
+	told     []Told
 	faults   []string
 }
 
@@ -45,7 +31,7 @@ func (nothing) Scan(uint8, func(hash uint64, value []byte) error) error     { re
 
 // play lets all events happen and time pass until the end, and returns what
 // was decided and what went wrong on the way.
-func play(events []processor.Event, end int64, partitions int, plant Plant) ([]told, []string) {
+func play(events []processor.Event, end int64, partitions int, plant Plant) ([]Told, []string) {
 	w := &world{now: begin, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
 	for p := range partitions {
 		m, err := processor.NewMachine(processor.Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, nothing{})
@@ -59,8 +45,8 @@ func play(events []processor.Event, end int64, partitions int, plant Plant) ([]t
 	for i := range events {
 		e := &events[i]
 		w.until(e.At)
-		w.known = i + 1
-		if plant.hides(e) {
+		w.known = append(w.known, e)
+		if plant.Hides(e) {
 			continue
 		}
 		kind, id := e.Target()
@@ -109,10 +95,10 @@ func (w *world) output(p int, o processor.Output) {
 		w.send(p, x.Receiver, processor.AppendTransfer(nil, p, 0, x))
 	case processor.DeadOutput:
 		d, _ := processor.ParseDead(o.Body)
-		w.fault("after event %d a dead letter: %s, %s", w.known, d.Reason, d.Detail)
+		w.fault("after event %d a dead letter: %s, %s", len(w.known), d.Reason, d.Detail)
 	case processor.CorrectionOutput:
 		if x, _ := processor.ParseCorrection(o.Body); x.Kind == processor.Wrong {
-			w.fault("after event %d a wrong send: %s to %s, %s", w.known, x.Moment, x.Customer, x.Reason)
+			w.fault("after event %d a wrong send: %s to %s, %s", len(w.known), x.Moment, x.Customer, x.Reason)
 		}
 	case processor.DecisionOutput:
 		d, err := processor.ParseDecision(o.Body)
@@ -120,7 +106,7 @@ func (w *world) output(p int, o processor.Output) {
 			w.fault("a decision cannot be read: %v", err)
 			return
 		}
-		w.told = append(w.told, told{d, w.known})
+		w.told = append(w.told, Told{Decision: d, Known: w.known})
 		if d.Action != nil && d.Mode != "shadow" {
 			to := processor.PartitionOf(processor.Hash(d.Customer), len(w.machines))
 			w.send(p, to, processor.AppendOutcome(nil, d.Customer, d.Action.ID, 1, processor.Delivered, ""))
@@ -167,7 +153,7 @@ func (w *world) until(now int64) {
 			return
 		}
 		if n == maxTicks {
-			w.fault("after event %d time does not pass", w.known)
+			w.fault("after event %d time does not pass", len(w.known))
 			return
 		}
 		w.apply(p, []byte{byte(processor.TickEntry)})
