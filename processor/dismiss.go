@@ -26,6 +26,7 @@ func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 		c.move(m, in, since)
 	}
 	c.endWaiting(m, sku, why)
+	c.variantsWanted(sku, func(v string) { c.endInterest(m, v, at, why) })
 }
 
 // endWaiting ends the candidates about an item that wait.
@@ -75,6 +76,7 @@ func (c *Customer) unwant(m *Machine, act Kind, sku string, why Reason) {
 	if len(in.Wants) == before {
 		return
 	}
+	c.variantsWanted(sku, func(v string) { c.unwant(m, act, v, why) })
 	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued && !m.rules.offered(name) {
 		c.giveUp(m, in)
 		c.endWaiting(m, sku, why)

@@ -73,6 +73,9 @@ type ProductFacts struct {
 	// Substitutes are the items the shop calls as good as this one, best first,
 	// one after the other with a line end between them.
 	Substitutes string
+	Parent      string // the product this is a variant of
+	Variant     string // which variant of it; see variantOf
+	Variants    string // of a product: its variants, by SKU, each with what it is; see Item.variant
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -120,6 +123,9 @@ func (p *ProductFacts) encode(w *writer) {
 	w.int(p.Lasts)
 	w.int(p.Margin)
 	w.str(p.Substitutes)
+	w.str(p.Parent)
+	w.str(p.Variant)
+	w.str(p.Variants)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -129,6 +135,7 @@ func (p *ProductFacts) decode(r *reader) {
 	p.Lasts = r.int()
 	p.Margin = r.int()
 	p.Substitutes = r.str()
+	p.Parent, p.Variant, p.Variants = r.str(), r.str(), r.str()
 }
 
 // same reports whether nothing changed that anybody would act on.

@@ -321,6 +321,15 @@ func (in *Interest) accepts(m *Machine, place string) bool {
 // cannotHave returns why a customer with this interest, nil for none, cannot
 // have the item now from any place they accept; "" = they can.
 func (in *Interest) cannotHave(m *Machine, f *ItemFacts) Reason {
+	if in != nil && in.Variant != "" && f.Product.Variants != "" {
+		why := OutOfStock // no such variant
+		for sku := range f.Product.variants(in.Variant) {
+			if why = in.cannotHave(m, m.facts(sku)); why == "" {
+				break
+			}
+		}
+		return why
+	}
 	why := f.why(m.shop.Now)
 	web := in.accepts(m, "")
 	if web && why == "" {

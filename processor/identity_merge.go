@@ -321,7 +321,8 @@ func (in *Interest) live() bool { return in.Bought == 0 && !in.Declined }
 // settleInterest ends an interest that an order ended which was not known on
 // its side.
 func (c *Customer) settleInterest(m *Machine, in *Interest) {
-	if !c.everBought(in.hash) {
+	any := in.Of != "" || m.facts(in.SKU).Product.Variants != ""
+	if !any && !c.everBought(in.hash) {
 		return
 	}
 	for i := range c.Orders {
@@ -330,7 +331,7 @@ func (c *Customer) settleInterest(m *Machine, in *Interest) {
 			continue
 		}
 		for j := range o.Lines {
-			if l := &o.Lines[j]; l.SKU == in.SKU && o.left(l) > 0 {
+			if l := &o.Lines[j]; (l.SKU == in.SKU || any && in.endsWith(m, l.SKU)) && o.left(l) > 0 {
 				c.giveUp(m, in)
 				in.Bought = o.ID
 				break
@@ -438,6 +439,12 @@ func (in *Interest) union(f *Interest) {
 		in.MaxPrice = f.MaxPrice
 	}
 	in.Took = in.Took && !f.Asked || f.Took && !in.Asked
+	if in.Of != f.Of {
+		in.Of = "" // wanted for itself, too
+	}
+	if in.Variant == "" {
+		in.Variant = f.Variant
+	}
 	in.DeclinedAt = max(in.DeclinedAt, f.DeclinedAt)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {

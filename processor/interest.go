@@ -31,6 +31,8 @@ type Interest struct {
 	Took       bool   // what was put into the cart were the last units
 	Store      string // where the unit offered lies, "" = the web shop
 	GaveUp     bool   // the place was given up: the next one is a new one
+	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
+	Variant    string // of a product: which variants are wanted; see variantOf
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -98,12 +100,19 @@ func (in *Interest) encode(w *writer) {
 	w.u64(in.Bought)
 	w.bool(in.Declined)
 	w.bool(in.Asked)
-	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16)))
+	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
+		bit(in.Of != "", 32) | bit(in.Variant != "", 64)))
 	if in.Store != "" {
 		w.str(in.Store)
 	}
 	if in.DeclinedAt != 0 {
 		w.int(in.DeclinedAt)
+	}
+	if in.Of != "" {
+		w.str(in.Of)
+	}
+	if in.Variant != "" {
+		w.str(in.Variant)
 	}
 }
 
@@ -144,6 +153,12 @@ func (in *Interest) decode(r *reader) {
 	}
 	if flags&16 != 0 {
 		in.DeclinedAt = r.int()
+	}
+	if flags&32 != 0 {
+		in.Of = r.str()
+	}
+	if flags&64 != 0 {
+		in.Variant = r.str()
 	}
 }
 
@@ -292,6 +307,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if e.MaxPrice != 0 {
 		in.MaxPrice = e.MaxPrice
 	}
+	if e.Kind == BackInStockRequested {
+		in.Variant = variantOf(e.Properties)
+	}
 	if len(e.Locations) > 0 {
 		in.Locations = nil
 		for _, l := range e.Locations {
@@ -401,6 +419,13 @@ func (c *Customer) dropInterest(m *Machine, now int64) bool {
 
 // queueUp takes a place in the item's queue.
 func (c *Customer) queueUp(m *Machine, in *Interest) {
+	if m.facts(in.SKU).Product.Variants != "" {
+		c.wantVariants(m, in.SKU)
+		return
+	}
+	if in.Of != "" && !in.Asked && !c.lacksAll(m, in.Of) {
+		return // one of the others will do
+	}
 	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued || !m.rules.offered(name) || c.hasLast(m, in) {
 		return
 	}

@@ -120,6 +120,9 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			it.Price, it.Priced = e.Price, ed
 		}
 	case ProductUpdated:
+		if e.At >= it.ProductAt {
+			it.belongs(m, e)
+		}
 		it.update(e)
 	case ProductDiscontinued:
 		if e.At >= it.ProductAt {
@@ -298,6 +301,8 @@ func (m *Machine) itemMessage(msg *Message) {
 		f.encode(&w)
 		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
 		return
+	case VariantOf:
+		it.variant(m, msg)
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
 	case LeaveQueue:

@@ -35,6 +35,7 @@ const (
 	ReturnCode                            // customer -> partition 0: it was not sent
 	ResendMessages                        // partition -> partition: say again what you said from number Line on
 	ForgetIdentity                        // keeper -> id: the person was erased
+	VariantOf                             // item -> item: Ref is a variant of this product; not any more with Park
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -55,7 +56,7 @@ type Message struct {
 	MaxPrice int64
 	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer: how many ids have passed it on
-	Body     []byte // Facts: encoded facts; SellItem: the location; JoinQueue, ReturnOffer: the places; ShopControl: the control
+	Body     []byte // Facts: encoded facts; SellItem: the location; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control
 }
 
 // to returns the kind and id of the entity the message is for.

@@ -390,6 +390,17 @@ func (c *Customer) occur(m *Machine, i int) {
 		c.soon(o.Due)
 		return
 	}
+	for n := 0; n < maxAhead; n++ {
+		j := c.better(m, i)
+		if j < 0 {
+			break
+		}
+		own := c.Occurrences[i]
+		if c.occur(m, j); c.place(&own) < 0 {
+			return // that one was told
+		}
+		i = c.place(&own)
+	}
 	v, i := c.arbitrate(m, mo, i)
 	if i < 0 {
 		return

@@ -39,6 +39,11 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 	defer func() { m.rules = inForce }()
 	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now
 	in.Offer, in.OfferUntil, in.Claimed, in.Store = msg.Offer, m.shop.Now+msg.Until, false, clone(msg.Ref)
+	if in.Of != "" {
+		o.Due = m.shop.Now + variantGraceMS
+		c.soon(o.Due)
+		return
+	}
 	v, i := c.arbitrate(m, mo, i)
 	if i < 0 {
 		return
@@ -101,6 +106,7 @@ func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	hold := m.holdFor(o.Value)
 	in.OfferUntil = m.shop.Now + hold
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
+	c.toldOfVariant(m, in)
 	if hold == 0 {
 		c.closeOffer(m, in)
 	}

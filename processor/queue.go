@@ -240,6 +240,9 @@ func OfferID(sku string, n int64) string { return sku + "~" + strconv.FormatInt(
 // free returns the units of a store, "" = the web shop, that may be offered
 // now, of those that may be promised there.
 func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
+	if it.Product.Variants != "" {
+		return 0 // its variants are offered
+	}
 	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}

@@ -50,12 +50,16 @@ func restores(mo *moments.Moment) bool { return mo.Fact == moments.Sellable && l
 // the cart it lies in: of several the one changed last.
 func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, oldest int64, v *verdict) []candidate {
 	item := &all[0]
+	product := item.line.SKU // or the one it is a variant of, if that is in the cart
+	if in := c.interest(item.line.SKU); in != nil && in.Of != "" {
+		product = in.Of
+	}
 	var cart *Cart
 	var units int64
 	for i := range c.Carts {
 		x := &c.Carts[i]
 		for j := range x.Lines {
-			if l := &x.Lines[j]; l.SKU == item.line.SKU && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
+			if l := &x.Lines[j]; (l.SKU == item.line.SKU || l.SKU == product) && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
 				cart, units = x, l.quantity(oldest)
 			}
 		}
@@ -68,7 +72,7 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 	}
 	v.cart = cart.ID
 	for _, x := range c.cartCandidates(m, mo, cart, oldest) {
-		if x.line.SKU != item.line.SKU {
+		if x.line.SKU != item.line.SKU && x.line.SKU != product {
 			all = append(all, x)
 		} else if x.reason == "" {
 			units = x.line.Quantity // less what was bought

@@ -129,6 +129,9 @@ func newRules(file *moments.File) *rules {
 			}
 		}
 	}
+	if len(r.offers)+len(r.factStarts) > 0 {
+		r.facts |= factVariants
+	}
 	for i := range file.Interests {
 		in := &file.Interests[i]
 		k := KindOf(in.From)

@@ -65,11 +65,15 @@ func (c *Customer) standsFor(m *Machine, sku, substitute string) bool {
 	return false
 }
 
-// purchasesOf counts the purchases of an item and of its substitutes since a
-// time, as purchases does.
+// purchasesOf counts the purchases of an item, of its substitutes and of its variants since
+// a time, as purchases does.
 func (c *Customer) purchasesOf(m *Machine, sku string, since int64) (bought, cancelled int64) {
 	bought, cancelled = c.purchases(sku, since)
 	for s := range m.facts(sku).Product.substitutes() {
+		b, x := c.purchases(s, since)
+		bought, cancelled = bought+b, cancelled+x
+	}
+	for s := range m.facts(sku).Product.variants("") {
 		b, x := c.purchases(s, since)
 		bought, cancelled = bought+b, cancelled+x
 	}

@@ -106,7 +106,8 @@ type InterestView struct {
 	OfferID   string   `json:"offer_id,omitempty"`
 	HoldUntil Instant  `json:"hold_until,omitzero"`
 	Locations []string `json:"locations,omitempty"`
-	Sellable  bool     `json:"sellable"` // as last told here
+	Sellable  bool     `json:"sellable"`     // as last told here
+	Of        string   `json:"of,omitempty"` // the product any variant of which is wanted
 }
 
 // OccurrenceView is a moment that has begun and is not decided yet.
@@ -296,7 +297,7 @@ func (c *Cart) view(now int64) CartView {
 func (in *Interest) view(m *Machine) InterestView {
 	v := InterestView{
 		SKU: in.SKU, State: "live", Since: Instant(in.Since), PriceSeen: in.PriceSeen, MaxPrice: in.MaxPrice, Quantity: in.Quantity,
-		Locations: slices.Clone(in.Locations), Sellable: m.facts(in.SKU).Sellable,
+		Locations: slices.Clone(in.Locations), Sellable: m.facts(in.SKU).Sellable, Of: in.Of,
 	}
 	v.Name, v.Strength = in.strongest(m.shop.Now)
 	switch {

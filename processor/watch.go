@@ -29,6 +29,9 @@ type Watch struct {
 	Waves []wave
 	// Mentions are the messages of late that spoke of the item; see Correction.
 	Mentions []Mention
+	// Own is what a product with variants says of itself; Facts is what follows
+	// from its variants. nil for all others.
+	Own *ItemFacts
 }
 
 // customersPerStep bounds the customers told of a change by one step.
@@ -57,6 +60,9 @@ func (wa *Watch) encode(w *writer) {
 	for i := range wa.Mentions {
 		wa.Mentions[i].encode(w)
 	}
+	if w.bool(wa.Own != nil); wa.Own != nil {
+		wa.Own.encode(w)
+	}
 }
 
 func (wa *Watch) decode(r *reader) {
@@ -79,6 +85,10 @@ func (wa *Watch) decode(r *reader) {
 		for i := range wa.Mentions {
 			wa.Mentions[i] = Mention{r.int(), r.str(), r.str()}
 		}
+	}
+	if r.bool() {
+		wa.Own = &ItemFacts{}
+		wa.Own.decode(r)
 	}
 }
 
@@ -153,15 +163,36 @@ func (m *Machine) watchMessage(msg *Message) {
 		}
 	}
 	m.touch(wa)
+	if wa.Own = nil; f.Product.Variants != "" {
+		wa.Own = new(ItemFacts)
+		*wa.Own = f
+		for sku := range f.Product.variants("") {
+			m.watch(sku)
+		}
+		wa.gather(m, msg.At, true)
+		return
+	}
+	wa.hear(m, &f, msg.At, false)
+}
+
+// hear takes what is true of the item now; look has those with a stake look
+// again in any case.
+func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool) {
 	was := wa.Facts
-	changed := was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
+	changed := look || was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
 		!slices.Equal(f.Places, was.Places)
-	wa.Facts = f
+	wa.Facts = *f
+	if f.Product.Parent != "" {
+		if product, ok := m.get(WatchKind, f.Product.Parent).(*Watch); ok && product.Own != nil {
+			m.touch(product)
+			product.gather(m, at, changed) // first: who is told of the variant asks the product
+		}
+	}
 	if m.rules.facts != 0 || was.At == 0 {
-		wa.spread(m, waveOf(&was, &f))
+		wa.spread(m, waveOf(&was, f))
 	}
 	if was.Sellable && !f.Sellable && len(wa.Mentions) > 0 {
-		wa.soldOutBefore(m, f.Why, msg.At)
+		wa.soldOutBefore(m, f.Why, at)
 	}
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""

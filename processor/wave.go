@@ -13,7 +13,8 @@ const (
 	factSoldOut
 	factPrice // it changed; whether down or up each customer's own price says
 	factLowStock
-	factBlocked // it cannot be had: who may wait for it takes a place in the queue
+	factBlocked  // it cannot be had: who may wait for it takes a place in the queue
+	factVariants // it comes in other variants: who wants any of them waits at each
 )
 
 // factOf returns the set a fact of the moments file belongs to.
@@ -97,6 +98,9 @@ func waveOf(was, f *ItemFacts) wave {
 	if f.Low && !was.Low && was.Sellable {
 		v.Facts |= factLowStock
 	}
+	if was.Product.Variants != f.Product.Variants {
+		v.Facts |= factVariants
+	}
 	return v
 }
 
@@ -171,14 +175,45 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if in == nil {
 		return
 	}
-	if v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
+	if v.Facts&factVariants != 0 {
+		c.wantVariants(m, wa.SKU)
+	}
+	if in = c.interest(wa.SKU); v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
 		c.queueIfBlocked(m, in)
+		in = c.interest(wa.SKU)
+	}
+	if in.Of != "" {
+		c.variantReached(m, wa, v, in, e)
+		return
 	}
 	m.atOnce = m.atOnce[:0]
 	for _, mo := range m.rules.factStarts {
+		if wa.Own != nil && mo.Fact == moments.Sellable && (v.Facts&factVariants == 0 || in.cannotHave(m, &wa.Facts) != "") {
+			continue // its variants tell
+		}
 		if in.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) && (!v.First || in.Asked) {
 			m.values = values(m, mo.Per, &e, m.values[:0])
 			for _, value := range c.salesOf(m, mo, wa.SKU, m.values) {
+				c.start(m, mo, value, &e)
+			}
+		}
+	}
+	c.decideAtOnce(m)
+}
+
+// variantReached starts what depends on any variant of a product being there,
+// of which this one is the first.
+func (c *Customer) variantReached(m *Machine, wa *Watch, v *wave, in *Interest, e Event) {
+	product := c.interest(in.Of)
+	if product == nil || v.First || v.Facts&factSellable == 0 || c.hasOther(m, in) {
+		return
+	}
+	e.SKU = product.SKU
+	m.atOnce = m.atOnce[:0]
+	for _, mo := range m.rules.factStarts {
+		if mo.Fact == moments.Sellable && product.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) {
+			m.values = values(m, mo.Per, &e, m.values[:0])
+			for _, value := range c.salesOf(m, mo, e.SKU, m.values) {
 				c.start(m, mo, value, &e)
 			}
 		}
