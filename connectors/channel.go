@@ -49,7 +49,7 @@ type Result struct {
 	Gone       bool          // the endpoint exists no more: send it nothing further
 
 	// EffectiveAt is from when it holds on the platform, by the platform's word;
-	// zero when it says none. It may lie ahead.
+	// zero when it says none. It may lie ahead. Of an HTTP answer see Classify.
 	EffectiveAt time.Time
 }
 

@@ -19,7 +19,8 @@ const MaxRetryAfter = 24 * time.Hour
 //	410                      failed, and the endpoint is gone
 //	everything else          failed; redirects are never followed
 //
-// The code is the status as a number.
+// The code is the status as a number. With a 2xx the receiver may say in the
+// header Effective-At (EffectiveHeader) from when the action holds on its side.
 func Classify(status int, header http.Header) Result {
 	r := Result{
 		Delivery: processor.Failed,
@@ -29,6 +30,7 @@ func Classify(status int, header http.Header) Result {
 	switch {
 	case status >= 200 && status < 300:
 		r.Delivery, r.Detail = processor.Delivered, ""
+		r.EffectiveAt = effectiveAt(header, time.Now())
 	case status >= 500, status == http.StatusTooManyRequests,
 		status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		r.Delivery = processor.Retry
@@ -61,4 +63,31 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 		now = date
 	}
 	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
+
+// EffectiveHeader is the header of an answer that says from when an action
+// holds on the platform, in RFC 3339: an ad platform that has taken a removal
+// may go on showing the ad for hours.
+const EffectiveHeader = "Effective-At"
+
+// MaxEffective bounds how far ahead a platform may promise.
+const MaxEffective = 30 * 24 * time.Hour
+
+// effectiveAt reads EffectiveHeader. It is measured against the answer's own
+// Date where there is one, so that a clock that differs from ours does no
+// harm. What cannot be read, or lies too far away, counts as not said.
+func effectiveAt(header http.Header, now time.Time) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(header.Get(EffectiveHeader)))
+	if err != nil {
+		return time.Time{}
+	}
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		date = now
+	}
+	wait := at.Sub(date)
+	if wait > MaxEffective || wait < -MaxEffective {
+		return time.Time{}
+	}
+	return now.Add(max(wait, 0))
 }

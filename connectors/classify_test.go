@@ -65,6 +65,38 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
+// A platform says from when an action holds on its side.
+func TestEffectiveAt(t *testing.T) {
+	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		at, date string
+		want     time.Duration // from now; -1 = not said
+	}{
+		{"", "", -1},
+		{"soon", "", -1},
+		{"2026-03-02T10:07:00Z", "", 7 * time.Minute},
+		{" 2026-03-02T11:07:00.5+01:00 ", "", 7*time.Minute + time.Second/2},
+		{"2026-03-02T09:00:00Z", "", 0}, // it holds already
+		{"2026-03-02T12:07:00Z", "Mon, 02 Mar 2026 12:00:00 GMT", 7 * time.Minute}, // their clock is two hours ahead
+		{"2026-05-02T10:00:00Z", "", -1},
+		{"1970-01-01T00:00:00Z", "", -1},
+	} {
+		h := http.Header{}
+		h.Set(EffectiveHeader, c.at)
+		if c.date != "" {
+			h.Set("Date", c.date)
+		}
+		want := time.Time{}
+		if c.want >= 0 {
+			want = now.Add(c.want)
+		}
+		require.Equal(t, want, effectiveAt(h, now), c.at)
+	}
+	at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	require.False(t, Classify(202, http.Header{EffectiveHeader: {at}}).EffectiveAt.IsZero())
+	require.True(t, Classify(500, http.Header{EffectiveHeader: {at}}).EffectiveAt.IsZero(), "it was not taken")
+}
+
 func TestScheduleAddsAtMostAFifth(t *testing.T) {
 	s := Schedule{10 * time.Second, time.Hour}
 	for range 1000 {

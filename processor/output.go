@@ -163,6 +163,23 @@ func (d *DeliveryRecord) encode(w *writer) {
 	w.int(d.LagMS)
 }
 
+// MarshalJSON implements json.Marshaler.
+func (d *DeliveryRecord) MarshalJSON() ([]byte, error) {
+	j := object{[]byte{'{'}}
+	j.time("at", d.At)
+	j.str("customer", d.Customer)
+	j.str("moment", d.Moment)
+	j.str("action", d.Action)
+	j.str("channel", d.Channel)
+	j.num("attempt", int64(d.Attempt))
+	j.str("delivery", d.Delivery.String())
+	j.opt("code", d.Code)
+	if d.LagMS >= 0 {
+		j.num("lag_ms", d.LagMS)
+	}
+	return append(j.b, '}'), nil
+}
+
 // ParseDelivery reads the body of a DeliveryOutput.
 func ParseDelivery(body []byte) (DeliveryRecord, error) {
 	r := reader{b: body}

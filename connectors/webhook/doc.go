@@ -13,4 +13,9 @@
 // The body is the decision record. The receiver answers 2xx once it has the
 // action, and drops what it has by webhook-id: then an attempt without an answer
 // can be made again, which is what Idempotent promises.
+//
+// A receiver that speaks for a platform says with the header Effective-At, an
+// RFC 3339 time, from when the action holds there. The time from the decision
+// until then is in the delivery record (lag_ms) and in the metric
+// onhand_platform_lag_seconds.
 package webhook

@@ -180,7 +180,7 @@ type counters struct {
 }
 
 func (c *counters) add(n Counts) {
-	if n.Decisions == nil && n.Deliveries == nil && n.Dead == nil {
+	if n.Decisions == nil && n.Deliveries == nil && n.Corrections == nil && n.Dead == nil {
 		return
 	}
 	c.mu.Lock()

@@ -64,6 +64,7 @@ var routes = []route{
 	{"GET", "/api/v1/openapi.json", public, (*API).describe},
 	{"GET", "/api/v1/status", reader, (*API).status},
 	{"GET", "/api/v1/customers/{id}", reader, (*API).customer},
+	{"DELETE", "/api/v1/customers/{id}", operator, (*API).erase},
 	{"GET", "/api/v1/items/{sku}", reader, (*API).item},
 	{"GET", "/api/v1/rewards/{id}", reader, (*API).reward},
 	{"POST", "/api/v1/rewards/{id}/redeem", operator, (*API).redeem},

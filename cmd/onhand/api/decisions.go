@@ -15,14 +15,50 @@ import (
 	"onhand/processor/jetstream"
 )
 
-// filter selects decisions. Empty fields select all.
+// filter selects records of one kind. Empty fields select all.
 type filter struct {
+	record                            processor.OutputType
 	customer, moment, outcome, reason string
 }
 
-func (f *filter) selects(d *processor.Decision) bool {
-	return (f.customer == "" || d.Customer == f.customer) && (f.moment == "" || d.Moment == f.moment) &&
-		(f.outcome == "" || d.Outcome.String() == f.outcome) && (f.reason == "" || string(d.Reason) == f.reason)
+// records are the kinds of record that can be asked for: what was decided,
+// what became of the attempts to deliver it, and what was learned of it too
+// late.
+var records = map[string]processor.OutputType{
+	"": processor.DecisionOutput, "decisions": processor.DecisionOutput,
+	"deliveries": processor.DeliveryOutput, "corrections": processor.CorrectionOutput,
+}
+
+// read returns when a record was made and whether it is selected.
+func (f *filter) read(body []byte) (at int64, selected bool, err error) {
+	selects := func(customer, moment, outcome, reason string) bool {
+		return (f.customer == "" || customer == f.customer) && (f.moment == "" || moment == f.moment) &&
+			(f.outcome == "" || outcome == f.outcome) && (f.reason == "" || reason == f.reason)
+	}
+	switch f.record {
+	case processor.DeliveryOutput:
+		d, err := processor.ParseDelivery(body)
+		return d.At, selects(d.Customer, d.Moment, d.Delivery.String(), d.Code), err
+	case processor.CorrectionOutput:
+		c, err := processor.ParseCorrection(body)
+		return c.At, selects(c.Customer, c.Moment, c.Kind.String(), string(c.Reason)), err
+	}
+	d, err := processor.ParseDecision(body)
+	return d.At, selects(d.Customer, d.Moment, d.Outcome.String(), string(d.Reason)), err
+}
+
+// json writes a record that was read before.
+func (f *filter) json(body []byte) (json.RawMessage, error) {
+	switch f.record {
+	case processor.DeliveryOutput:
+		d, _ := processor.ParseDelivery(body)
+		return d.MarshalJSON()
+	case processor.CorrectionOutput:
+		c, _ := processor.ParseCorrection(body)
+		return c.MarshalJSON()
+	}
+	d, err := processor.ParseDecision(body)
+	return d.AppendJSON(nil), err
 }
 
 // mark is how far back the commits of a partition have been read: everything
@@ -35,9 +71,10 @@ type mark struct {
 // whole stands for every decision of a record.
 const whole = math.MaxInt32
 
-// found is a decision and where it stands.
+// found is a record and where it stands.
 type found struct {
-	processor.Decision
+	body      []byte
+	when      int64
 	partition int
 	at        mark
 }
@@ -58,7 +95,10 @@ func (a *API) decisions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	f := filter{q.Get("customer"), q.Get("moment"), q.Get("outcome"), q.Get("reason")}
+	f := filter{records[q.Get("records")], q.Get("customer"), q.Get("moment"), q.Get("outcome"), q.Get("reason")}
+	if f.record == 0 {
+		return badRequest("records is one of decisions, deliveries, corrections")
+	}
 	marks, err := a.cursor(q.Get("cursor"))
 	if err != nil {
 		return err
@@ -99,8 +139,8 @@ func (a *API) recent(ctx context.Context, f filter, n int, marks []mark) (data [
 	}
 	slices.SortFunc(all, func(x, y found) int {
 		switch {
-		case x.At != y.At:
-			return int(y.At - x.At)
+		case x.when != y.when:
+			return int(y.when - x.when)
 		case x.partition != y.partition:
 			return x.partition - y.partition
 		case x.at.seq != y.at.seq:
@@ -116,7 +156,11 @@ func (a *API) recent(ctx context.Context, f filter, n int, marks []mark) (data [
 	}
 	data = make([]json.RawMessage, 0, n)
 	for _, d := range all[:min(n, len(all))] {
-		data = append(data, d.AppendJSON(nil))
+		text, err := f.json(d.body)
+		if err != nil {
+			return nil, false, err
+		}
+		data = append(data, text)
 	}
 	for _, m := range marks {
 		more = more || m.seq > 0
@@ -184,31 +228,22 @@ func (a *API) block(ctx context.Context, p int, f filter, first uint64, to mark)
 		}
 		seq = m.Seq
 		index := 0
-		err = Decisions(m.Data, func(d *processor.Decision) {
-			if at := (mark{m.Seq, index}); f.selects(d) && (m.Seq < to.seq || index < to.index) {
-				list = append(list, found{*d, p, at})
+		err = Outputs(m.Data, func(o processor.Output) error {
+			if o.Type != f.record {
+				return nil
+			}
+			when, selected, err := f.read(o.Body)
+			if selected && (m.Seq < to.seq || index < to.index) {
+				list = append(list, found{o.Body, when, p, mark{m.Seq, index}})
 			}
 			index++
+			return err
 		})
 		if err != nil {
 			return nil, 0, err
 		}
 	}
 	return list, begins, nil
-}
-
-// Decisions calls f for each decision of a commit record.
-func Decisions(commit []byte, f func(*processor.Decision)) error {
-	return Outputs(commit, func(o processor.Output) error {
-		if o.Type != processor.DecisionOutput {
-			return nil
-		}
-		d, err := processor.ParseDecision(o.Body)
-		if err == nil {
-			f(&d)
-		}
-		return err
-	})
 }
 
 // Outputs calls f for each output of a commit record.

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"onhand/cmd/onhand/api"
+)
+
+func (a *app) eraseCommand() *cobra.Command {
+	var cl client
+	return a.withJSON(withServer(&cobra.Command{
+		Use:   "erase CUSTOMER",
+		Short: "Forget a customer and print the proof",
+		Long: `Erase forgets a customer under all ids: profile, permissions, carts, orders,
+wishes, what was said and what was going to be said. Ads come down, units and
+places in queues go to the next in line, rewards stay good and lose their
+owner. Nothing that happened before is taken any more, however late it arrives.
+
+It prints when, and where the erasure stands in the log. What was written
+before, the events and decisions in the log, stays until it is trimmed, and
+checkpoints until newer ones replace them.`,
+		Example: "  onhand erase ann\n  onhand erase ann@example.com --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var e api.Erasure
+			if err := cl.call(c.Context(), http.MethodDelete, "/customers/"+url.PathEscape(args[0]), nil, &e); err != nil {
+				return err
+			}
+			if a.json {
+				return printJSON(a.out, e)
+			}
+			_, err := fmt.Fprintf(a.out, "%s is forgotten as of %s: position %d of partition %d\n", e.Customer, e.ErasedAt, e.Position, e.Partition)
+			if err == nil && e.Pending > 0 {
+				_, err = fmt.Fprintf(a.out, "still on their way: %d removals of ads or cases\n", e.Pending)
+			}
+			return err
+		},
+	}, &cl))
+}
