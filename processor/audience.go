@@ -38,14 +38,18 @@ func (c *Customer) hold(m *Machine, i int) {
 		c.stakeWith(m, o, main)
 		return
 	}
-	v := c.gate(m, mo, o, false)
-	stake := o.In
+	v, wait := c.quorum(m, mo, o, c.gate(m, mo, o, false))
 	o.Shut = false
+	if wait {
+		c.stakeAll(m, o, main)
+		return
+	}
+	stake := o.In
 	if v.outcome != Sent {
 		_, refused := c.permitted(m, mo, o)
 		o.Shut = refused != "" && !ofShop(refused)
 	}
-	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason))
+	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum)
 	switch {
 	case v.outcome == Sent && !o.In:
 		c.Count++
@@ -69,11 +73,21 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = waits
 	}
-	if stake && main != "" {
+	if stake {
+		c.stakeAll(m, o, main)
+		return
+	}
+	c.stake(m, o, false)
+}
+
+// stakeAll lists a customer under the item of an audience and, if it is an
+// accessory, under its main item.
+func (c *Customer) stakeAll(m *Machine, o *Occurrence, main string) {
+	if main != "" {
 		c.stakeWith(m, o, main)
 		return
 	}
-	c.stake(m, o, stake)
+	c.stake(m, o, true)
 }
 
 func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
@@ -116,6 +130,7 @@ func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 	if o.In {
 		c.withdraw(m, m.rules.moment(o), o, why)
 	}
+	c.leaveQuorum(m, o)
 	c.stake(m, o, false)
 	c.removeOccurrence(i)
 }

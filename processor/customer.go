@@ -357,6 +357,8 @@ func (m *Machine) customerMessage(msg *Message) {
 		c.passedOn(m, msg)
 	case AnswerOffer:
 		c.answered(m, msg)
+	case TellAudience:
+		c.quorumTold(m, msg)
 	case ForgetIdentity:
 		c.forgotten(m, msg)
 	}

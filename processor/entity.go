@@ -179,6 +179,8 @@ func (m *Machine) newEntity(h *head) entity {
 		return &Sale{head: h}
 	case RewardKind:
 		return &Ledger{head: h}
+	case QuorumKind:
+		return &Quorum{head: h}
 	}
 	panic("processor: no such kind of entity")
 }

@@ -31,7 +31,7 @@ func TestGoldenValues(t *testing.T) {
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, DeclinedAt: 68, Asked: true, Claimed: true, Took: true, GaveUp: true, Store: "lyon", Of: "p", Variant: "size=M"}},
 		Sights:      []sight{{22, 23}},
-		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}, Coded: true, Rules: 70}},
+		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Quorum: 2, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}, Coded: true, Rules: 70}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69, &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}}},
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true, true}},
 		After: &AfterOrder{
@@ -68,7 +68,8 @@ func TestGoldenValues(t *testing.T) {
 		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}},
 		Watchers: []uint32{7}, Registered: list, Fan: true, Told: SaleCancelled, Next: "n",
 	}
-	for _, e := range []entity{customer, item, watch, ledger, chunk, sale} {
+	quorum := &Quorum{head: &head{kind: QuorumKind, due: 1}, ID: quorumID("m", "v"), Moment: "m", Value: "v", Members: list, Open: true, Fan: true, Next: "n"}
+	for _, e := range []entity{customer, item, watch, ledger, chunk, sale, quorum} {
 		h := e.base()
 		h.live = e
 		requireAllSet(t, reflect.ValueOf(e).Elem(), h.kind.String())

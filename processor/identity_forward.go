@@ -65,6 +65,8 @@ func (c *Customer) relay(m *Machine, msg *Message) bool {
 		own = in != nil && in.Offer == msg.Offer
 	case StatePart, LinkRefused:
 		own = x.link(msg.Ref) != nil
+	case TellAudience:
+		own = true // the keeper asks for itself
 	case PassOn:
 		own = x.Own
 	}

@@ -33,6 +33,7 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 			if o.In {
 				c.withdraw(m, m.rules.moment(o), o, Superseded)
 			}
+			c.leaveQuorum(m, o)
 			o.In, o.Said = false, 0
 		}
 	}

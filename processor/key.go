@@ -16,6 +16,7 @@ const (
 	OutboxKind                         // on disk only: a customer with pending actions
 	SaleKind                           // one announced sale, by sale id, as a partition sees it
 	RewardKind                         // one reward, by reward id, where a till asks for it
+	QuorumKind                         // one audience, where it is counted who would be in it
 
 	entityKinds // the number of kinds, with 0
 )
@@ -36,6 +37,8 @@ func (k EntityKind) String() string {
 		return "sale"
 	case RewardKind:
 		return "reward"
+	case QuorumKind:
+		return "quorum"
 	}
 	return "unknown"
 }

@@ -402,6 +402,8 @@ func (m *Machine) deliver(msg *Message) {
 		m.saleMessage(msg)
 	case RewardKind:
 		m.ledgerMessage(msg)
+	case QuorumKind:
+		m.quorumMessage(msg)
 	case ShopKind:
 		switch msg.Type {
 		case ShopControl:

@@ -36,6 +36,9 @@ const (
 	ResendMessages                        // partition -> partition: say again what you said from number Line on
 	ForgetIdentity                        // keeper -> id: the person was erased
 	VariantOf                             // item -> item: Ref is a variant of this product; not any more with Park
+	JoinAudience                          // customer -> quorum: would be in
+	LeaveAudience                         // customer -> quorum: would not any more
+	TellAudience                          // quorum -> customer: there are enough with Park, else not
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -64,7 +67,7 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn, ForgetIdentity:
+	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn, ForgetIdentity, TellAudience:
 		return CustomerKind
 	case ShopControl, AskCode, ReturnCode, ResendMessages:
 		return ShopKind
@@ -72,6 +75,8 @@ func (t MessageType) to() EntityKind {
 		return SaleKind
 	case RewardSaid:
 		return RewardKind
+	case JoinAudience, LeaveAudience:
+		return QuorumKind
 	}
 	return ItemKind
 }

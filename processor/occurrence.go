@@ -34,6 +34,7 @@ type Occurrence struct {
 	Told     *told  // what the event said of dates, nil = nothing
 	Coded    bool   // a code was given for its message
 	Then     uint8  // which entry of `then`, from 1; 0 = the first message
+	Quorum   uint8  // audience: whether there are enough for it
 	Rules    uint64 // number of the activation it began under
 }
 
@@ -65,7 +66,7 @@ func (o *Occurrence) encode(w *writer) {
 	w.str(string(o.Said.reason()))
 	w.bool(o.Shut)
 	w.bool(o.Staked)
-	w.u8(o.Then)
+	w.u8(o.Then | o.Quorum<<4) // Then is at most 10
 	o.Told.encode(w)
 	w.bool(o.Coded)
 	w.uint(o.Rules)
@@ -79,6 +80,7 @@ func (o *Occurrence) decode(r *reader) {
 		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
 		Told: decodeTold(r), Coded: r.bool(), Rules: r.uint(),
 	}
+	o.Then, o.Quorum = o.Then&15, o.Then>>4
 }
 
 // before orders the occurrences that are due together.

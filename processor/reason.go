@@ -87,5 +87,5 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: Superseded, Outcomes: suppresses, Meaning: "a newer state of the same audience or message replaced it", Example: "an ad for one id of a person comes down when another becomes the one that is spoken to"},
 	{Reason: DuplicateCause, Outcomes: suppresses, Meaning: "the same cause was decided before", Missing: "a copy of an event starts no candidate"},
 	{Reason: BudgetSpent, Outcomes: suppresses, Meaning: "the units of a code are used up", Example: "there are two codes, and the third customer gets none"},
-	{Reason: BelowMinimum, Outcomes: suppresses, Meaning: "a score of zero or less", Example: "what is worth nothing is not said"},
+	{Reason: BelowMinimum, Outcomes: suppresses, Meaning: "a score of zero or less, or an audience with fewer members than its channel takes", Example: "what is worth nothing is not said"},
 }

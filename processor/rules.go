@@ -33,6 +33,7 @@ type rules struct {
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
 	feeds      map[string]feeds
+	minimums   bool              // an audience of a channel must have so many
 	traits     asked             // of an identify, by any moment
 	properties map[string]*asked // of the event that begins a moment, by its name; nil = by none
 
@@ -83,6 +84,9 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 
 func newRules(file *moments.File) *rules {
 	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, endCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
+	for i := range file.Policy.Channels {
+		r.minimums = r.minimums || file.Policy.Channels[i].Minimum > 0
+	}
 	for i := range file.Policy.Caps {
 		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
 	}

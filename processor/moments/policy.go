@@ -63,6 +63,7 @@ type Channel struct {
 	Cost       Micro         // of one message, in minor units
 	QuietHours Spans         // the policy's unless the channel has its own; empty = never
 	Consent    string        // replaces the purpose of the class, "" = does not
+	Minimum    int           // members an audience must have, 0 = any
 }
 
 // Source is a system that reports events, and how far behind it may be.
@@ -183,6 +184,7 @@ func (r *reader) channels(n *yaml.Node, p *Policy) {
 			field{"cost", func(v *yaml.Node) { c.Cost = r.micro(v, "cost") }},
 			field{"quiet_hours", func(v *yaml.Node) { c.QuietHours = r.quietHours(v) }},
 			field{"consent", func(v *yaml.Node) { c.Consent = r.purpose(v) }},
+			field{"minimum", func(v *yaml.Node) { c.Minimum = int(r.int(v, "minimum", 1, 1_000_000)) }},
 		)
 		if have["hand_over"] == nil {
 			r.fault(key, `channel %s has no "hand_over"`, key.Value).do("how long may it take from decision to provider?")
