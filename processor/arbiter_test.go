@@ -95,6 +95,10 @@ func decisionsOf(t require.TestingT, out *Outputs) (all []*Decision) {
 	for buf := out.Buf; len(buf) > 0; {
 		o, rest, err := NextOutput(buf)
 		require.NoError(t, err)
+		if o.Type == DeadOutput {
+			d, _ := ParseDead(o.Body)
+			require.Fail(t, "dead letter", "%s %s", d.Reason, d.Detail)
+		}
 		if buf = rest; o.Type == DecisionOutput {
 			d, err := ParseDecision(o.Body)
 			require.NoError(t, err)
