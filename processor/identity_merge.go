@@ -445,6 +445,7 @@ func (in *Interest) union(f *Interest) {
 	if in.Variant == "" {
 		in.Variant = f.Variant
 	}
+	in.Unseen = in.Unseen && !f.Asked || f.Unseen && !in.Asked
 	in.DeclinedAt = max(in.DeclinedAt, f.DeclinedAt)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {

@@ -33,6 +33,7 @@ type Interest struct {
 	GaveUp     bool   // the place was given up: the next one is a new one
 	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
 	Variant    string // of a product: which variants are wanted; see variantOf
+	Unseen     bool   // put into a cart when nothing was known here of the item
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -101,7 +102,7 @@ func (in *Interest) encode(w *writer) {
 	w.bool(in.Declined)
 	w.bool(in.Asked)
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
-		bit(in.Of != "", 32) | bit(in.Variant != "", 64)))
+		bit(in.Of != "", 32) | bit(in.Variant != "", 64) | bit(in.Unseen, 128)))
 	if in.Store != "" {
 		w.str(in.Store)
 	}
@@ -147,7 +148,7 @@ func (in *Interest) decode(r *reader) {
 	in.Declined = r.bool()
 	in.Asked = r.bool()
 	flags := r.u8()
-	in.Claimed, in.Took, in.GaveUp = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	in.Claimed, in.Took, in.GaveUp, in.Unseen = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&128 != 0
 	if flags&8 != 0 {
 		in.Store = r.str()
 	}
@@ -301,7 +302,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		if asked && !in.Asked {
 			in.Quantity = 0 // the terms of a request replace those of a cart
 		}
-		in.Asked, in.Took = asked, in.Took && !asked // who asks does not count on the unit in the cart
+		in.Asked, in.Took, in.Unseen = asked, in.Took && !asked, in.Unseen && !asked // who asks does not count on the unit in the cart
 		in.Quantity = max(in.Quantity, n)
 	}
 	if e.MaxPrice != 0 {
@@ -328,12 +329,16 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	}
 	blocked := !wa.Facts.Sellable && wa.Facts.Why != StockStale
 	if e.Kind == ProductAdded && !blocked {
-		in.Took = wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
+		in.took(&wa.Facts)
+		in.Unseen = wa.Facts.At == 0
 	}
 	if d.offered && bought == 0 && (e.Kind == BackInStockRequested || blocked) {
 		c.queueUp(m, in)
 	}
 }
+
+// took notes whether what was put into the cart were the last units.
+func (in *Interest) took(f *ItemFacts) { in.Took = f.Sellable && f.Available <= in.Quantity }
 
 // beganBefore takes an event that is earlier than all heard of the interest so
 // far: the place is that of the earliest. What was bought or declined since is

@@ -162,7 +162,10 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 		if in.PriceSeen == 0 {
 			in.PriceSeen = v.Price
 		}
-		in.Took = !in.Asked && wa.Facts.Sellable && wa.Facts.Available <= in.Quantity
+		if in.Unseen {
+			in.Unseen = false
+			in.took(&wa.Facts)
+		}
 	}
 	e := Event{Kind: StockLevelReported, SKU: wa.SKU, Family: wa.Facts.Product.Family, At: m.shop.Now}
 	if v.Facts&factPrice != 0 {
