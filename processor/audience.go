@@ -73,6 +73,7 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = waits
 	}
+	c.wakeToHold(m, o, v.reason)
 	if stake {
 		c.stakeAll(m, o, main)
 		return
@@ -88,6 +89,21 @@ func (c *Customer) stakeAll(m *Machine, o *Occurrence, main string) {
 		return
 	}
 	c.stake(m, o, true)
+}
+
+// wakeToHold has a membership looked at again when time alone may give it back:
+// at the end of a silence. Otherwise the next look is the last one.
+func (c *Customer) wakeToHold(m *Machine, o *Occurrence, why Reason) {
+	due := o.Expires
+	if why == RecentlyBought {
+		if at := c.silenceEnds(m); at != 0 && at < due {
+			due = at
+		}
+	}
+	if due != o.Due {
+		o.Due = due
+		c.soon(due)
+	}
 }
 
 func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {

@@ -205,6 +205,34 @@ func (c *Customer) arriving(m *Machine, sku, family string, after int64) bool {
 	return false
 }
 
+// silenceEnds returns when the next silence after something bought, or on its
+// way, ends; 0 = there is none.
+func (c *Customer) silenceEnds(m *Machine) (at int64) {
+	silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
+	ends := func(t int64) {
+		if t > m.shop.Now {
+			at = earliest(at, t)
+		}
+	}
+	for i := range c.Orders {
+		if o := &c.Orders[i]; o.Cancelled == 0 {
+			ends(o.At + silent + 1)
+		}
+	}
+	if c.After != nil {
+		for i := range c.After.Shipments {
+			if s := &c.After.Shipments[i]; s.onItsWay(m.shop.Now, silent) {
+				if s.DeliveredAt != 0 {
+					ends(s.DeliveredAt + silent)
+				} else {
+					ends(s.ShippedAt + transitMS)
+				}
+			}
+		}
+	}
+	return at
+}
+
 // parcel returns what is in a parcel: what was said, or else all that was
 // ordered.
 func (c *Customer) parcel(s *Shipment) []ShipmentLine {
