@@ -8,7 +8,9 @@ import (
 )
 
 // A code goes with one message and can be used once: `code: {valid, units}`.
-// There are so many for the whole shop, so they are counted in one place.
+// There are so many for the whole shop, so they are counted in one place. So is
+// what the messages of a moment cost, when it may not spend more than so much:
+// `spend`. Each is counted with the cost of the dearest channel it may take.
 //
 //	candidate, the gate agrees --AskCode--> partition 0: one left?
 //	    gated again <--------GiveCode------------'
@@ -24,6 +26,24 @@ import (
 type CodeCount struct {
 	Moment string
 	Given  int64
+	Spent  int64 // millionths of a minor unit
+}
+
+// counted reports whether the messages of a moment are counted for the shop.
+func counted(mo *moments.Moment) bool { return mo.Code.Valid > 0 || mo.Spend > 0 }
+
+// cost returns what one message of a moment costs at most, in millionths of a
+// minor unit.
+func (r *rules) cost(mo *moments.Moment) (most int64) {
+	if mo == nil || mo.Spend == 0 {
+		return 0
+	}
+	for _, name := range mo.Channels {
+		if ch := r.file.Policy.Channel(name); ch != nil {
+			most = max(most, int64(ch.Cost))
+		}
+	}
+	return most
 }
 
 // codeText returns the code of an action: 12 characters that are not taken for
@@ -42,12 +62,15 @@ func codeText(secret, action string) string {
 // askCode asks for a code for a candidate that may be sent.
 func (c *Customer) askCode(m *Machine, o *Occurrence, mo *moments.Moment) {
 	o.State, o.Due = waitingState, 0
-	m.sendTo(0, &Message{Type: AskCode, Ref: o.Moment, SKU: o.Value, Customer: c.ID, Line: int64(o.Then), Quantity: mo.Code.Units})
+	m.sendTo(0, &Message{
+		Type: AskCode, Ref: o.Moment, SKU: o.Value, Customer: c.ID, Line: int64(o.Then), Quantity: mo.Code.Units,
+		MaxPrice: mo.Spend * int64(moments.One), Place: m.rules.cost(mo),
+	})
 }
 
 // returnCode gives a code back that was not sent.
 func (c *Customer) returnCode(m *Machine, moment string) {
-	m.sendTo(0, &Message{Type: ReturnCode, Ref: moment, Customer: c.ID})
+	m.sendTo(0, &Message{Type: ReturnCode, Ref: moment, Customer: c.ID, Place: m.rules.cost(m.rules.file.Moment(moment))})
 }
 
 // codeMessage counts codes, in partition 0.
@@ -60,12 +83,12 @@ func (m *Machine) codeMessage(msg *Message) {
 	}
 	n := &s.Codes[i]
 	if msg.Type == ReturnCode {
-		n.Given = max(0, n.Given-1)
+		n.Given, n.Spent = max(0, n.Given-1), max(0, n.Spent-msg.Place)
 		return
 	}
-	given := n.Given < msg.Quantity
+	given := (msg.Quantity == 0 || n.Given < msg.Quantity) && (msg.MaxPrice == 0 || n.Spent+msg.Place <= msg.MaxPrice)
 	if given {
-		n.Given++
+		n.Given, n.Spent = n.Given+1, n.Spent+msg.Place
 	}
 	m.send(msg.Customer, &Message{Type: GiveCode, Ref: msg.Ref, SKU: msg.SKU, Customer: msg.Customer, Line: msg.Line, Park: given})
 }

@@ -208,6 +208,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 		a.CartID = o.Value
 	}
 	a.Data = c.afterData(m, mo, o)
+	if mo.Do == moments.DoAudience && mo.Spend > 0 {
+		a.Data = append(a.Data, Datum{"budget", "", mo.Spend}) // for the platform to keep
+	}
 	if mo.Code.Valid > 0 {
 		a.Data = append(a.Data, m.codeData(mo, id)...)
 	}

@@ -417,7 +417,7 @@ func (c *Customer) occur(m *Machine, i int) {
 // decide carries out the gate's verdict on a candidate.
 func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 	o := &c.Occurrences[i]
-	if v.outcome == Sent && mo.Code.Valid > 0 && !o.Coded {
+	if v.outcome == Sent && counted(mo) && !o.Coded {
 		c.askCode(m, o, mo)
 		return
 	}

@@ -237,7 +237,7 @@ func (c *Customer) failed(m *Machine, i int) {
 	p := c.Pending[i]
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
-	if mo := m.rules.of(p.Rules).file.Moment(p.Moment); mo != nil && mo.Code.Valid > 0 {
+	if mo := m.rules.of(p.Rules).file.Moment(p.Moment); mo != nil && counted(mo) {
 		c.returnCode(m, p.Moment)
 	}
 	c.unfollow(m, p.Moment, p.Value, p.N)

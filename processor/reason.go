@@ -86,6 +86,6 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: Combined, Outcomes: suppresses, Meaning: "said in another message", Example: "one item is spoken of once in two hours, whatever the class"},
 	{Reason: Superseded, Outcomes: suppresses, Meaning: "a newer state of the same audience or message replaced it", Example: "an ad for one id of a person comes down when another becomes the one that is spoken to"},
 	{Reason: DuplicateCause, Outcomes: suppresses, Meaning: "the same cause was decided before", Missing: "a copy of an event starts no candidate"},
-	{Reason: BudgetSpent, Outcomes: suppresses, Meaning: "the units of a code are used up", Example: "there are two codes, and the third customer gets none"},
+	{Reason: BudgetSpent, Outcomes: suppresses, Meaning: "the units of a code, or what the moment may spend, are used up", Example: "there are two codes, and the third customer gets none"},
 	{Reason: BelowMinimum, Outcomes: suppresses, Meaning: "a score of zero or less, or an audience with fewer members than its channel takes", Example: "what is worth nothing is not said"},
 }

@@ -116,6 +116,7 @@ func (s *Shop) encode(w *writer) {
 	for _, x := range s.Codes {
 		w.str(x.Moment)
 		w.int(x.Given)
+		w.int(x.Spent)
 	}
 	w.uint(uint64(len(s.Held)))
 	for _, x := range s.Held {
@@ -156,9 +157,9 @@ func (s *Shop) decode(r *reader) {
 		s.Sources[i] = SourceState{r.str(), r.int()}
 	}
 	s.Deployment.decode(r)
-	s.Codes = make([]CodeCount, r.count(2))
+	s.Codes = make([]CodeCount, r.count(3))
 	for i := range s.Codes {
-		s.Codes[i] = CodeCount{r.str(), r.int()}
+		s.Codes[i] = CodeCount{r.str(), r.int(), r.int()}
 	}
 	s.Held = nil
 	if n := r.count(2); n > 0 {

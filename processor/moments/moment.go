@@ -38,6 +38,7 @@ type Moment struct {
 	Channels []string // in order of preference
 	Send     string   // template or audience
 	Code     Code
+	Spend    int64         // minor units that all its messages together may cost, of an audience its budget; 0 = no limit
 	Expires  Due           // After counts from the end of the window
 	Again    time.Duration // not again to the same customer within this; 0 = no limit
 	Score    Factors
@@ -188,6 +189,7 @@ func (r *reader) moment(key, value *yaml.Node, p *Policy) *draft {
 		field{"channels", func(v *yaml.Node) { m.Channels = r.channelList(v, "channels") }},
 		field{"send", func(v *yaml.Node) { m.Send, _ = r.text(v, "send") }},
 		field{"code", func(v *yaml.Node) { m.Code = r.code(v) }},
+		field{"spend", func(v *yaml.Node) { m.Spend = r.int(v, "spend", 1, 1_000_000_000_000) }},
 		field{"expires", func(v *yaml.Node) { m.Expires = r.expiry(v) }},
 		field{"again", func(v *yaml.Node) { m.Again = r.duration(v, "again", true) }},
 		field{"score", func(v *yaml.Node) { r.factors(v, &m.Score) }},
