@@ -29,6 +29,7 @@ type Customer struct {
 	Models      *Models        // nil when no model spoke of the customer
 	Whereabouts *Whereabouts   // nil when nobody said, or it is not to be known
 	Traits      *Traits        // nil when the rules ask for none, or none is known
+	Journeys    *Journeys      // nil for who never searched in vain
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -61,7 +62,7 @@ func (c *Customer) bytes() int {
 	for i := range c.Interests {
 		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
 	}
-	n += c.After.bytes() + c.Models.bytes() + c.Traits.bytes()
+	n += c.After.bytes() + c.Models.bytes() + c.Traits.bytes() + c.Journeys.bytes()
 	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
@@ -113,6 +114,7 @@ func (c *Customer) encode(w *writer) {
 	c.Models.encode(w)
 	c.Whereabouts.encode(w)
 	c.Traits.encode(w)
+	c.Journeys.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -162,6 +164,7 @@ func (c *Customer) decode(r *reader) {
 	c.Models = decodeModels(r)
 	c.Whereabouts = decodeWhereabouts(r)
 	c.Traits = decodeTraits(r)
+	c.Journeys = decodeJourneys(r)
 }
 
 // newCustomer returns an empty customer, in the room of one that was frozen if
@@ -267,6 +270,8 @@ func (c *Customer) event(m *Machine, e *Event) {
 		if changed, less = c.cartEvent(m, e); less {
 			c.emptied(m, e)
 		}
+	case ProductsSearched:
+		c.searched(m, e)
 	case ProductRemovedFromWishlist:
 		c.unwant(m, ProductAddedToWishlist, e.SKU, Ended)
 	case OrderCompleted, OrderUpdated:
@@ -323,6 +328,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 	if more {
 		c.rejoin(m)
 	}
+	c.travelled(m)
 	c.ready(m)
 }
 

@@ -75,6 +75,7 @@ func (c *Customer) erase(m *Machine, at int64) {
 			}
 		}
 	}
+	c.leaveJourneys(m)
 	*c = Customer{head: c.head, ID: c.ID, Last: c.Last, Count: c.Count, Ordered: c.Ordered, Pending: c.Pending, Identity: next}
 	c.rearm(m)
 }

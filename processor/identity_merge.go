@@ -59,6 +59,12 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		c.mergeInterest(m, &b.Interests[i])
 	}
 	c.mergeSales(m, b.Sales)
+	if b.Journeys != nil {
+		for _, j := range b.Journeys.List {
+			c.addJourney(m, j)
+		}
+	}
+	c.travelled(m)
 	for i := range b.Occurrences {
 		o := b.Occurrences[i]
 		o.N += shift

@@ -54,6 +54,7 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 			s.Registered.remove(m, c.ID)
 		}
 	}
+	c.leaveJourneys(m)
 	w := writer{}
 	c.encode(&w)
 	*c = Customer{

@@ -14,7 +14,7 @@ import (
 func TestEveryFieldOfACustomerIsMerged(t *testing.T) {
 	merged := []string{
 		"Count", "Known", "Profile", "Carts", "Orders", "OrderIDs", "Ordered", "After", "Standing", "Models", "Traits", "Whereabouts", "Sights",
-		"Contacts", "Pending", "Interests", "Sales", "Occurrences", "Identity",
+		"Contacts", "Pending", "Interests", "Sales", "Journeys", "Occurrences", "Identity",
 		// These are of the id, not of the person.
 		"head", "ID", "Last", "recent",
 		// Derived.

@@ -32,6 +32,8 @@ type Shop struct {
 
 	Activations uint64 // of a moments file since the log began
 	Kept        []Kept // files that hold for what is pending, oldest first
+
+	Journeys [stages]int64 // of the customers here, by the stage they have come to
 }
 
 // ChannelState is a channel whose provider takes nothing for a while.
@@ -125,6 +127,9 @@ func (s *Shop) encode(w *writer) {
 	}
 	w.str(s.Secret)
 	s.encodeKept(w)
+	for _, n := range s.Journeys {
+		w.int(n)
+	}
 }
 
 func (s *Shop) decode(r *reader) {
@@ -170,6 +175,9 @@ func (s *Shop) decode(r *reader) {
 	}
 	s.Secret = r.str()
 	s.decodeKept(r)
+	for i := range s.Journeys {
+		s.Journeys[i] = r.int()
+	}
 }
 
 func writeStrings(w *writer, list []string) {

@@ -47,6 +47,8 @@ type CustomerView struct {
 	AsOf      Instant    `json:"as_of"`               // log time
 	Cases     []CaseView `json:"cases,omitempty"`     // conversations that are open
 	Elsewhere []string   `json:"elsewhere,omitempty"` // classes another system sends
+
+	Journeys []JourneyView `json:"journeys,omitempty"` // from searches that found nothing
 }
 
 // ConsentView is the latest word on one purpose on one channel.
@@ -255,6 +257,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 		v.Orders = append(v.Orders, x)
 	}
 	v.AfterOrderView = c.After.view(m.shop.Now)
+	v.Journeys = c.journeyViews(m)
 	for i := range c.Interests {
 		v.Interests = append(v.Interests, c.Interests[i].view(m))
 	}

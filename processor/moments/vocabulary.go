@@ -46,7 +46,7 @@ var factCarries = aboutSale
 // understands. Connectors and Templates are not checked.
 func Standard() Vocabulary {
 	return Vocabulary{Events: map[string][]string{
-		"Products Searched":             aboutPeople,
+		"Products Searched":             aboutItem,
 		"Product Viewed":                aboutItem,
 		"Product Added":                 aboutCart,
 		"Product Removed":               aboutCart,

@@ -11,7 +11,6 @@ import (
 // elsewhere are the capabilities and edge cases whose test is not a scenario:
 // where it stands, or why there is none.
 var elsewhere = map[string]string{
-	"B12": "none: there are no journeys yet",
 	"X26": "processor: TestClockHeldBack",
 	"X29": "none: nothing replays a log with other moments yet",
 }

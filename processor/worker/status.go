@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"onhand/processor"
 )
 
 // PartitionStatus is how a partition stands.
@@ -28,6 +30,8 @@ type PartitionStatus struct {
 	Hash         uint64 `json:"hash,omitempty"`
 	StateSize    uint64 `json:"state_size,omitempty"` // bytes on disk
 	StateDebt    uint64 `json:"state_debt,omitempty"` // bytes on disk to be rewritten until they are in order
+
+	Journeys map[string]int64 `json:"journeys,omitempty"` // of the customers here, by stage; see processor.Journey
 }
 
 // Status returns how all partitions stand, those of other workers with their
@@ -81,6 +85,14 @@ func (l *loop) status(ctx, soon context.Context, s *PartitionStatus) {
 			Saved: p.flush.position, SavedAt: p.flush.done, LogTime: shop.Now, Step: shop.Step, Hash: shop.Hash,
 		}
 		x.CheckpointAt = l.keeper.at
+		for i, n := range shop.Journeys {
+			if n != 0 {
+				if x.Journeys == nil {
+					x.Journeys = map[string]int64{}
+				}
+				x.Journeys[processor.Stages[i]] = n
+			}
+		}
 		if l.paused != nil {
 			x.Phase, x.Reason = "paused", l.paused.Error()
 		}

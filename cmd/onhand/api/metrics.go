@@ -82,6 +82,9 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 			live = 1
 		}
 		gauge("onhand_partition_live", "1 when the partition runs here and has caught up.", live, "partition", label)
+		for stage, n := range p.Journeys {
+			gauge("onhand_journeys", "Journeys from a search that found nothing, by the stage they have come to.", float64(n), "partition", label, "stage", stage)
+		}
 		if p.SavedAt > 0 {
 			gauge("onhand_state_age_seconds", "Time since the state was saved.", float64(f.api.Clock().UnixMilli()-p.SavedAt)/1000, "partition", label)
 		}
