@@ -133,14 +133,23 @@ func (l *loop) takeOver() {
 		return
 	}
 	l.claiming = true
+	fruitful := l.p.progress
 	l.jobs.Go(func() {
 		ctx, cancel := context.WithTimeout(l.w.ctx, claimWait)
 		defer cancel()
-		seq, err := fence(ctx, l.w.log, l.part)
+		var upTo, seq uint64
+		var err error
+		if !fruitful {
+			upTo, err = l.beware(ctx)
+		}
+		if err == nil {
+			seq, err = fence(ctx, l.w.log, l.part)
+		}
 		l.post(func() {
 			l.claiming = false
 			switch {
 			case err == nil:
+				l.beCareful(upTo)
 				l.fence = seq
 				l.reached()
 			case passes(err) || errors.Is(err, context.DeadlineExceeded):

@@ -33,9 +33,10 @@ type loop struct {
 	timer  *time.Timer
 	jobs   sync.WaitGroup // reads and writes beside the loop
 
-	shadow         // of a standby
-	move   handing // to another worker
-	keeper keeper  // of checkpoints
+	shadow          // of a standby
+	move    handing // to another worker
+	keeper  keeper  // of checkpoints
+	careful careful // after owners that ended
 
 	resending map[int]bool // receivers for whom messages are being read again
 
@@ -154,6 +155,10 @@ func (l *loop) tryOpen(ctx context.Context) (err error) {
 	if l.standby.Load() {
 		return l.openStandby(ctx, cfg, store)
 	}
+	upTo, err := l.beware(ctx)
+	if err != nil {
+		return err
+	}
 	h, err := claim(ctx, l.w.log, l.part, store)
 	if err != nil {
 		return err
@@ -170,6 +175,7 @@ func (l *loop) tryOpen(ctx context.Context) (err error) {
 		return err
 	}
 	l.p = p
+	l.beCareful(upTo)
 	l.log.Info("partition opened", "epoch", p.Epoch(), "state", p.FlushPosition(), "committed", h.Position())
 	l.enter("replaying")
 	return nil
@@ -227,10 +233,16 @@ func (l *loop) read() (busy bool) {
 	if l.reopen && !l.reread() || l.draining || l.move.quiet || l.keeper.held || !l.healthy() || !l.p.Room() {
 		return false
 	}
+	burst := burstRecords
+	if l.careful.upTo > 0 {
+		if burst = 1; !l.careful.step(l) {
+			return false
+		}
+	}
 	start := time.Now()
 	var last jetstream.Message
 	n, size := 0, 0
-	for l.caughtUp = false; n < burstRecords && l.p.Room(); {
+	for l.caughtUp = false; n < burst && l.p.Room(); {
 		m, ok, err := l.reader.TryNext()
 		if err != nil {
 			l.fail(err)
@@ -501,7 +513,7 @@ func (l *loop) wait(ctx context.Context) {
 	}
 	ready, commits := l.reader.Ready(), l.followable()
 	switch {
-	case l.paused != nil || l.draining || l.move.to != "" || l.reopen || l.keeper.held:
+	case l.paused != nil || l.draining || l.move.to != "" || l.reopen || l.keeper.held || l.careful.upTo > 0:
 		ready, sleep = nil, min(sleep, healthEvery/10)
 	case l.p.Following() && l.p.Level():
 		ready = nil // until more is committed

@@ -219,16 +219,20 @@ func (w *Worker) endedLoop(l *loop) {
 	w.mu.Lock()
 	delete(w.loops, l.part)
 	err := l.ended
+	var deadly *DeadlyError
 	switch {
 	case w.ctx.Err() != nil || w.ended || err == nil || errors.Is(err, context.Canceled) || errors.Is(err, jetstream.ErrClosed):
 	case errors.Is(err, ErrFenced):
 		w.counters.Fenced.Add(1)
 		l.log.Warn("another worker has taken the partition over")
 		// Unless it is placed elsewhere by then, it is ours to take back.
-		w.rest(l.part, err)
+		w.rest(l.part, err, fencedWait)
 	case errors.Is(err, state.ErrCorrupt):
 		l.log.Error("partition begins anew on a checkpoint or the log", "error", err)
-		w.rest(l.part, err)
+		w.rest(l.part, err, fencedWait)
+	case errors.As(err, &deadly):
+		l.log.Error("partition is left alone for now", "error", err)
+		w.rest(l.part, err, time.Until(deadly.Until))
 	default:
 		l.log.Error("partition has stopped", "error", err)
 		w.failed[l.part] = err
@@ -237,10 +241,10 @@ func (w *Worker) endedLoop(l *loop) {
 	w.lookAgain()
 }
 
-// rest keeps a partition from being started again for a moment. mu is held.
-func (w *Worker) rest(part int, why error) {
+// rest keeps a partition from being started again for a while. mu is held.
+func (w *Worker) rest(part int, why error, d time.Duration) {
 	w.failed[part] = why
-	time.AfterFunc(fencedWait, func() {
+	time.AfterFunc(d, func() {
 		w.mu.Lock()
 		if errors.Is(w.failed[part], why) {
 			delete(w.failed, part)

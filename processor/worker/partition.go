@@ -87,6 +87,7 @@ type Partition struct {
 	reviewed  uint64 // outputs below were looked at when they were inherited
 	live      bool   // the earlier owner's position was reached
 	following bool   // a standby: see Follow
+	progress  bool   // of a standby: the owner that it has heard of last has committed something
 
 	// Steps passed over: all, and how many of them are in commit records.
 	skips      []processor.Skip

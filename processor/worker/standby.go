@@ -55,6 +55,7 @@ func (p *Partition) Follow(seq uint64, data []byte, now int64) error {
 	case c.Position == was.position && c.Hash != was.hash && c.Position > 0:
 		return p.stop(&DivergedError{p.cfg.Partition, c.Position, c.Hash, was.hash})
 	}
+	p.progress = p.progress && c.Epoch == p.commit.epoch || c.Position > was.position || c.Count > 0 || len(c.Skips) > 0
 	if c.Position > was.position {
 		if p.point == len(p.points) {
 			p.points, p.point = p.points[:0], 0

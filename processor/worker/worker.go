@@ -41,6 +41,7 @@ type Config struct {
 	code       uint64        // newest version of decisions; tests set another one
 	raiseAfter time.Duration // see deployment
 	stallAfter time.Duration
+	poisonRest time.Duration
 }
 
 // Worker is a process of the deployment: it owns some of the partitions and
@@ -95,6 +96,9 @@ func New(c Config) (*Worker, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.poisonRest == 0 {
+		c.poisonRest = poisonRest
 	}
 	if c.code == 0 {
 		c.code, c.raiseAfter, c.stallAfter = processor.CodeVersion, raiseAfter, stallAfter
