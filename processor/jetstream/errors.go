@@ -64,7 +64,8 @@ type WentBackError struct {
 }
 
 func (e *WentBackError) Error() string {
-	return fmt.Sprintf("jetstream: %s: the log went back: it ends at %d, but %d had been read from it: rewind to a checkpoint at or before %d and raise the incarnation", e.Stream, e.Last, e.Want-1, e.Last)
+	return fmt.Sprintf("jetstream: %s: the log went back: it ends at %d, but %d had been read from it: it has lost messages it had acknowledged. "+
+		"Stop all workers and make a deployment of a backup from before record %d (onhand restore)", e.Stream, e.Last, e.Want-1, e.Last+1)
 }
 
 // Error codes of the JetStream API that mean something special here.

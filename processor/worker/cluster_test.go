@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,46 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"onhand/processor/jetstream"
+	"onhand/processor/jetstream/clustertest"
 )
-
-// childServer names the variable that makes the test program a NATS server: a
-// process of its own, which can be killed. Its value is what runChildServer
-// takes.
-const childServer = "ONHAND_TEST_NATS"
-
-// runChildServer runs a server of a cluster: "number folder client-port
-// cluster-port route...".
-func runChildServer(what string) {
-	var n, client, cluster int
-	var dir string
-	if _, err := fmt.Sscan(what, &n, &dir, &client, &cluster); err != nil {
-		panic(err)
-	}
-	o := &server.Options{
-		ServerName: fmt.Sprint("s", n), Host: "127.0.0.1", Port: client, JetStream: true, StoreDir: dir, NoSigs: true,
-		Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: cluster},
-	}
-	for _, route := range strings.Fields(what)[4:] {
-		u, err := url.Parse(route)
-		if err != nil {
-			panic(err)
-		}
-		o.Routes = append(o.Routes, u)
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		panic(err)
-	}
-	s.Start()
-	// Whoever started it holds the other end of the input.
-	_, _ = os.Stdin.Read(make([]byte, 1))
-}
 
 // cluster is three servers that keep every message three times.
 type cluster struct {
@@ -76,7 +42,10 @@ func startCluster(t testing.TB) *cluster {
 	dir := t.TempDir()
 	for n := range 3 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d %d %s", childServer, n, filepath.Join(dir, fmt.Sprint(n)), ports[n], ports[3+n], strings.Join(routes, " ")))
+		server := clustertest.Server{
+			Name: fmt.Sprint("s", n), Dir: filepath.Join(dir, fmt.Sprint(n)), Client: ports[n], Cluster: ports[3+n], Routes: routes, UntilInput: true,
+		}
+		cmd.Env = append(os.Environ(), server.Env())
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe()
 		require.NoError(t, err)

@@ -2,51 +2,21 @@ package faults
 
 import (
 	"fmt"
+	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"onhand/processor/jetstream/clustertest"
 )
-
-// childServer names the variable that makes the test program a NATS server.
-// Its value is what runChildServer takes.
-const childServer = "ONHAND_TEST_NATS"
-
-// runChildServer runs a server of a cluster until it is killed: "name folder
-// clients cluster monitor route...", addresses but for the routes, which are
-// URLs. Clients are not told of the other servers: they are to keep to the
-// addresses that the test can cut.
-func runChildServer(what string) {
-	f := strings.Fields(what)
-	o := &server.Options{ServerName: f[0], StoreDir: f[1], JetStream: true, NoSigs: true}
-	_, err := fmt.Sscanf(strings.ReplaceAll(strings.Join(f[2:5], " "), "127.0.0.1:", ""), "%d %d %d", &o.Port, &o.Cluster.Port, &o.HTTPPort)
-	if err != nil {
-		panic(err)
-	}
-	o.Host, o.HTTPHost, o.Cluster.Host = "127.0.0.1", "127.0.0.1", "127.0.0.1"
-	o.Cluster.Name, o.Cluster.NoAdvertise = "c", true
-	for _, route := range f[5:] {
-		u, err := url.Parse(route)
-		if err != nil {
-			panic(err)
-		}
-		o.Routes = append(o.Routes, u)
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		panic(err)
-	}
-	s.Start()
-	s.WaitForShutdown()
-}
 
 // cluster is three servers, each a process, that keep every message three
 // times.
@@ -66,12 +36,23 @@ func startCluster(t testing.TB) *cluster {
 	}
 	for i := range 3 {
 		p := &process{t: t, name: fmt.Sprint("server ", i), data: filepath.Join(t.TempDir(), "nats"), addr: freeAddress(t), path: os.Args[0]}
-		p.env = []string{fmt.Sprintf("%s=s%d %s %s %s %s %s", childServer, i, p.data, c.clients[i], peers[i], p.addr, strings.Join(routes, " "))}
+		server := clustertest.Server{
+			Name: fmt.Sprint("s", i), Dir: p.data, Client: portOf(t, c.clients[i]), Cluster: portOf(t, peers[i]), Monitor: portOf(t, p.addr), Routes: routes,
+		}
+		p.env = []string{server.Env()}
 		c.servers = append(c.servers, p.untilEnd())
 		p.start()
 	}
 	c.waitHealthy()
 	return c
+}
+
+func portOf(t testing.TB, address string) int {
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	return n
 }
 
 // waitHealthy waits until every server has caught up with the others.

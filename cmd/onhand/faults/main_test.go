@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"onhand/processor/jetstream/clustertest"
 )
 
 var (
@@ -26,12 +28,11 @@ var (
 var program string
 
 func TestMain(m *testing.M) {
-	switch {
-	case os.Getenv(childServer) != "":
-		runChildServer(os.Getenv(childServer))
+	if clustertest.Main() {
 		return
-	case os.Getenv(childClock) != "":
-		runChildService(os.Getenv(childClock))
+	}
+	if clock := os.Getenv(childClock); clock != "" {
+		runChildService(clock)
 		return
 	}
 	flag.Parse()
