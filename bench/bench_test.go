@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -134,13 +135,15 @@ func TestStopwatchMissesNothing(t *testing.T) {
 }
 
 // The bodies of the HTTP row are what the collector takes, and a stamped one
-// has ids and times of its own.
+// has ids and times, customers and items of its own.
 func TestBodiesAreBatches(t *testing.T) {
-	b := newBody(NewGenerator(NewPopulation(100, 10, 4), Ordinary, 1))
+	g := NewGenerator(NewPopulation(100_000, 10_000, 4), Ordinary, 1)
+	b, rng := newBody(g), rand.NewPCG(1, 2)
 	var number atomic.Uint64
-	ids := map[string]bool{}
+	ids, customers := map[string]bool{}, map[string]bool{}
 	for round := range 2 {
 		b.stamp(&number, time.UnixMilli(1_800_000_000_000+int64(round)))
+		b.people(&g.crowd, rng)
 		var batch struct {
 			Batch []json.RawMessage `json:"batch"`
 		}
@@ -151,6 +154,7 @@ func TestBodiesAreBatches(t *testing.T) {
 			require.NoError(t, err, string(call))
 			for _, e := range events {
 				require.EqualValues(t, 1_800_000_000_000+round, e.Stamp)
+				customers[e.UserID] = true
 				for _, id := range []string{e.MessageID, e.OrderID} {
 					require.False(t, id != "" && ids[id], id)
 					ids[id] = true
@@ -158,6 +162,7 @@ func TestBodiesAreBatches(t *testing.T) {
 			}
 		}
 	}
+	require.Greater(t, len(customers), httpBatch, "the second round is of others")
 }
 
 func TestMedianOfRuns(t *testing.T) {

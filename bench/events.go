@@ -60,12 +60,9 @@ func price(item int) int64 { return 999 + int64(item*37%20_000) }
 // Generator draws the events of a population, always the same ones for a seed
 // but for their times. It is used by one goroutine.
 type Generator struct {
-	pop       *Population
-	rng       *rand.PCG
-	customers zipf
-	items     zipf
-	who, what scatter
-	kinds     [100]processor.Kind
+	crowd
+	rng   *rand.PCG
+	kinds [100]processor.Kind
 
 	event   processor.Event
 	product [1]processor.Product
@@ -73,15 +70,26 @@ type Generator struct {
 	names   string // message ids made in advance
 }
 
+// crowd draws who does something and with what.
+type crowd struct {
+	pop       *Population
+	customers zipf
+	items     zipf
+	who, what scatter
+}
+
+// customer and item return the number of one, drawn by a random number.
+func (c *crowd) customer(r uint64) int { return c.who.of(c.customers.draw(r)) }
+func (c *crowd) item(r uint64) int     { return c.what.of(c.items.draw(r)) }
+
 // NewGenerator returns a generator of a mix.
 func NewGenerator(pop *Population, mix Mix, seed uint64) *Generator {
 	rng := rand.NewPCG(seed, 0x6f6e68616e64)
 	r := rand.New(rng)
-	g := &Generator{
-		pop: pop, rng: rng,
-		customers: newZipf(pop.Customers, skew), items: newZipf(pop.Items, skew),
+	g := &Generator{rng: rng, crowd: crowd{
+		pop: pop, customers: newZipf(pop.Customers, skew), items: newZipf(pop.Items, skew),
 		who: newScatter(pop.Customers, r), what: newScatter(pop.Items, r),
-	}
+	}}
 	i := 0
 	for _, k := range []struct {
 		kind    processor.Kind
@@ -125,7 +133,7 @@ func (g *Generator) id() string {
 func (g *Generator) Next(at int64) (*processor.Event, int) {
 	r := g.rng.Uint64()
 	kind := g.kinds[(r&0xffff)*100>>16]
-	sku := g.what.of(g.items.draw(r))
+	sku := g.item(r)
 	e := &g.event
 	*e = processor.Event{Kind: kind, MessageID: g.id(), Stamp: at, Stamped: true, At: at, SKU: g.pop.items[sku], Source: "shop"}
 	if kind == processor.StockLevelReported {
@@ -136,7 +144,7 @@ func (g *Generator) Next(at int64) (*processor.Event, int) {
 		}
 		return e, int(g.pop.itemPart[sku])
 	}
-	c := g.who.of(g.customers.draw(g.rng.Uint64()))
+	c := g.customer(g.rng.Uint64())
 	e.UserID = g.pop.customers[c]
 	switch kind {
 	case processor.ProductViewed:

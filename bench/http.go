@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -61,6 +62,7 @@ func (h *harness) endToEndHTTP(ctx context.Context) error {
 	for range httpBodies {
 		s.bodies = append(s.bodies, newBody(g))
 	}
+	s.crowd = &g.crowd
 	if _, err := s.run(ctx, h.Warmup); err != nil {
 		return err
 	}
@@ -89,6 +91,7 @@ type senders struct {
 	url     string
 	client  *http.Client
 	bodies  []*body
+	crowd   *crowd
 	number  atomic.Uint64
 	refused atomic.Int64
 }
@@ -100,9 +103,11 @@ func (s *senders) run(ctx context.Context, d time.Duration) (int64, error) {
 	tasks, ctx := errgroup.WithContext(ctx)
 	for i := range httpSenders {
 		tasks.Go(func() error {
+			rng := rand.NewPCG(uint64(i), s.number.Load())
 			for n := i; time.Now().Before(end); n += httpSenders {
 				b := s.bodies[n%len(s.bodies)]
 				b.stamp(&s.number, time.Now())
+				b.people(s.crowd, rng)
 				ok, err := s.post(ctx, b.text)
 				if err != nil {
 					return err
@@ -145,11 +150,12 @@ func (s *senders) post(ctx context.Context, text []byte) (bool, error) {
 	return false, fmt.Errorf("bench: the collector answers %d: %s", res.StatusCode, answer)
 }
 
-// body is a batch made in advance. Only ids and times are written anew. It is
-// used by one sender at a time, as senders take turns by number.
+// body is a batch made in advance. Ids, times, customers and items are written
+// anew. It is used by one sender at a time, as senders take turns by number.
 type body struct {
-	text       []byte
-	ids, times []int // where they stand; an order has an id of its own
+	text         []byte
+	ids, times   []int // where they stand; an order has an id of its own
+	users, items []int
 }
 
 const stampFormat = "2006-01-02T15:04:05.000Z"
@@ -178,26 +184,50 @@ func (b *body) event(e *processor.Event) {
 	b.text = append(b.text, stampFormat...)
 	b.text = append(b.text, '"')
 	if e.UserID != "" {
-		b.text = fmt.Appendf(b.text, `,"userId":%q`, e.UserID)
+		b.text = append(b.text, `,"userId":"`...)
+		b.users = append(b.users, len(b.text))
+		b.text = append(append(b.text, e.UserID...), '"')
 	}
 	b.text = append(b.text, `,"properties":{`...)
 	switch e.Kind {
 	case processor.StockLevelReported:
-		b.text = fmt.Appendf(b.text, `"sku":%q,"available":%d,"location":%q`, e.SKU, e.Available, e.Location)
+		b.item(e.SKU)
+		b.text = fmt.Appendf(b.text, `,"available":%d,"location":%q`, e.Available, e.Location)
 	case processor.OrderCompleted:
 		p := &e.Products[0]
 		b.text = append(b.text, `"order_id":"`...)
 		b.ids = append(b.ids, len(b.text))
-		b.text = fmt.Appendf(b.text, `%s","cart_id":%q,"total":%s,"currency":"EUR","products":[{"sku":%q,"quantity":1,"price":%s}]`,
-			e.OrderID, e.CartID, euros(e.Total), p.SKU, euros(p.Price))
+		b.text = fmt.Appendf(b.text, `%s","cart_id":%q,"total":%s,"currency":"EUR","products":[{`, e.OrderID, e.CartID, euros(e.Total))
+		b.item(p.SKU)
+		b.text = fmt.Appendf(b.text, `,"quantity":1,"price":%s}]`, euros(p.Price))
 	case processor.ProductViewed:
-		b.text = fmt.Appendf(b.text, `"sku":%q,"price":%s,"currency":"EUR"`, e.SKU, euros(e.Price))
+		b.item(e.SKU)
+		b.text = fmt.Appendf(b.text, `,"price":%s,"currency":"EUR"`, euros(e.Price))
 	case processor.ProductAdded:
-		b.text = fmt.Appendf(b.text, `"cart_id":%q,"sku":%q,"quantity":1,"price":%s,"currency":"EUR"`, e.CartID, e.SKU, euros(e.Price))
+		b.item(e.SKU)
+		b.text = fmt.Appendf(b.text, `,"cart_id":%q,"quantity":1,"price":%s,"currency":"EUR"`, e.CartID, euros(e.Price))
 	case processor.ProductRemoved:
-		b.text = fmt.Appendf(b.text, `"cart_id":%q,"sku":%q,"quantity":1`, e.CartID, e.SKU)
+		b.item(e.SKU)
+		b.text = fmt.Appendf(b.text, `,"cart_id":%q,"quantity":1`, e.CartID)
 	}
 	b.text = append(b.text, `}}`...)
+}
+
+func (b *body) item(sku string) {
+	b.text = append(b.text, `"sku":"`...)
+	b.items = append(b.items, len(b.text))
+	b.text = append(append(b.text, sku...), '"')
+}
+
+// people draws who does it, and with what: as many different ones as in the
+// load of the other rows. The prices stay.
+func (b *body) people(c *crowd, rng *rand.PCG) {
+	for _, place := range b.users {
+		copy(b.text[place:], c.pop.customers[c.customer(rng.Uint64())])
+	}
+	for _, place := range b.items {
+		copy(b.text[place:], c.pop.items[c.item(rng.Uint64())])
+	}
 }
 
 func euros(minor int64) string { return fmt.Sprintf("%d.%02d", minor/100, minor%100) }
