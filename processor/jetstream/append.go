@@ -46,12 +46,12 @@ func (l *Log) AppendAsync(p int, record []byte, done func(seq uint64, err error)
 	if len(record) > processor.MaxRecordBytes {
 		return fmt.Errorf("%w: a record of %d bytes, at most %d", ErrTooLarge, len(record), processor.MaxRecordBytes)
 	}
-	return l.publish(l.inSubject(p), l.inStream(p), nil, record, done)
+	return l.lane(p).publish(l.inSubject(p), l.inStream(p), nil, record, done)
 }
 
 // publish writes a message to a stream.
-func (l *Log) publish(subject, stream string, header nats.Header, data []byte, done func(uint64, error)) error {
-	return l.requests.send(subject, header, data, func(m *nats.Msg, err error) {
+func (x *lane) publish(subject, stream string, header nats.Header, data []byte, done func(uint64, error)) error {
+	return x.requests.send(subject, header, data, func(m *nats.Msg, err error) {
 		if err != nil {
 			done(0, err)
 			return

@@ -11,7 +11,7 @@ import (
 // Blobs returns the deployment's own place for checkpoints, an object store
 // beside its streams, with as many replicas. It shares the reading connection.
 func (l *Log) Blobs(ctx context.Context) (*blob.JetStream, error) {
-	js, err := jetstream.New(l.read)
+	js, err := jetstream.New(l.read.nc)
 	if err != nil {
 		return nil, err
 	}

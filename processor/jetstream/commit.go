@@ -101,7 +101,7 @@ func (l *Log) CommitAsync(p int, data []byte, expect uint64, done func(seq uint6
 		return fmt.Errorf("%w: a commit record of %d bytes, at most %d", ErrTooLarge, len(data), MaxCommitBytes)
 	}
 	c := &commit{
-		log: l, subject: l.outSubject(p), stream: l.outStream(p), data: data, expect: expect, done: done,
+		log: l, lane: l.lane(p), subject: l.outSubject(p), stream: l.outStream(p), data: data, expect: expect, done: done,
 		header: nats.Header{expectHeader: []string{strconv.FormatUint(expect, 10)}},
 	}
 	return c.send()
@@ -110,6 +110,7 @@ func (l *Log) CommitAsync(p int, data []byte, expect uint64, done func(seq uint6
 // commit is a commit record on its way.
 type commit struct {
 	log             *Log
+	lane            *lane
 	subject, stream string
 	header          nats.Header
 	data            []byte
@@ -119,7 +120,7 @@ type commit struct {
 }
 
 func (c *commit) send() error {
-	return c.log.requests.send(c.subject, c.header, c.data, c.answered)
+	return c.lane.requests.send(c.subject, c.header, c.data, c.answered)
 }
 
 func (c *commit) answered(m *nats.Msg, err error) {

@@ -120,7 +120,7 @@ func TestSpuriousRefusalIsRetried(t *testing.T) {
 	for p, spurious := range []apiError{{400, codeWrongLastNow, "wrong last sequence"}, {400, codeWrongLast, "wrong last sequence: 0"}} {
 		result := make(chan error, 1)
 		var seq uint64
-		c := &commit{log: l, subject: l.outSubject(p), stream: l.outStream(p), data: []byte("x"),
+		c := &commit{log: l, lane: l.lane(p), subject: l.outSubject(p), stream: l.outStream(p), data: []byte("x"),
 			header: nats.Header{expectHeader: []string{"0"}},
 			done:   func(s uint64, err error) { seq = s; result <- err }}
 		refusal, err := json.Marshal(map[string]any{"error": spurious})
@@ -223,7 +223,7 @@ func TestAnswerThatNeverComes(t *testing.T) {
 	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
 	line := startProxy(t, srv.nats.Addr().String())
 	l := openLog(t, Options{URL: line.url()})
-	l.requests.timeout = 200 * time.Millisecond
+	l.lane(0).requests.timeout = 200 * time.Millisecond
 	line.set(true, false)
 	start := time.Now()
 	_, err := l.Append(soon(t), 0, number(1))

@@ -33,7 +33,7 @@ func (l *Log) DeadLetters() DeadLetters { return DeadLetters{l} }
 func (d DeadLetters) Put(ctx context.Context, key string, data []byte) (seq uint64, err error) {
 	header := nats.Header{keyHeader: []string{key}}
 	return await(ctx, func(done func(uint64, error)) error {
-		return d.log.publish(d.log.deadSubject(), d.log.deadStream(), header, data, done)
+		return d.log.lane(0).publish(d.log.deadSubject(), d.log.deadStream(), header, data, done)
 	})
 }
 

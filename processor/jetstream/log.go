@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -25,17 +25,16 @@ type Log struct {
 
 	// Reading has a connection of its own: a server drops a connection that
 	// reads too slowly, and with it the answers to what was being written.
-	write, read *nats.Conn
-	ended       [2]chan struct{} // the connections are gone
-	js          jetstream.JetStream
-	requests    *requests
-	meta        jetstream.KeyValue // the deployment record, shard positions
-	workers     jetstream.KeyValue // heartbeats
-	lease       time.Duration      // of a heartbeat
-	in, out     []jetstream.Stream
-	ingest      jetstream.Stream
-	dead        jetstream.Stream
-	packers     []*Packer
+	read    *connection
+	lanes   []*lane             // partition p writes through lane p modulo their number
+	js      jetstream.JetStream // on the first lane
+	meta    jetstream.KeyValue  // the deployment record, shard positions
+	workers jetstream.KeyValue  // heartbeats
+	lease   time.Duration       // of a heartbeat
+	in, out []jetstream.Stream
+	ingest  jetstream.Stream
+	dead    jetstream.Stream
+	packers []*Packer
 
 	mu     sync.Mutex
 	line   context.Context // ends with the writing connection; the next one has another
@@ -93,8 +92,6 @@ const DefaultName = "onhand"
 const (
 	MaxCommitBytes = 512 << 10 // of a commit record
 	MaxIngestBytes = 256 << 10 // of an event from a foreign client
-
-	connectTimeout = 2 * time.Second
 )
 
 // Open connects to a deployment and creates what is absent. ctx bounds the
@@ -168,75 +165,43 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// connect opens the two connections.
-func (l *Log) connect(o Options) error {
-	dial := func(use string, i int, more ...nats.Option) (*nats.Conn, error) {
-		ended := make(chan struct{})
-		opts := []nats.Option{
-			nats.Name(o.Name + " " + use),
-			nats.Timeout(connectTimeout),
-			nats.MaxReconnects(-1),
-			nats.CustomReconnectDelay(func(n int) time.Duration { return min(time.Duration(n)*20*time.Millisecond, time.Second) }),
-			// A message kept for a connection to come could be written after its
-			// sender was told that it was not.
-			nats.ReconnectBufSize(-1),
-			nats.PingInterval(3 * time.Second), nats.MaxPingsOutstanding(2),
-			nats.FlusherTimeout(ackTimeout),
-			nats.ClosedHandler(func(*nats.Conn) { close(ended) }),
-			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-				l.logger.Warn("NATS connection", "use", use, "error", err)
-			}),
-		}
-		if o.Server != nil {
-			opts = append(opts, o.Server.inProcess()...)
-		}
-		nc, err := nats.Connect(o.URL, append(opts, more...)...)
-		if err != nil {
-			return nil, fmt.Errorf("%w (connecting to %s: %w)", ErrUnavailable, where(o), err)
-		}
-		l.ended[i] = ended
-		return nc, nil
-	}
-	var err error
-	if l.write, err = dial("write", 0, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+// connect opens the connections.
+func (l *Log) connect(o Options) (err error) {
+	lost := func(err error) {
 		if err != nil { // nil: closed by us
 			l.logger.Warn("NATS connection lost", "error", err)
 		}
 		l.lost()
-	})); err != nil {
-		return err
 	}
-	if l.read, err = dial("read", 1, nats.ReconnectHandler(func(*nats.Conn) {
+	for len(l.lanes) < writeLanes {
+		lane, err := o.newLane(lost)
+		if err != nil {
+			return err
+		}
+		l.lanes = append(l.lanes, lane)
+		lost = nil // one of them tells
+	}
+	if l.read, err = o.dial("read", nil, func() {
 		l.logger.Info("NATS connection restored")
 		for _, p := range l.living() {
 			p.reconnected()
 		}
-	})); err != nil {
+	}); err != nil {
 		return err
 	}
-	if l.js, err = jetstream.New(l.write); err != nil {
-		return err
-	}
-	l.requests, err = newRequests(l.write)
+	l.js, err = jetstream.New(l.lanes[0].nc)
 	return err
 }
 
-func where(o Options) string {
-	if o.Server != nil {
-		return "the embedded server"
-	}
-	return o.URL
-}
+// lane returns the lane of a partition.
+func (l *Log) lane(p int) *lane { return l.lanes[p%len(l.lanes)] }
 
-// lost fails what waits for an answer that cannot come any more.
+// lost fails the questions whose answer cannot come any more.
 func (l *Log) lost() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.cut()
 	l.line, l.cut = context.WithCancel(context.Background())
-	l.mu.Unlock()
-	if l.requests != nil {
-		l.requests.fail(time.Time{})
-	}
 }
 
 // ask runs a question to JetStream that also ends, with ErrUnavailable, when
@@ -257,11 +222,11 @@ func (l *Log) ask(ctx context.Context, what string, question func(context.Contex
 
 // disconnect closes the connections and waits for them.
 func (l *Log) disconnect() {
-	for i, nc := range []*nats.Conn{l.write, l.read} {
-		if nc != nil {
-			nc.Close()
-			<-l.ended[i]
-		}
+	for _, lane := range l.lanes {
+		lane.close()
+	}
+	if l.read != nil {
+		l.read.close()
 	}
 }
 
@@ -281,7 +246,9 @@ func (l *Log) Close() {
 	for _, p := range l.packers {
 		p.close()
 	}
-	l.requests.close()
+	for _, lane := range l.lanes {
+		lane.requests.close()
+	}
 	l.later.Wait()
 	l.mu.Lock()
 	l.cut()
@@ -346,7 +313,9 @@ func (l *Log) Shards() int { return l.record.Shards }
 func (l *Log) ID() string { return l.record.ID }
 
 // Connected reports whether the connections stand.
-func (l *Log) Connected() bool { return l.write.IsConnected() && l.read.IsConnected() }
+func (l *Log) Connected() bool {
+	return l.read.up.Load() && !slices.ContainsFunc(l.lanes, func(x *lane) bool { return !x.up.Load() })
+}
 
 // checkPartition refuses a partition that does not exist.
 func (l *Log) checkPartition(p int) error {

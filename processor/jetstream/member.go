@@ -65,7 +65,7 @@ func (l *Log) Join(ctx context.Context, id string, info []byte) (*Member, error)
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	// Listen before reading the bucket, so that nobody is missed.
-	sub, err := l.read.ChanSubscribe(m.subject("*"), m.heard)
+	sub, err := l.read.nc.ChanSubscribe(m.subject("*"), m.heard)
 	if err != nil {
 		return nil, unsent(err)
 	}
@@ -197,7 +197,7 @@ func (m *Member) say() {
 	info := m.info
 	m.mu.Unlock()
 	now := m.log.now()
-	_ = m.log.publish(m.subject(m.id), m.log.workersBucket(), nil, info, func(_ uint64, err error) {
+	_ = m.log.lane(0).publish(m.subject(m.id), m.log.workersBucket(), nil, info, func(_ uint64, err error) {
 		if err == nil {
 			m.mu.Lock()
 			m.acked = max(m.acked, now)

@@ -24,6 +24,7 @@ import (
 //	Add ----> queue --+--> one record in flight --> in.<p>
 type Packer struct {
 	log     *Log
+	lane    *lane
 	part    int
 	subject string
 	stream  string
@@ -77,7 +78,7 @@ func (l *Log) Packer(p int) *Packer {
 }
 
 func newPacker(l *Log, p int, info *jetstream.StreamInfo) *Packer {
-	return &Packer{log: l, part: p, subject: l.inSubject(p), stream: l.inStream(p),
+	return &Packer{log: l, lane: l.lane(p), part: p, subject: l.inSubject(p), stream: l.inStream(p),
 		room: room{limit: info.Config.MaxBytes, level: int64(info.State.Bytes), checked: l.now()}}
 }
 
@@ -107,7 +108,7 @@ func (p *Packer) AddAll(entries [][]byte, done func(error)) error {
 		done(nil)
 		return nil
 	}
-	if !p.log.write.IsConnected() {
+	if !p.lane.up.Load() {
 		return ErrUnavailable
 	}
 	p.mu.Lock()
@@ -119,9 +120,9 @@ func (p *Packer) AddAll(entries [][]byte, done func(error)) error {
 	for _, e := range entries {
 		p.waiting += p.fill(&p.queue, e, w)
 	}
-	unsent := p.flush()
+	k := p.leave()
 	p.mu.Unlock()
-	finish(unsent)
+	p.send(k)
 	return nil
 }
 
@@ -156,7 +157,7 @@ func (p *Packer) AddOwn(record []byte, done func(error)) error {
 	if err != nil {
 		return err
 	}
-	if !p.log.write.IsConnected() {
+	if !p.lane.up.Load() {
 		return ErrUnavailable
 	}
 	p.mu.Lock()
@@ -168,9 +169,9 @@ func (p *Packer) AddOwn(record []byte, done func(error)) error {
 	for e, err := rec.Next(); e != nil && err == nil; e, err = rec.Next() {
 		p.fill(&p.own, e, w)
 	}
-	unsent := p.flush()
+	k := p.leave()
 	p.mu.Unlock()
-	finish(unsent)
+	p.send(k)
 	return nil
 }
 
@@ -246,34 +247,47 @@ func (p *Packer) recycle(k *pack) {
 	p.spare = k
 }
 
-// flush sends the first record if it may leave now, and returns those that
-// failed to, whose waiters are to be told without the lock.
-func (p *Packer) flush() (unsent []failed) {
-	for !p.inFlight && len(p.own)+len(p.queue) > 0 {
-		// A record with more behind it is full: waiting would not pack it better.
-		if wait := p.rate.take(p.log.now(), len(p.own) > 1 || len(p.queue) > 1); wait > 0 {
-			p.timer = p.timer || p.log.after(wait, p.token)
-			return unsent
-		}
-		k := p.next()
-		processor.AppendRecordHeader(k.record[:0], p.log.clock().UnixMilli())
-		p.room.level += int64(len(k.record) + len(p.subject) + messageOverhead)
-		p.inFlight = true
-		if err := p.log.publish(p.subject, p.stream, nil, k.record, func(seq uint64, err error) { p.landed(k, seq, err) }); err != nil {
-			p.inFlight = false
-			unsent = append(unsent, failed{k, err})
-		}
+// leave takes the record that may be sent now, nil = there is none. It is in
+// flight from here on; send sends it without the lock.
+func (p *Packer) leave() *pack {
+	if p.inFlight || len(p.own)+len(p.queue) == 0 {
+		return nil
 	}
-	return unsent
+	// A record with more behind it is full: waiting would not pack it better.
+	if wait := p.rate.take(p.log.now(), len(p.own) > 1 || len(p.queue) > 1); wait > 0 {
+		p.timer = p.timer || p.log.after(wait, p.token)
+		return nil
+	}
+	k := p.next()
+	processor.AppendRecordHeader(k.record[:0], p.log.clock().UnixMilli())
+	p.room.level += int64(len(k.record) + len(p.subject) + messageOverhead)
+	p.inFlight = true
+	return k
+}
+
+// send sends a record that has left, and the next ones while sending fails.
+func (p *Packer) send(k *pack) {
+	for k != nil {
+		left := k
+		err := p.lane.publish(p.subject, p.stream, nil, k.record, func(seq uint64, err error) { p.landed(left, seq, err) })
+		if err == nil {
+			return
+		}
+		p.mu.Lock()
+		p.inFlight = false
+		k = p.leave()
+		p.mu.Unlock()
+		left.finish(err)
+	}
 }
 
 // token continues when there is a token again.
 func (p *Packer) token() {
 	p.mu.Lock()
 	p.timer = false
-	unsent := p.flush()
+	k := p.leave()
 	p.mu.Unlock()
-	finish(unsent)
+	p.send(k)
 }
 
 // landed continues when the record in flight has an answer.
@@ -283,28 +297,20 @@ func (p *Packer) landed(k *pack, seq uint64, err error) {
 	}
 	p.mu.Lock()
 	p.inFlight = false
-	unsent := p.flush()
+	next := p.leave()
 	p.mu.Unlock()
-	finish([]failed{{k, err}})
-	finish(unsent)
+	p.send(next)
+	k.finish(err)
 
 	p.mu.Lock()
 	p.recycle(k)
 	p.mu.Unlock()
 }
 
-// failed is a pack and what became of it; err may be nil.
-type failed struct {
-	*pack
-	err error
-}
-
-// finish tells the waiters of packs.
-func finish(packs []failed) {
-	for _, k := range packs {
-		for _, w := range k.waiters {
-			w.finish(k.err)
-		}
+// finish tells the waiters of a record what became of it.
+func (k *pack) finish(err error) {
+	for _, w := range k.waiters {
+		w.finish(err)
 	}
 }
 
@@ -326,13 +332,12 @@ func (w *waiter) finish(err error) {
 func (p *Packer) close() {
 	p.mu.Lock()
 	p.closed = true
-	var rest []failed
-	for _, k := range append(p.own, p.queue...) {
-		rest = append(rest, failed{k, ErrClosed})
-	}
+	rest := append(p.own, p.queue...)
 	p.own, p.queue, p.waiting = nil, nil, 0
 	p.mu.Unlock()
-	finish(rest)
+	for _, k := range rest {
+		k.finish(ErrClosed)
+	}
 }
 
 // bucket is a token bucket: four tokens, one more every 2 ms. An idle partition
@@ -382,7 +387,7 @@ func (p *Packer) look(age time.Duration) {
 		return
 	}
 	p.room.asking, p.room.checked = true, now
-	err := p.log.requests.send("$JS.API.STREAM.INFO."+p.stream, nil, nil, func(m *nats.Msg, err error) {
+	err := p.lane.requests.send("$JS.API.STREAM.INFO."+p.stream, nil, nil, func(m *nats.Msg, err error) {
 		var info struct {
 			Config struct {
 				MaxBytes int64 `json:"max_bytes"`

@@ -219,7 +219,7 @@ func (r *Reader) attach() error {
 	// inbox, so each has one of its own.
 	r.inbox = nats.NewInbox()
 	arrivals := make(chan *nats.Msg, aheadMessages+64) // more than is ever asked for, and its status messages
-	sub, err := r.log.read.ChanSubscribe(r.inbox, arrivals)
+	sub, err := r.log.read.nc.ChanSubscribe(r.inbox, arrivals)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (r *Reader) attach() error {
 		return err
 	}
 	// Not answered: if it is lost the server drops the consumer a minute later.
-	defer func() { _ = r.log.read.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil) }()
+	defer func() { _ = r.log.read.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil) }()
 	r.pull = "$JS.API.CONSUMER.MSG.NEXT." + r.stream + "." + name
 	r.nextSent = 1
 	r.mu.Lock()
@@ -397,5 +397,5 @@ func (r *Reader) ask() error {
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
 	}{more.messages, more.bytes, pullExpires, heartbeat})
-	return r.log.read.PublishRequest(r.pull, r.inbox, pull)
+	return r.log.read.nc.PublishRequest(r.pull, r.inbox, pull)
 }

@@ -38,22 +38,27 @@ type request struct {
 	answer   func(*nats.Msg, error) // called once
 }
 
-func newRequests(nc *nats.Conn) (*requests, error) {
-	r := &requests{
-		nc: nc, inbox: nats.NewInbox() + ".", timeout: ackTimeout,
+func newRequests() *requests {
+	return &requests{
+		inbox: nats.NewInbox() + ".", timeout: ackTimeout,
 		open: map[uint64]request{},
 		arm:  make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+}
+
+// start begins to use a connection.
+func (r *requests) start(nc *nats.Conn) error {
+	r.nc = nc
 	sub, err := nc.Subscribe(r.inbox+"*", r.receive)
 	if err != nil {
-		return nil, unsent(err)
+		return unsent(err)
 	}
 	// Answers are few and small, and dropping one would be a lost outcome.
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return nil, unsent(err)
+		return unsent(err)
 	}
 	go r.watch()
-	return r, nil
+	return nil
 }
 
 // send publishes a message. answer is called once, on a goroutine of the

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestServerRestart(t *testing.T) {
 		had := len(read)
 		readUntil(func() bool { return len(read) > had+30 })
 		srv.Close()
-		waitFor(t, "the loss to be noticed", func() bool { return !l.write.IsConnected() })
+		waitFor(t, "the loss to be noticed", func() bool { return !slices.ContainsFunc(l.lanes, func(x *lane) bool { return x.up.Load() }) })
 		require.False(t, l.Connected())
 		_, err := l.Append(soon(t), 1, number(1))
 		require.ErrorIs(t, err, ErrUnavailable, "and it fails at once")

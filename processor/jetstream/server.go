@@ -164,7 +164,7 @@ func (s *Server) Close() {
 
 // inProcess returns the options of a connection that needs no socket.
 func (s *Server) inProcess() []nats.Option {
-	opts := []nats.Option{nats.InProcessServer(s.nats)}
+	opts := []nats.Option{nats.InProcessServer(inProcess{s.nats})}
 	if s.password != "" {
 		opts = append(opts, nats.UserInfo(internalUser, s.password))
 	}
