@@ -25,7 +25,7 @@ import (
 
 // ErrScattered means that a backup was asked of a worker that does not own all
 // partitions.
-var ErrScattered = errors.New("worker: a backup is made where one worker owns all partitions")
+var ErrScattered = errors.New("worker: a backup is made by a worker that owns all partitions: stop the others in order, make it, and start them again")
 
 const (
 	pauseLimit  = 10 * time.Second // for all partitions to stand still
