@@ -170,6 +170,7 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 			c.hold(m, i)
 		}
 	}
+	c.partsCame(m, sku)
 	c.factsCame(m, sku)
 	if in := c.interest(sku); in != nil && in.Parked && in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice {
 		c.rejoinOne(m, in)

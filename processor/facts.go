@@ -76,6 +76,7 @@ type ProductFacts struct {
 	Parent      string // the product this is a variant of
 	Variant     string // which variant of it; see variantOf
 	Variants    string // of a product: its variants, by SKU, each with what it is; see Item.variant
+	Parts       string // of a bundle: the items it consists of, with a line end between them
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -126,6 +127,7 @@ func (p *ProductFacts) encode(w *writer) {
 	w.str(p.Parent)
 	w.str(p.Variant)
 	w.str(p.Variants)
+	w.str(p.Parts)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -135,7 +137,7 @@ func (p *ProductFacts) decode(r *reader) {
 	p.Lasts = r.int()
 	p.Margin = r.int()
 	p.Substitutes = r.str()
-	p.Parent, p.Variant, p.Variants = r.str(), r.str(), r.str()
+	p.Parent, p.Variant, p.Variants, p.Parts = r.str(), r.str(), r.str(), r.str()
 }
 
 // same reports whether nothing changed that anybody would act on.

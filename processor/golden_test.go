@@ -53,14 +53,14 @@ func TestGoldenValues(t *testing.T) {
 		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true,
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M"}, []Place{{"lyon"}}, Unpublished, true, true, true}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q"}, []Place{{"lyon"}}, Unpublished, true, true, true}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s"}}, Extra: Sold{13, 14, 15, "s"},
 		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
-		Mentions: []Mention{{2, "ann", "d"}}, Own: &facts,
+		Mentions: []Mention{{2, "ann", "d"}}, Own: &facts, Bundles: []string{"b"},
 		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
 	}
 	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}

@@ -327,8 +327,8 @@ func (in *Interest) live() bool { return in.Bought == 0 && !in.Declined }
 // settleInterest ends an interest that an order ended which was not known on
 // its side.
 func (c *Customer) settleInterest(m *Machine, in *Interest) {
-	any := in.Of != "" || m.facts(in.SKU).Product.Variants != ""
-	if !any && !c.everBought(in.hash) {
+	several := in.Of != "" || m.facts(in.SKU).Product.Variants != ""
+	if !several && !c.everBought(in.hash) {
 		return
 	}
 	for i := range c.Orders {
@@ -337,7 +337,7 @@ func (c *Customer) settleInterest(m *Machine, in *Interest) {
 			continue
 		}
 		for j := range o.Lines {
-			if l := &o.Lines[j]; (l.SKU == in.SKU || any && in.endsWith(m, l.SKU)) && o.left(l) > 0 {
+			if l := &o.Lines[j]; (l.SKU == in.SKU || several && in.endsWith(m, l.SKU)) && o.left(l) > 0 {
 				c.giveUp(m, in)
 				in.Bought = o.ID
 				break

@@ -122,6 +122,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 	case ProductUpdated:
 		if e.At >= it.ProductAt {
 			it.belongs(m, e)
+			it.consists(m, e)
 		}
 		it.update(e)
 	case ProductDiscontinued:

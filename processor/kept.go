@@ -1,6 +1,9 @@
 package processor
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // What is pending when the rules change is gated by the new ones from then on.
 // An activation may also let it keep its own: then the old file stays in force
@@ -77,7 +80,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 		newest.facts |= k.facts
 		newest.families = newest.families || k.families
 		newest.audiencesByItem = newest.audiencesByItem && k.audiencesByItem
-		newest.audiences = append(newest.audiences[:len(newest.audiences):len(newest.audiences)], k.audiences...)
+		newest.audiences = append(slices.Clip(newest.audiences), k.audiences...)
 		newest.longestCap = max(newest.longestCap, k.longestCap)
 	}
 	newest.kept = all

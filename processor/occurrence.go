@@ -392,7 +392,7 @@ func (c *Customer) occur(m *Machine, i int) {
 		c.soon(o.Due)
 		return
 	}
-	for n := 0; n < maxAhead; n++ {
+	for range maxAhead {
 		j := c.better(m, i)
 		if j < 0 {
 			break

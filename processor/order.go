@@ -357,9 +357,10 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 	m.send(sku, &msg)
 	c.boughtInstead(m, o, sku)
 	c.boughtVariant(m, o, sku)
+	c.boughtParts(m, o, sku)
 	// Its family is asked for while the customer is left alone. What is
-	// advertised now may turn out to be of it.
-	if wa := m.watch(sku); wa.Facts.At == 0 && c.inAudience() {
+	// advertised now may turn out to be of it, or what is waited for a part of it.
+	if wa := m.watch(sku); wa.Facts.At == 0 && (c.inAudience() || c.inLine()) {
 		wa.stake(m, c.ID, true)
 	}
 }
@@ -375,6 +376,7 @@ func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, nu
 	}
 	c.unboughtInstead(m, o, sku)
 	c.unboughtVariant(m, o, sku)
+	c.unboughtParts(m, o, sku)
 }
 
 // clockGraceMS is how far two systems' clocks may differ before a purchase

@@ -65,8 +65,8 @@ func (c *Customer) standsFor(m *Machine, sku, substitute string) bool {
 	return false
 }
 
-// purchasesOf counts the purchases of an item, of its substitutes and of its variants since
-// a time, as purchases does.
+// purchasesOf counts the purchases of an item, of its substitutes, its variants and the bundles
+// it is a part of, since a time, as purchases does.
 func (c *Customer) purchasesOf(m *Machine, sku string, since int64) (bought, cancelled int64) {
 	bought, cancelled = c.purchases(sku, since)
 	for s := range m.facts(sku).Product.substitutes() {
@@ -76,6 +76,12 @@ func (c *Customer) purchasesOf(m *Machine, sku string, since int64) (bought, can
 	for s := range m.facts(sku).Product.variants("") {
 		b, x := c.purchases(s, since)
 		bought, cancelled = bought+b, cancelled+x
+	}
+	if wa, ok := m.get(WatchKind, sku).(*Watch); ok {
+		for _, s := range wa.Bundles {
+			b, x := c.purchases(s, since)
+			bought, cancelled = bought+b, cancelled+x
+		}
 	}
 	return bought, cancelled
 }

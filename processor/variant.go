@@ -162,10 +162,14 @@ func (m *Machine) gathered(own *ItemFacts) (f ItemFacts, ok bool) {
 	return f, true
 }
 
-// gather works out anew what is true of a product when one of its variants, or
-// the product itself, has said something. look has those with a stake look again.
+// gather works out anew what is true of a product when one of its variants or
+// parts, or the product itself, has said something. look has those with a stake look again.
 func (wa *Watch) gather(m *Machine, at int64, look bool) {
-	if f, ok := m.gathered(wa.Own); ok {
+	follow := m.gathered
+	if wa.Own.Product.Variants == "" {
+		follow = m.bundled
+	}
+	if f, ok := follow(wa.Own); ok {
 		wa.hear(m, &f, at, look)
 	}
 }

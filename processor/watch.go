@@ -29,9 +29,11 @@ type Watch struct {
 	Waves []wave
 	// Mentions are the messages of late that spoke of the item; see Correction.
 	Mentions []Mention
-	// Own is what a product with variants says of itself; Facts is what follows
-	// from its variants. nil for all others.
+	// Own is what a product with variants, or a bundle, says of itself; Facts is
+	// what follows from its variants or parts. nil for all others.
 	Own *ItemFacts
+	// Bundles are those the item is a part of.
+	Bundles []string
 }
 
 // customersPerStep bounds the customers told of a change by one step.
@@ -63,6 +65,7 @@ func (wa *Watch) encode(w *writer) {
 	if w.bool(wa.Own != nil); wa.Own != nil {
 		wa.Own.encode(w)
 	}
+	writeStrings(w, wa.Bundles)
 }
 
 func (wa *Watch) decode(r *reader) {
@@ -90,6 +93,7 @@ func (wa *Watch) decode(r *reader) {
 		wa.Own = &ItemFacts{}
 		wa.Own.decode(r)
 	}
+	wa.Bundles = readStrings(r)
 }
 
 // watch returns the partition's view of an item. The first to ask makes the
@@ -163,11 +167,14 @@ func (m *Machine) watchMessage(msg *Message) {
 		}
 	}
 	m.touch(wa)
-	if wa.Own = nil; f.Product.Variants != "" {
+	if wa.Own = nil; f.Product.Variants != "" || f.Product.Parts != "" {
 		wa.Own = new(ItemFacts)
 		*wa.Own = f
 		for sku := range f.Product.variants("") {
 			m.watch(sku)
+		}
+		for sku := range f.Product.parts() {
+			m.watch(sku).inBundle(m, wa.SKU)
 		}
 		wa.gather(m, msg.At, true)
 		return
@@ -186,6 +193,12 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool) {
 		if product, ok := m.get(WatchKind, f.Product.Parent).(*Watch); ok && product.Own != nil {
 			m.touch(product)
 			product.gather(m, at, changed) // first: who is told of the variant asks the product
+		}
+	}
+	for _, b := range wa.Bundles {
+		if bundle, ok := m.get(WatchKind, b).(*Watch); ok && bundle.Own != nil && bundle != wa {
+			m.touch(bundle)
+			bundle.gather(m, at, changed)
 		}
 	}
 	if m.rules.facts != 0 || was.At == 0 {

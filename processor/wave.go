@@ -191,7 +191,7 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	}
 	m.atOnce = m.atOnce[:0]
 	for _, mo := range m.rules.factStarts {
-		if wa.Own != nil && mo.Fact == moments.Sellable && (v.Facts&factVariants == 0 || in.cannotHave(m, &wa.Facts) != "") {
+		if wa.Own != nil && wa.Own.Product.Variants != "" && mo.Fact == moments.Sellable && (v.Facts&factVariants == 0 || in.cannotHave(m, &wa.Facts) != "") {
 			continue // its variants tell
 		}
 		if in.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) && (!v.First || in.Asked) {
