@@ -76,7 +76,7 @@ func TestEffectiveAt(t *testing.T) {
 		{"soon", "", -1},
 		{"2026-03-02T10:07:00Z", "", 7 * time.Minute},
 		{" 2026-03-02T11:07:00.5+01:00 ", "", 7*time.Minute + time.Second/2},
-		{"2026-03-02T09:00:00Z", "", 0}, // it holds already
+		{"2026-03-02T09:00:00Z", "", 0},                                            // it holds already
 		{"2026-03-02T12:07:00Z", "Mon, 02 Mar 2026 12:00:00 GMT", 7 * time.Minute}, // their clock is two hours ahead
 		{"2026-05-02T10:00:00Z", "", -1},
 		{"1970-01-01T00:00:00Z", "", -1},

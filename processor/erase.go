@@ -58,8 +58,11 @@ func (c *Customer) erase(m *Machine, at int64) {
 			m.send(w.ID, &Message{Type: RewardSaid, Ref: w.ID, Body: w.body()})
 		}
 	}
-	next := &Identity{ErasedAt: at}
+	next := &Identity{ErasedAt: at, Old: c.Ordered}
 	if x := c.Identity; x != nil {
+		if x.Old.Len() > 0 {
+			next.Old = x.Old // there is no other list yet
+		}
 		for i := range x.Links {
 			if l := &x.Links[i]; l.State == linkJoined && !l.Undone {
 				m.send(l.ID, &Message{Type: ForgetIdentity, Customer: l.ID, Ref: c.ID, At: at})
@@ -76,7 +79,7 @@ func (c *Customer) erase(m *Machine, at int64) {
 		}
 	}
 	c.leaveJourneys(m)
-	*c = Customer{head: c.head, ID: c.ID, Last: c.Last, Count: c.Count, Ordered: c.Ordered, Pending: c.Pending, Identity: next}
+	*c = Customer{head: c.head, ID: c.ID, Last: c.Last, Count: c.Count, Pending: c.Pending, Identity: next}
 	c.rearm(m)
 }
 
@@ -91,8 +94,8 @@ func (c *Customer) erased(at int64) bool { return c.Identity != nil && at <= c.I
 
 // forgetOrders forgets the orders of long ago, so many in one step.
 func (c *Customer) forgetOrders(m *Machine) {
-	if c.Identity.ErasedAt != 0 && c.Ordered.Len() > 0 {
-		c.takeOrderIDs(m)
+	if c.Identity.Old.Len() > 0 {
+		takeOrderIDs(m, &c.Identity.Old)
 	}
 }
 

@@ -47,6 +47,7 @@ type Identity struct {
 
 	ErasedAt int64 // nothing that happened until then is taken; 0 = never erased
 	Erasing  bool  // what was asked for is erased when it has arrived
+	Old      List  // ids of orders of before that are still to be forgotten
 }
 
 // Link is one other id of the same person.
@@ -126,6 +127,7 @@ func (x *Identity) encode(w *writer) {
 	w.int(x.Sent)
 	w.int(x.ErasedAt)
 	w.bool(x.Erasing)
+	x.Old.encode(w)
 }
 
 func decodeIdentity(r *reader) *Identity {
@@ -163,6 +165,7 @@ func decodeIdentity(r *reader) *Identity {
 	x.Rest = r.bytes()
 	x.Sent = r.int()
 	x.ErasedAt, x.Erasing = r.int(), r.bool()
+	x.Old.decode(r)
 	return x
 }
 

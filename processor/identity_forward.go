@@ -10,6 +10,9 @@ func (c *Customer) passEvent(m *Machine, e *Event) bool {
 	if !c.forwards() {
 		return false
 	}
+	if c.erased(e.At) {
+		return true
+	}
 	if c.Identity.Device && e.UserID == c.ID {
 		c.Identity.Own = true // what looked like a device is a user
 		return false

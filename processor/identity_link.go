@@ -189,7 +189,7 @@ func (c *Customer) holdOffer(msg *Message) {
 // dueIdentity returns when the identity has something to do, 0 when it has not.
 func (c *Customer) dueIdentity(now int64) int64 {
 	x := c.Identity
-	if len(x.Rest) > 0 || x.ErasedAt != 0 && c.Ordered.Len() > 0 {
+	if len(x.Rest) > 0 || x.Old.Len() > 0 {
 		return now + 1
 	}
 	return x.SettleAt

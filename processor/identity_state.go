@@ -55,12 +55,18 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 		}
 	}
 	c.leaveJourneys(m)
+	next := &Identity{Forward: keeper, Device: device}
+	if x := c.Identity; x != nil {
+		next.ErasedAt, next.Old = x.ErasedAt, x.Old
+		x.Old = List{}
+	}
 	w := writer{}
 	c.encode(&w)
 	*c = Customer{
 		head: c.head, ID: c.ID, Known: c.Known, Last: c.Last, recent: c.recent, Count: c.Count, Ordered: c.Ordered,
-		Identity: &Identity{Forward: keeper, Device: device, Rest: w.b},
+		Identity: next,
 	}
+	next.Rest = w.b
 	c.sendState(m)
 }
 
@@ -81,7 +87,7 @@ func (c *Customer) sendState(m *Machine) {
 	case len(x.Rest) > statePartBytes:
 		msg.Body, x.Rest = x.Rest[:statePartBytes], x.Rest[statePartBytes:]
 	case c.Ordered.Len() > 0:
-		msg.Place, msg.Body = partOrderIDs, c.takeOrderIDs(m)
+		msg.Place, msg.Body = partOrderIDs, takeOrderIDs(m, &c.Ordered)
 	default:
 		msg.Body, x.Rest, msg.Park = x.Rest, nil, true
 	}
@@ -95,16 +101,16 @@ func (c *Customer) sendState(m *Machine) {
 	c.answerAsked(m)
 }
 
-// takeOrderIDs takes the next ids out of the list of old orders.
-func (c *Customer) takeOrderIDs(m *Machine) []byte {
+// takeOrderIDs takes the next ids out of a list of old orders.
+func takeOrderIDs(m *Machine, list *List) []byte {
 	var keys []string
-	c.Ordered.ascend(m, "", func(key, _ string) bool {
+	list.ascend(m, "", func(key, _ string) bool {
 		keys = append(keys, key)
 		return len(keys) < orderIDsPerPart
 	})
 	var b []byte
 	for _, k := range keys {
-		c.Ordered.remove(m, k)
+		list.remove(m, k)
 		b = append(b, k...)
 	}
 	return b
