@@ -23,6 +23,7 @@ func (c *Customer) hold(m *Machine, i int) {
 		c.leaveAudience(m, i, ExpiredReason)
 		return
 	}
+	o.Due = o.Expires
 	if !o.In && c.heldBack(mo) {
 		return // looked at again when all is here
 	}
@@ -73,7 +74,12 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = waits
 	}
-	c.wakeToHold(m, o, v.reason)
+	if v.reason == RecentlyBought { // time alone may give it back
+		if at := c.silenceEnds(m); at != 0 && at < o.Due {
+			o.Due = at
+			c.soon(at)
+		}
+	}
 	if stake {
 		c.stakeAll(m, o, main)
 		return
@@ -89,21 +95,6 @@ func (c *Customer) stakeAll(m *Machine, o *Occurrence, main string) {
 		return
 	}
 	c.stake(m, o, true)
-}
-
-// wakeToHold has a membership looked at again when time alone may give it back:
-// at the end of a silence. Otherwise the next look is the last one.
-func (c *Customer) wakeToHold(m *Machine, o *Occurrence, why Reason) {
-	due := o.Expires
-	if why == RecentlyBought {
-		if at := c.silenceEnds(m); at != 0 && at < due {
-			due = at
-		}
-	}
-	if due != o.Due {
-		o.Due = due
-		c.soon(due)
-	}
 }
 
 func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
