@@ -333,7 +333,7 @@ func (c *Customer) settleInterest(m *Machine, in *Interest) {
 	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
-		if !in.live() || o.At < in.Since-clockGraceMS {
+		if !in.live() || o.At < in.began()-clockGraceMS {
 			continue
 		}
 		for j := range o.Lines {
@@ -452,6 +452,9 @@ func (in *Interest) union(f *Interest) {
 		in.Variant = f.Variant
 	}
 	in.Unseen = in.Unseen && !f.Asked || f.Unseen && !in.Asked
+	if at := f.began(); at < in.began() {
+		in.Began = at
+	}
 	in.DeclinedAt = max(in.DeclinedAt, f.DeclinedAt)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {

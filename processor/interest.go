@@ -34,6 +34,7 @@ type Interest struct {
 	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
 	Variant    string // of a product: which variants are wanted; see variantOf
 	Unseen     bool   // put into a cart when nothing was known here of the item
+	Began      int64  // when it was first wanted, if that was heard of too late to give a place; 0 = Since
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -100,7 +101,7 @@ func (in *Interest) encode(w *writer) {
 	w.int(in.OfferUntil)
 	w.u64(in.Bought)
 	w.bool(in.Declined)
-	w.bool(in.Asked)
+	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2)))
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
 		bit(in.Of != "", 32) | bit(in.Variant != "", 64) | bit(in.Unseen, 128)))
 	if in.Store != "" {
@@ -114,6 +115,9 @@ func (in *Interest) encode(w *writer) {
 	}
 	if in.Variant != "" {
 		w.str(in.Variant)
+	}
+	if in.Began != 0 {
+		w.int(in.Since - in.Began)
 	}
 }
 
@@ -146,7 +150,8 @@ func (in *Interest) decode(r *reader) {
 	in.OfferUntil = r.int()
 	in.Bought = r.u64()
 	in.Declined = r.bool()
-	in.Asked = r.bool()
+	asked := r.u8()
+	in.Asked = asked&1 != 0
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp, in.Unseen = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&128 != 0
 	if flags&8 != 0 {
@@ -160,6 +165,9 @@ func (in *Interest) decode(r *reader) {
 	}
 	if flags&64 != 0 {
 		in.Variant = r.str()
+	}
+	if asked&2 != 0 {
+		in.Began = in.Since - r.int()
 	}
 }
 
@@ -175,6 +183,15 @@ func (in *Interest) strongest(now int64) (name string, strength uint8) {
 		}
 	}
 	return name, strength
+}
+
+// began returns when the item was first wanted, as the customer's side tells
+// it: what was bought since ends the interest, however late either is heard of.
+func (in *Interest) began() int64 {
+	if in.Began != 0 {
+		return min(in.Began, in.Since)
+	}
+	return in.Since
 }
 
 // over returns the reason for which an interest that ended is not spoken of.
@@ -277,6 +294,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	}
 	if since := c.rank(now, e.At); since < in.Since {
 		c.beganBefore(m, in, since)
+	}
+	if bought == 0 && e.At < in.began() {
+		in.Began = e.At
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {

@@ -347,7 +347,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 	if e.Location != "" {
 		msg.Body = []byte(e.Location) // it is the store's stock that sinks
 	}
-	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.Since-clockGraceMS {
+	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.began()-clockGraceMS {
 		in.Bought = o.ID
 		if in.Queued {
 			msg.Offer, msg.Since, msg.Tier = in.Offer, in.Since, int64(in.Tier)
@@ -370,7 +370,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n in
 func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64) {
 	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
 	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
-		if in.Bought = c.boughtAfter(sku, in.Since); in.Bought == 0 { // nor by another order
+		if in.Bought = c.boughtAfter(sku, in.began()); in.Bought == 0 { // nor by another order
 			c.queueUp(m, in)
 		}
 	}

@@ -30,7 +30,7 @@ func (c *Customer) boughtInstead(m *Machine, o *Order, sku string) {
 	}
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.SKU == sku || in.Bought != 0 || in.Declined || o.At < in.Since-clockGraceMS || !c.standsFor(m, in.SKU, sku) {
+		if in.SKU == sku || in.Bought != 0 || in.Declined || o.At < in.began()-clockGraceMS || !c.standsFor(m, in.SKU, sku) {
 			continue
 		}
 		if in.Queued || in.Offer != 0 {

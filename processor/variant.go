@@ -344,7 +344,7 @@ func (c *Customer) boughtVariant(m *Machine, o *Order, sku string) {
 	}
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || o.At < in.Since-clockGraceMS {
+		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || o.At < in.began()-clockGraceMS {
 			continue
 		}
 		c.giveUp(m, in)
