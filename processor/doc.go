@@ -35,7 +35,9 @@
 //	Customer: the gate; told, and the hold begins, or the unit goes back   offer.go
 //
 // When an item is on sale at all is its windows' to say (window.go); who
-// registered for a sale is told by the Sale (sale.go).
+// registered for a sale is told by the Sale (sale.go). Who wants any variant of
+// a product waits in the line of each (variant.go); a bundle can be had while
+// its parts can (bundle.go).
 //
 // # One person
 //
@@ -55,6 +57,9 @@
 // Customers and items live in the partition their id hashes to and talk by
 // numbered Messages through the log (message.go). What holds for the whole shop
 // enters at partition 0 and is passed on (control.go).
+//
+// A search that found nothing begins a Journey (journey.go), which ends with the
+// parcel.
 //
 // # State
 //

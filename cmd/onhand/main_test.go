@@ -169,7 +169,7 @@ func TestRunAndOperate(t *testing.T) {
 	check(1, "after: 45m -> 1h", "diff", changed)
 	check(0, "dry run", "apply", "--dry-run", changed)
 	check(1, "after", "diff", changed)
-	check(0, "is in force", "apply", changed)
+	check(0, "is in force", "apply", "--keep-pending", changed)
 	check(0, "", "diff", changed)
 	check(1, "changed.yaml:1:1", "apply", file(t, "changed.yaml", "nonsense: 1\n"))
 
