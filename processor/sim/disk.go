@@ -2,7 +2,6 @@ package sim
 
 import (
 	"log/slog"
-	"math/rand/v2"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -45,7 +44,7 @@ func (d *disk) close() error {
 // crash cuts the power. Nothing unsynced is kept: keeping a part of it at
 // random makes seeds that cannot be repeated.
 func (d *disk) crash() error {
-	after := d.fs.CrashClone(vfs.CrashCloneCfg{RNG: rand.New(rand.NewPCG(1, 1))})
+	after := durableClone(d.fs)
 	err := d.store.Close()
 	d.fs, d.store, d.position = after, nil, d.durable
 	return err

@@ -15,7 +15,8 @@
 // system in memory). What is simulated is the outside: the log with the
 // semantics of JetStream, clocks, disks, providers, and who owns what. In each
 // turn the seed picks one thing that may happen: a packet arrives, an answer is
-// lost, a partition applies a record, a process is killed or paused. Then the
+// lost, a partition applies a record, a process is killed, paused, cut off from
+// everybody, or comes back with an empty disk and an old checkpoint. Then the
 // faults end and everything must come to rest within a bounded number of turns.
 //
 // There are two kinds of worlds. In one there are three moments with windows of

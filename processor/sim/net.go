@@ -47,7 +47,10 @@ const (
 // send takes a packet and draws its fate.
 func (w *world) send(p *packet) {
 	p.fate = arrives
-	if w.faulty {
+	switch {
+	case w.severed:
+		p.fate = packetLost
+	case w.faulty:
 		switch n := w.rng.IntN(100); {
 		case n < 6:
 			p.fate = ackIsLost

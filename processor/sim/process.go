@@ -17,6 +17,7 @@ type process struct {
 	runners []*runner
 	down    bool // killed, not started again
 	paused  bool // does nothing, and does not know it
+	cut     bool // reaches nobody
 }
 
 func newProcess(w *world, id int) *process {
@@ -30,14 +31,19 @@ func newProcess(w *world, id int) *process {
 func (p *process) now() int64 { return p.w.now + p.skew }
 
 // own begins to run a partition.
-func (p *process) own(part int) {
+func (p *process) own(part int) { p.begin(part, "own") }
+
+// begin opens the state of a partition and returns its runner, nil when it
+// cannot.
+func (p *process) begin(part int, what string) *runner {
 	r := &runner{process: p, part: part, disk: p.disks[part]}
 	if err := r.disk.open(p.w.shared); err != nil {
 		p.w.fail("state", "process %d cannot open the state of partition %d: %v", p.id, part, err)
-		return
+		return nil
 	}
 	p.runners[part] = r
-	p.w.note("own", part, p.id, 0)
+	p.w.note(what, part, p.id, 0)
+	return r
 }
 
 // leave ends a runner in order.
@@ -55,7 +61,7 @@ func (p *process) leave(part int) {
 func (p *process) crash() {
 	p.w.note("crash", -1, p.id, 0)
 	p.w.result.Crashes++
-	p.down, p.paused = true, false
+	p.down, p.paused, p.cut = true, false, false
 	for part, r := range p.runners {
 		if r != nil {
 			r.gone, p.runners[part] = true, nil
@@ -112,6 +118,9 @@ const rareMove = 13
 
 // step makes one move.
 func (r *runner) step(move int) bool {
+	w := r.process.w
+	w.severed = r.process.cut
+	defer func() { w.severed = false }()
 	switch {
 	case r.p == nil:
 		return r.claim()
@@ -121,11 +130,18 @@ func (r *runner) step(move int) bool {
 	return moves[move](r)
 }
 
-// claim puts a fence behind the last commit record.
+// claim takes a partition over from nothing but its state.
 func (r *runner) claim() bool {
-	if r.fencing {
-		return false
-	}
+	return !r.fencing && r.putFence(func(seq uint64) {
+		if !r.gone {
+			r.open(seq)
+		}
+	})
+}
+
+// putFence puts a fence behind the last commit record; then is called when it
+// stands.
+func (r *runner) putFence(then func(seq uint64)) bool {
 	w := r.process.w
 	seq, last := w.broker.last(r.part)
 	fence, err := worker.Fence(last)
@@ -135,9 +151,8 @@ func (r *runner) claim() bool {
 	}
 	r.fencing = true
 	w.send(&packet{partition: r.part, commit: true, expect: seq, record: record{data: fence}, reply: func(a answer, seq uint64) {
-		r.fencing = false
-		if !r.gone && a == stored {
-			r.open(seq)
+		if r.fencing = false; a == stored {
+			then(seq)
 		}
 	}})
 	return true

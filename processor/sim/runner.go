@@ -8,7 +8,7 @@ import (
 
 // unread reports whether the log holds records that were not applied.
 func (r *runner) unread() bool {
-	return r.p.Next() <= uint64(len(r.process.w.broker.streams[r.part].in))
+	return !r.process.cut && r.p.Next() <= uint64(len(r.process.w.broker.streams[r.part].in))
 }
 
 // read applies a few records.
@@ -75,7 +75,7 @@ func (r *runner) done(seq uint64) {
 
 // ask looks up what became of the commit in flight.
 func (r *runner) ask() bool {
-	if !r.asks {
+	if !r.asks || r.process.cut {
 		return false
 	}
 	r.asks = false
@@ -197,6 +197,9 @@ func (r *runner) sync() bool {
 		return true
 	}
 	r.process.w.note("durable", r.part, int(r.disk.durable), 0)
+	if r.process.w.faulty {
+		r.checkpoint()
+	}
 	return true
 }
 

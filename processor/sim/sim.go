@@ -100,6 +100,8 @@ type world struct {
 
 	broker    *broker
 	net       net
+	severed   bool       // who sends now is cut off
+	copies    [][]copied // checkpoints, by partition, the newest last
 	processes []*process
 	owner     []int // by partition: the process that is meant to own it
 	standby   []int // and the one that is meant to stand by
@@ -196,6 +198,7 @@ func newWorld(cfg Config) *world {
 	w.result.Seed, w.result.Whole = cfg.Seed, cfg.Whole
 	w.shared = newShared(func(msg string) { panic(msg) })
 	w.broker = newBroker(w.cfg.Partitions, cfg.Plant)
+	w.copies = make([][]copied, w.cfg.Partitions)
 	for i := range w.cfg.Workers {
 		w.processes = append(w.processes, newProcess(w, i))
 	}

@@ -7,14 +7,9 @@ import (
 
 // standBy begins to follow a partition.
 func (p *process) standBy(part int) {
-	r := &runner{process: p, part: part, disk: p.disks[part]}
-	if err := r.disk.open(p.w.shared); err != nil {
-		p.w.fail("state", "process %d cannot open the state of partition %d: %v", p.id, part, err)
-		return
+	if r := p.begin(part, "stand by"); r != nil {
+		r.opened(worker.OpenStandby, 0, len(p.w.broker.streams[part].out))
 	}
-	p.runners[part] = r
-	p.w.note("stand by", part, p.id, 0)
-	r.opened(worker.OpenStandby, 0, len(p.w.broker.streams[part].out))
 }
 
 // shadows are what a runner of a standby can do.
@@ -28,7 +23,7 @@ func (r *runner) follow() bool {
 	w := r.process.w
 	out := w.broker.streams[r.part].out
 	at := int(r.p.Followed())
-	if at == len(out) {
+	if at == len(out) || r.process.cut {
 		return false
 	}
 	if err := r.p.Follow(uint64(at+1), out[at], r.process.now()); err != nil {
@@ -43,25 +38,15 @@ func (r *runner) follow() bool {
 // takeOver puts a fence behind the last commit record when the partition falls
 // to the standby.
 func (r *runner) takeOver() bool {
-	w := r.process.w
-	if w.owner[r.part] != r.process.id || r.fencing || r.fence != 0 {
+	if r.process.w.owner[r.part] != r.process.id || r.fencing || r.fence != 0 {
 		return false
 	}
-	seq, last := w.broker.last(r.part)
-	fence, err := worker.Fence(last)
-	if err != nil {
-		w.fail("takeover", "partition %d: %v", r.part, err)
-		return false
-	}
-	r.fencing = true
-	w.send(&packet{partition: r.part, commit: true, expect: seq, record: record{data: fence}, reply: func(a answer, seq uint64) {
-		r.fencing = false
-		if r.live() && a == stored {
+	return r.putFence(func(seq uint64) {
+		if r.live() {
 			r.fence = seq
 			r.lead()
 		}
-	}})
-	return true
+	})
 }
 
 // lead makes the standby the owner when its fence is the last record followed.

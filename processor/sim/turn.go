@@ -66,12 +66,13 @@ func (w *world) fault() {
 			p.crash()
 			if w.rng.IntN(5) == 0 { // and the machine with it
 				p.wipe()
+				p.fetch()
 			}
 			w.elect()
 		}
 	case 2, 3, 4:
-		if p.down || p.paused {
-			p.down, p.paused = false, false
+		if p.down || p.paused || p.cut {
+			p.down, p.paused, p.cut = false, false, false
 			w.note("resume", -1, p.id, 0)
 		}
 	case 5:
@@ -94,8 +95,13 @@ func (w *world) fault() {
 		p.skew = w.rng.Int64N(20_000) - 10_000
 		w.note("clocks", -1, p.id, int(w.broker.skew))
 	case 9:
-		if w.rng.IntN(4) == 0 {
+		switch n := w.rng.IntN(4); {
+		case n == 0:
 			w.litter()
+		case n == 1 && !p.down && !p.paused:
+			p.cut = true
+			w.note("cut", -1, p.id, 0)
+			w.elect()
 		}
 	}
 }
@@ -105,7 +111,7 @@ func (w *world) fault() {
 func (w *world) elect() {
 	for part, id := range w.owner {
 		p := w.processes[id]
-		if !p.down && !p.paused || w.rng.IntN(3) == 0 {
+		if !p.down && !p.paused && !p.cut || w.rng.IntN(3) == 0 {
 			continue
 		}
 		if w.rng.IntN(3) > 0 {
@@ -155,7 +161,7 @@ func (w *world) heal() {
 		w.standby[part] = (part + 1) % len(w.processes)
 	}
 	for _, p := range w.processes {
-		p.down, p.paused = false, false
+		p.down, p.paused, p.cut = false, false, false
 	}
 }
 

@@ -59,7 +59,7 @@ func (w *world) pass(until int64) {
 		case w.restless():
 			w.now += w.rng.Int64N(500)
 			if p := w.processes[w.rng.IntN(len(w.processes))]; w.rng.IntN(4) == 0 {
-				p.down, p.paused = false, false
+				p.down, p.paused, p.cut = false, false, false
 			}
 		default:
 			if n := len(w.cuts); n == 0 || w.cuts[n-1] != w.broker.order {
@@ -158,7 +158,7 @@ func (w *world) restless() bool {
 	}
 	for part, id := range w.owner {
 		r := w.processes[id].runners[part]
-		if r == nil || r.p == nil || r.p.Following() || r.unread() || r.asks || !r.p.Idle(r.process.now()) || w.processes[id].paused {
+		if r == nil || r.p == nil || r.p.Following() || r.unread() || r.asks || !r.p.Idle(r.process.now()) || w.processes[id].paused || w.processes[id].cut {
 			return true
 		}
 	}
