@@ -46,6 +46,16 @@
 //	   v
 //	keeper: one customer of two, most restrictive, gated again identity_merge.go
 //
+// Who asks to be forgotten is, under all ids (erase.go).
+//
+// # What the gate relies on
+//
+// Whether a newer word may be on its way is the sources' to say (feed.go), what
+// a guard may know of the event and of the customer stands in trait.go, who
+// would be in an audience is counted by its Quorum (quorum.go), what is given
+// out and spent by partition 0 (code.go). What was learned too late is a
+// Correction (correction.go), and each send is looked at once more (audit.go).
+//
 // # After the order
 //
 //	Order Completed, Updated, Cancelled, Return Received -> Order    order.go, return.go
