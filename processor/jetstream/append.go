@@ -35,9 +35,9 @@ func await(ctx context.Context, start func(done func(uint64, error)) error) (uin
 	}
 }
 
-// AppendAsync is Append without waiting. done is called once, on a goroutine of
-// the package that all writing shares, so it must be quick; not at all when
-// AppendAsync returns an error. Records of one partition arrive in the order of
+// AppendAsync is Append without waiting. done is called once, on a goroutine that
+// other partitions share, so it must be quick; not at all when AppendAsync
+// returns an error. Records of one partition arrive in the order of
 // the calls, unless one of them fails. record may be reused on return.
 func (l *Log) AppendAsync(p int, record []byte, done func(seq uint64, err error)) error {
 	if err := l.checkPartition(p); err != nil {

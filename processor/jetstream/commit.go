@@ -90,9 +90,9 @@ func (l *Log) Commit(ctx context.Context, p int, data []byte, expect uint64) (se
 	return await(ctx, func(done func(uint64, error)) error { return l.CommitAsync(p, data, expect, done) })
 }
 
-// CommitAsync is Commit without waiting. done is called once, on a goroutine of
-// the package that all writing shares, so it must be quick; not at all when
-// CommitAsync returns an error. data must not change until then.
+// CommitAsync is Commit without waiting. done is called once, on a goroutine that
+// other partitions share, so it must be quick; not at all when CommitAsync
+// returns an error. data must not change until then.
 func (l *Log) CommitAsync(p int, data []byte, expect uint64, done func(seq uint64, err error)) error {
 	if err := l.checkPartition(p); err != nil {
 		return err

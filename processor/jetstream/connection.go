@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +18,9 @@ type connection struct {
 
 const connectTimeout = 2 * time.Second
 
-// dial connects. lost and restored are called when the connection breaks, with
-// the reason, and when it is back; nil = nobody minds.
-func (o *Options) dial(use string, lost func(error), restored func()) (*connection, error) {
+// dial connects. lost and restored are called when the connection breaks, and
+// when it is back.
+func (o *Options) dial(use string, lost, restored func()) (*connection, error) {
 	c := &connection{ended: make(chan struct{})}
 	c.up.Store(true)
 	opts := []nats.Option{
@@ -35,15 +36,15 @@ func (o *Options) dial(use string, lost func(error), restored func()) (*connecti
 		nats.ClosedHandler(func(*nats.Conn) { close(c.ended) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.up.Store(false)
-			if lost != nil {
-				lost(err)
+			if err != nil { // nil: closed by us
+				o.Logger.Warn("NATS connection lost", "use", use, "error", err)
 			}
+			lost()
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			c.up.Store(true)
-			if restored != nil {
-				restored()
-			}
+			o.Logger.Info("NATS connection restored", "use", use)
+			restored()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("NATS connection", "use", use, "error", err)
@@ -89,15 +90,14 @@ type lane struct {
 // writeLanes is the number of lanes of a Log.
 const writeLanes = 8
 
-// newLane connects a lane. lost is called when its connection breaks.
-func (o *Options) newLane(lost func(error)) (*lane, error) {
+// newLane connects the lane with a number. lost is called when its connection
+// breaks, and what waited for answers has been told.
+func (o *Options) newLane(number int, lost func()) (*lane, error) {
 	r := newRequests()
-	c, err := o.dial("write", func(err error) {
+	c, err := o.dial("write "+strconv.Itoa(number), func() {
 		r.fail(time.Time{})
-		if lost != nil {
-			lost(err)
-		}
-	}, nil)
+		lost()
+	}, func() {})
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type Log struct {
 	packers []*Packer
 
 	mu     sync.Mutex
-	line   context.Context // ends with the writing connection; the next one has another
+	line   context.Context // ends with the connection of the first lane; the next one has another
 	cut    context.CancelFunc
 	closed bool
 	parts  map[part]struct{}
@@ -117,8 +117,7 @@ func dial(o Options) (*Log, error) {
 	l := &Log{name: o.Name, clock: o.Clock, start: time.Now(), logger: o.Logger, server: o.Server, parts: map[part]struct{}{}}
 	l.line, l.cut = context.WithCancel(context.Background())
 	if err := l.connect(o); err != nil {
-		l.cut()
-		l.disconnect()
+		l.Close()
 		return nil, err
 	}
 	return l, nil
@@ -167,22 +166,16 @@ func isToken(s string) bool {
 
 // connect opens the connections.
 func (l *Log) connect(o Options) (err error) {
-	lost := func(err error) {
-		if err != nil { // nil: closed by us
-			l.logger.Warn("NATS connection lost", "error", err)
-		}
-		l.lost()
-	}
+	lost := l.lost // the questions go through the first
 	for len(l.lanes) < writeLanes {
-		lane, err := o.newLane(lost)
+		lane, err := o.newLane(len(l.lanes), lost)
 		if err != nil {
 			return err
 		}
 		l.lanes = append(l.lanes, lane)
-		lost = nil // one of them tells
+		lost = func() {}
 	}
-	if l.read, err = o.dial("read", nil, func() {
-		l.logger.Info("NATS connection restored")
+	if l.read, err = o.dial("read", func() {}, func() {
 		for _, p := range l.living() {
 			p.reconnected()
 		}
@@ -220,16 +213,6 @@ func (l *Log) ask(ctx context.Context, what string, question func(context.Contex
 	return asked(err, what)
 }
 
-// disconnect closes the connections and waits for them.
-func (l *Log) disconnect() {
-	for _, lane := range l.lanes {
-		lane.close()
-	}
-	if l.read != nil {
-		l.read.close()
-	}
-}
-
 // Close stops readers and members without leaving, fails what waits, closes
 // the connections and waits for all of it.
 func (l *Log) Close() {
@@ -253,7 +236,12 @@ func (l *Log) Close() {
 	l.mu.Lock()
 	l.cut()
 	l.mu.Unlock()
-	l.disconnect()
+	for _, lane := range l.lanes {
+		lane.close()
+	}
+	if l.read != nil { // it was opened
+		l.read.close()
+	}
 }
 
 func (l *Log) living() []part {

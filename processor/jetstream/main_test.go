@@ -99,6 +99,7 @@ type proxy struct {
 	mu    sync.Mutex
 	deaf  bool // what the server says is dropped
 	down  bool // new connections are refused
+	most  int  // of connections at a time, 0 = any number
 	conns map[net.Conn]struct{}
 	wg    sync.WaitGroup
 }
@@ -115,7 +116,7 @@ func startProxy(t testing.TB, target string) *proxy {
 			}
 			s, err := net.Dial("tcp", target)
 			p.mu.Lock()
-			if err != nil || p.down {
+			if err != nil || p.down || p.most > 0 && len(p.conns) >= 2*p.most {
 				c.Close()
 				if err == nil {
 					s.Close()

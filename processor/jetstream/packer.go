@@ -86,7 +86,7 @@ func newPacker(l *Log, p int, info *jetstream.StreamInfo) *Packer {
 // once: with nil when the log has acknowledged the entry, with ErrUnknown when
 // its fate is not known (send it again: the receiver removes copies), with
 // another error when it was not written. It may be called before Add returns;
-// it must be quick, for all writing waits for it. When Add returns an error,
+// it must be quick, for other partitions wait for it. When Add returns an error,
 // ErrOverloaded above all, nothing was queued and done is never called.
 func (p *Packer) Add(entry []byte, done func(error)) error {
 	one := [1][]byte{entry}

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"time"
@@ -14,56 +13,63 @@ import (
 // has read and worked through what was written before.
 type inProcess struct{ server *server.Server }
 
-// InProcessConn returns a connection whose writes never wait.
+// InProcessConn returns a connection whose writes do not wait for the server
+// while it is not far behind.
 func (p inProcess) InProcessConn() (net.Conn, error) {
 	conn, err := p.server.InProcessConn()
 	if err != nil {
 		return nil, err
 	}
-	b := &bufferedConn{Conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go b.drain()
-	return b, nil
+	return newBufferedConn(conn), nil
 }
 
-// bufferedConn passes on in the background what is written to it. How much
-// waits is bounded by whoever writes, since all of it is answered; more than
-// maxBuffered means that the other side is gone.
+// bufferedConn passes on in the background what is written to it. As with a
+// socket, who writes waits while maxBuffered bytes are on their way: an upload
+// would otherwise run away from the server, which then refuses its messages.
 type bufferedConn struct {
 	net.Conn
 
 	mu     sync.Mutex
+	change sync.Cond // of what follows
 	buf    []byte
 	closed bool
 	err    error // of the last write
-
-	wake chan struct{}
-	done chan struct{}
+	done   chan struct{}
 }
 
 const (
-	maxBuffered = 64 << 20
+	maxBuffered = 1 << 20
+	takenWithin = ackTimeout  // or the other side is gone
 	closeWithin = time.Second // for what was written before Close
 )
 
-var errBuffered = errors.New("jetstream: the embedded server does not read")
+func newBufferedConn(conn net.Conn) *bufferedConn {
+	b := &bufferedConn{Conn: conn, done: make(chan struct{})}
+	b.change.L = &b.mu
+	go b.drain()
+	return b
+}
 
+// Write takes p, however long it is, when there is room.
 func (b *bufferedConn) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.closed:
+	for len(b.buf) >= maxBuffered && b.err == nil && !b.closed {
+		b.change.Wait()
+	}
+	if b.closed {
 		return 0, net.ErrClosed
-	case b.err != nil:
+	}
+	if b.err != nil {
 		return 0, b.err
-	case len(b.buf)+len(p) > maxBuffered:
-		return 0, errBuffered
 	}
 	b.buf = append(b.buf, p...)
-	signal(b.wake)
+	b.change.Broadcast()
 	return len(p), nil
 }
 
-// SetWriteDeadline does nothing: Write does not wait.
+// SetWriteDeadline does nothing: drain sets its own, and who writes waits no
+// longer than that.
 func (b *bufferedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // drain writes until the connection is closed.
@@ -72,21 +78,24 @@ func (b *bufferedConn) drain() {
 	var spare []byte
 	for {
 		b.mu.Lock()
-		out, closed := b.buf, b.closed
-		if len(out) > 0 {
-			b.buf = spare[:0]
+		for len(b.buf) == 0 && !b.closed {
+			b.change.Wait()
 		}
-		b.mu.Unlock()
+		out := b.buf
 		if len(out) == 0 {
-			if closed {
-				return
-			}
-			<-b.wake
-			continue
+			b.mu.Unlock()
+			return
 		}
+		b.buf = spare[:0]
+		if !b.closed {
+			_ = b.Conn.SetWriteDeadline(time.Now().Add(takenWithin))
+		}
+		b.change.Broadcast()
+		b.mu.Unlock()
 		if _, err := b.Conn.Write(out); err != nil {
 			b.mu.Lock()
 			b.err = err
+			b.change.Broadcast()
 			b.mu.Unlock()
 			return
 		}
@@ -99,9 +108,9 @@ func (b *bufferedConn) drain() {
 func (b *bufferedConn) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	b.mu.Unlock()
 	_ = b.Conn.SetWriteDeadline(time.Now().Add(closeWithin))
-	signal(b.wake)
+	b.change.Broadcast()
+	b.mu.Unlock()
 	<-b.done
 	return b.Conn.Close()
 }

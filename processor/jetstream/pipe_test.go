@@ -12,9 +12,7 @@ import (
 
 func bufferedPipe() (*bufferedConn, net.Conn) {
 	here, there := net.Pipe()
-	b := &bufferedConn{Conn: here, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go b.drain()
-	return b, there
+	return newBufferedConn(here), there
 }
 
 // What is written arrives in its order, though nobody read while it was
@@ -47,19 +45,42 @@ func TestBufferedConnPassesEverythingOn(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// A side that does not read holds nobody up: not who writes, and who closes no
-// longer than a second.
-func TestBufferedConnDoesNotWait(t *testing.T) {
+// A side that does not read for a while holds nobody up who writes little. Who
+// writes much waits for it, and who closes waits a second.
+func TestBufferedConnWaitsWhenFull(t *testing.T) {
 	b, there := bufferedPipe()
 	defer there.Close()
-	some := make([]byte, 1<<20)
-	var err error
-	for n := 0; err == nil; n += len(some) {
-		require.LessOrEqual(t, n, 2*maxBuffered)
-		_, err = b.Write(some)
+	some := make([]byte, maxBuffered/4)
+	written := make(chan int)
+	var failed error
+	go func() {
+		for n := 0; failed == nil; n += len(some) {
+			written <- n
+			_, failed = b.Write(some)
+		}
+		close(written)
+	}()
+	for range 5 { // at most four to be buffered, and one on its way
+		<-written
 	}
-	require.ErrorIs(t, err, errBuffered)
+	last := 0
+	for full := false; !full; {
+		select {
+		case last = <-written:
+		case <-time.After(50 * time.Millisecond):
+			full = true
+		}
+	}
+	require.LessOrEqual(t, last, 2*maxBuffered+len(some))
+	_, err := io.CopyN(io.Discard, there, int64(last))
+	require.NoError(t, err)
+	<-written // there is room again
 	start := time.Now()
-	require.NoError(t, b.Close())
+	closed := make(chan struct{})
+	go func() { _ = b.Close(); close(closed) }()
+	for range written {
+	}
+	require.ErrorIs(t, failed, net.ErrClosed)
+	<-closed
 	require.Less(t, time.Since(start), 10*closeWithin)
 }

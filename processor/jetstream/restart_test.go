@@ -175,3 +175,13 @@ func TestOpenWithoutServer(t *testing.T) {
 	require.ErrorContains(t, err, "127.0.0.1:1")
 	require.Less(t, time.Since(start), 5*time.Second)
 }
+
+// An Open that gets only some of its connections leaves nothing behind: the
+// package's tests end with no goroutine left.
+func TestOpenHalf(t *testing.T) {
+	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
+	line := startProxy(t, srv.nats.Addr().String())
+	line.most = 3
+	_, err := Open(soon(t), Options{URL: line.url(), Name: "t"})
+	require.ErrorIs(t, err, ErrUnavailable)
+}
