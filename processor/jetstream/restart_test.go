@@ -181,7 +181,9 @@ func TestOpenWithoutServer(t *testing.T) {
 func TestOpenHalf(t *testing.T) {
 	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0"})
 	line := startProxy(t, srv.nats.Addr().String())
+	line.mu.Lock()
 	line.most = 3
+	line.mu.Unlock()
 	_, err := Open(soon(t), Options{URL: line.url(), Name: "t"})
 	require.ErrorIs(t, err, ErrUnavailable)
 }
