@@ -324,12 +324,17 @@ func (in *Interest) cannotHave(m *Machine, f *ItemFacts) Reason {
 	if in != nil && in.Variant != "" && f.Product.Variants != "" {
 		why := OutOfStock // no such variant
 		for sku := range f.Product.variants(in.Variant) {
-			if why = in.cannotHave(m, m.facts(sku)); why == "" {
+			if why = in.lacks(m, m.facts(sku)); why == "" {
 				break
 			}
 		}
 		return why
 	}
+	return in.lacks(m, f)
+}
+
+// lacks is cannotHave of an item that is not asked for by its attributes.
+func (in *Interest) lacks(m *Machine, f *ItemFacts) Reason {
 	why := f.why(m.shop.Now)
 	web := in.accepts(m, "")
 	if web && why == "" {

@@ -26,6 +26,10 @@ import (
 // maxVariants bounds the variants of one product.
 const maxVariants = 32
 
+// maxNesting bounds the levels of what consists of other items: a bundle of
+// products that come in variants. A catalogue may go in a circle.
+const maxNesting = 2
+
 // maxVariantText bounds the attributes of one variant, or of those asked for.
 const maxVariantText = 256
 
@@ -163,14 +167,14 @@ func (m *Machine) gathered(own *ItemFacts) (f ItemFacts, ok bool) {
 }
 
 // gather works out anew what is true of a product when one of its variants or
-// parts, or the product itself, has said something. look has those with a stake look again.
-func (wa *Watch) gather(m *Machine, at int64, look bool) {
+// parts, or the product itself, has said something; look and above as for hear.
+func (wa *Watch) gather(m *Machine, at int64, look bool, above int) {
 	follow := m.gathered
 	if wa.Own.Product.Variants == "" {
 		follow = m.bundled
 	}
 	if f, ok := follow(wa.Own); ok {
-		wa.hear(m, &f, at, look)
+		wa.hear(m, &f, at, look, above)
 	}
 }
 
@@ -193,6 +197,8 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 	for v := range facts.Product.variants(want.Variant) {
 		in := c.interest(v)
 		switch {
+		case c.circular(sku, v):
+			continue
 		case in == nil:
 			if in = c.newInterest(m, v, want.Since); in == nil {
 				return
@@ -221,6 +227,22 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 		}
 		c.queueUp(m, in)
 	}
+}
+
+// circular reports whether a product is wanted as one of an item that is to be a
+// variant of it, or came down more levels than are followed.
+func (c *Customer) circular(product, variant string) bool {
+	for range maxNesting {
+		if product == variant {
+			return true
+		}
+		in := c.interest(product)
+		if in == nil || in.Of == "" {
+			return false
+		}
+		product = in.Of
+	}
+	return true
 }
 
 // extend has what was granted for one item hold for another one, too.

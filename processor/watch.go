@@ -176,29 +176,32 @@ func (m *Machine) watchMessage(msg *Message) {
 		for sku := range f.Product.parts() {
 			m.watch(sku).inBundle(m, wa.SKU)
 		}
-		wa.gather(m, msg.At, true)
+		wa.gather(m, msg.At, true, maxNesting)
 		return
 	}
-	wa.hear(m, &f, msg.At, false)
+	wa.hear(m, &f, msg.At, false, maxNesting)
 }
 
 // hear takes what is true of the item now; look has those with a stake look
-// again in any case.
-func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool) {
+// again in any case. above is how many levels of products and bundles it is in
+// hear of it.
+func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) {
 	was := wa.Facts
 	changed := look || was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
 		!slices.Equal(f.Places, was.Places)
 	wa.Facts = *f
-	if f.Product.Parent != "" {
+	if f.Product.Parent != "" && above > 0 {
 		if product, ok := m.get(WatchKind, f.Product.Parent).(*Watch); ok && product.Own != nil {
 			m.touch(product)
-			product.gather(m, at, changed) // first: who is told of the variant asks the product
+			product.gather(m, at, changed, above-1) // first: who is told of the variant asks the product
 		}
 	}
-	for _, b := range wa.Bundles {
-		if bundle, ok := m.get(WatchKind, b).(*Watch); ok && bundle.Own != nil && bundle != wa {
-			m.touch(bundle)
-			bundle.gather(m, at, changed)
+	if above > 0 {
+		for _, b := range wa.Bundles {
+			if bundle, ok := m.get(WatchKind, b).(*Watch); ok && bundle.Own != nil {
+				m.touch(bundle)
+				bundle.gather(m, at, changed, above-1)
+			}
 		}
 	}
 	if m.rules.facts != 0 || was.At == 0 {

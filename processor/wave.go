@@ -181,9 +181,14 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if v.Facts&factVariants != 0 {
 		c.wantVariants(m, wa.SKU)
 	}
-	if in = c.interest(wa.SKU); v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
+	if in = c.interest(wa.SKU); in == nil {
+		return // it made room for its variants
+	}
+	if v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
 		c.queueIfBlocked(m, in)
-		in = c.interest(wa.SKU)
+		if in = c.interest(wa.SKU); in == nil {
+			return
+		}
 	}
 	if in.Of != "" {
 		c.variantReached(m, wa, v, in, e)
