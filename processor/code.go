@@ -68,9 +68,11 @@ func (c *Customer) askCode(m *Machine, o *Occurrence, mo *moments.Moment) {
 	})
 }
 
-// returnCode gives a code back that was not sent.
-func (c *Customer) returnCode(m *Machine, moment string) {
-	m.sendTo(0, &Message{Type: ReturnCode, Ref: moment, Customer: c.ID, Place: m.rules.cost(m.rules.file.Moment(moment))})
+// returnCode gives a code back that was not sent, and what was counted for the
+// message by the rules that it began under.
+func (c *Customer) returnCode(m *Machine, moment string, activation uint64) {
+	r := m.rules.of(activation)
+	m.sendTo(0, &Message{Type: ReturnCode, Ref: moment, Customer: c.ID, Place: r.cost(r.file.Moment(moment))})
 }
 
 // codeMessage counts codes, in partition 0.
@@ -90,7 +92,7 @@ func (m *Machine) codeMessage(msg *Message) {
 	if given {
 		n.Given, n.Spent = n.Given+1, n.Spent+msg.Place
 	}
-	m.send(msg.Customer, &Message{Type: GiveCode, Ref: msg.Ref, SKU: msg.SKU, Customer: msg.Customer, Line: msg.Line, Park: given})
+	m.send(msg.Customer, &Message{Type: GiveCode, Ref: msg.Ref, SKU: msg.SKU, Customer: msg.Customer, Line: msg.Line, Place: msg.Place, Park: given})
 }
 
 // codeGiven goes on with the candidate that asked for a code, when there still
@@ -101,7 +103,7 @@ func (c *Customer) codeGiven(m *Machine, msg *Message) {
 	})
 	switch {
 	case i < 0 && msg.Park:
-		c.returnCode(m, msg.Ref)
+		m.sendTo(0, &Message{Type: ReturnCode, Ref: msg.Ref, Customer: c.ID, Place: msg.Place})
 	case i < 0:
 	case !msg.Park:
 		c.conclude(m, i, verdict{outcome: Suppressed, reason: BudgetSpent, stockAge: -1})

@@ -489,7 +489,7 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 		default:
 			c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})
 			if o.Coded {
-				c.returnCode(m, o.Moment)
+				c.returnCode(m, o.Moment, o.Rules)
 			}
 			return
 		}

@@ -64,6 +64,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 	}
 	newest := *r
 	newest.dated = maps.Clone(r.dated)
+	newest.traits.names = slices.Clone(r.traits.names)
 	all := make([]*rules, len(list))
 	for i := range list {
 		old, err := compileRules(list[i].Text, "")
@@ -78,6 +79,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 			newest.moves[e] = newest.moves[e] || k.moves[e]
 		}
 		newest.facts |= k.facts
+		newest.traits.add(k.traits.names, k.traits.all)
 		newest.families = newest.families || k.families
 		newest.audiencesByItem = newest.audiencesByItem && k.audiencesByItem
 		newest.audiences = append(slices.Clip(newest.audiences), k.audiences...)

@@ -55,7 +55,7 @@ type Message struct {
 	Tier     int64
 	Until    int64
 	At       int64  // occurred_at of what is told
-	Place    int64  // in a queue; AskCode, ReturnCode: what the message costs
+	Place    int64  // in a queue; AskCode, GiveCode, ReturnCode: what the message costs
 	MaxPrice int64  // of an interest; AskCode: what all messages may cost
 	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer: how many ids have passed it on

@@ -438,7 +438,7 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 			c.record(m, mo, o, v)
 		}
 		if o.Coded {
-			c.returnCode(m, o.Moment)
+			c.returnCode(m, o.Moment, o.Rules)
 			o.Coded = false
 		}
 		if o.Then == 0 {
@@ -458,7 +458,7 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
 		if o.Coded {
-			c.returnCode(m, o.Moment)
+			c.returnCode(m, o.Moment, o.Rules)
 		}
 		if o.Then != 0 {
 			if v.reason.Step() != StepWanted {

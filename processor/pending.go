@@ -238,7 +238,7 @@ func (c *Customer) failed(m *Machine, i int) {
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
 	if mo := m.rules.of(p.Rules).file.Moment(p.Moment); mo != nil && counted(mo) {
-		c.returnCode(m, p.Moment)
+		c.returnCode(m, p.Moment, p.Rules)
 	}
 	c.unfollow(m, p.Moment, p.Value, p.N)
 	if j := c.place(&Occurrence{N: p.N}); j >= 0 && p.Then == 0 && c.Occurrences[j].State == openState {
