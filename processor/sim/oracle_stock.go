@@ -175,6 +175,7 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 	case p == nil:
 	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
 		x.breaks(position)
+		x.latest = 0 // what was asked for so far is had, give or take the clocks
 		if x.boughtBy == nil {
 			x.open, x.boughtBy = false, p
 		}
