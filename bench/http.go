@@ -23,8 +23,8 @@ import (
 
 const (
 	httpBatch   = 100
-	httpSenders = 64  // 6,400 events in the pipe
-	httpBodies  = 448 // made before; a multiple of httpSenders
+	httpSenders = 256 // 25,600 events in the pipe
+	httpBodies  = 512 // made before; a multiple of httpSenders
 )
 
 // endToEndHTTP is the closed loop through the real collector: so many senders,
