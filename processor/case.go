@@ -30,6 +30,9 @@ func (c *Customer) open(m *Machine, o *Occurrence) {
 func (c *Customer) finish(m *Machine, i int, why Reason) {
 	switch o := &c.Occurrences[i]; o.State {
 	case windowState:
+		if o.Then == 0 {
+			c.giveBack(m, o, parks(why)) // it waited for the unit of another variant
+		}
 		c.removeOccurrence(i)
 	case audienceState:
 		c.leaveAudience(m, i, why)

@@ -485,6 +485,9 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 		case o.State == windowState:
 			return // what happened since is read when the candidate is gated again
 		case k.State == windowState:
+			if k.Then == 0 {
+				c.giveBack(m, k, true)
+			}
 			c.removeOccurrence(i)
 		default:
 			c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})

@@ -28,7 +28,11 @@ const (
 func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 	keeper = clone(keeper)
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if o := &c.Occurrences[i]; o.State == audienceState {
+		o := &c.Occurrences[i]
+		if o.State == windowState && o.Then == 0 {
+			c.giveBack(m, o, true) // who keeps the wish is offered it again
+		}
+		if o.State == audienceState {
 			// The platform knows this id; the keeper is added under its own.
 			if o.In {
 				c.withdraw(m, m.rules.moment(o), o, Superseded)
