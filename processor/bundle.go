@@ -51,6 +51,25 @@ func (wa *Watch) inBundle(m *Machine, bundle string) {
 	wa.Bundles = append(wa.Bundles, clone(bundle))
 }
 
+// unbundle notes that what was part of a bundle, nil = nothing was known, is not
+// any more.
+func (wa *Watch) unbundle(m *Machine, was *ItemFacts, parts string) {
+	if was == nil || was.Product.Parts == parts {
+		return
+	}
+	is := ProductFacts{Parts: parts}
+	for sku := range was.Product.parts() {
+		gone := true
+		for s := range is.parts() {
+			gone = gone && s != sku
+		}
+		if part, ok := m.get(WatchKind, sku).(*Watch); ok && gone {
+			m.touch(part)
+			part.Bundles = slices.DeleteFunc(part.Bundles, func(b string) bool { return b == wa.SKU })
+		}
+	}
+}
+
 // bundled returns what is true of a bundle by what is known here of its parts;
 // false while one of them has not been heard of.
 func (m *Machine) bundled(own *ItemFacts) (f ItemFacts, ok bool) {

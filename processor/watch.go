@@ -167,6 +167,7 @@ func (m *Machine) watchMessage(msg *Message) {
 		}
 	}
 	m.touch(wa)
+	wa.unbundle(m, wa.Own, f.Product.Parts)
 	if wa.Own = nil; f.Product.Variants != "" || f.Product.Parts != "" {
 		wa.Own = new(ItemFacts)
 		*wa.Own = f
