@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -91,6 +92,40 @@ func TestCommitsAreTrimmed(t *testing.T) {
 	for action, times := range channel.got {
 		require.Equal(t, 1, times, "action %s", action)
 	}
+}
+
+// TestCommitsWaitForTheOldestCheckpoint: of commit records nobody wants any
+// more, those stay whose messages the oldest checkpoint of a partition may not
+// have heard yet.
+func TestCommitsWaitForTheOldestCheckpoint(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 1)
+	w := &Worker{log: log, cfg: Config{Checkpoints: &Checkpoints{Decisions: time.Nanosecond, margin: time.Nanosecond}}}
+	l := &loop{log: slog.New(slog.DiscardHandler)}
+	var last uint64
+	saved := func(position uint64, kept int64) (first uint64) {
+		r := checkpoint.Report{Manifest: &checkpoint.Manifest{Mark: checkpoint.Mark{Position: position}}}
+		require.NoError(t, w.trimCommits(soon(t), l, &r, position, kept))
+		first, _, err := log.CommitBounds(soon(t), 0)
+		require.NoError(t, err)
+		return first
+	}
+	var stamps []int64
+	for i := range uint64(6) {
+		c := processor.CommitRecord{Epoch: 1, Position: i + 1}
+		var err error
+		last, err = log.Commit(soon(t), 0, c.Append(nil), last)
+		require.NoError(t, err)
+		m, err := log.CommitAt(soon(t), 0, last)
+		require.NoError(t, err)
+		stamps = append(stamps, m.Stamp)
+		require.EqualValues(t, 1, saved(i+1, unknownKept), "a partition's is not known")
+		time.Sleep(2 * time.Millisecond)
+	}
+	require.EqualValues(t, 1, saved(6, stamps[0]), "it is as old as the first")
+	require.EqualValues(t, 2, saved(6, stamps[3]), "what 2 said was there before 3 was written; who goes on from 2 begins with it")
+	require.EqualValues(t, 2, saved(6, stamps[3]))
+	require.EqualValues(t, 4, saved(6, stamps[5]))
 }
 
 // heardIn returns the number of the last message of a sender in a checkpoint.
