@@ -162,6 +162,9 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 			x.at, x.from = position, f.at
 		}
 		x.from = min(x.from, f.at)
+		if x.boughtBy != nil || x.declined {
+			x.latest = 0 // another wish
+		}
 		x.open, x.boughtBy, x.declined, x.latest = true, nil, false, max(x.latest, f.at)
 	case len(x.asked) == 0:
 		// Nothing was asked for.
@@ -175,7 +178,6 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 	case p == nil:
 	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
 		x.breaks(position)
-		x.latest = 0 // what was asked for so far is had, give or take the clocks
 		if x.boughtBy == nil {
 			x.open, x.boughtBy = false, p
 		}
