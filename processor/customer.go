@@ -328,7 +328,9 @@ func (c *Customer) event(m *Machine, e *Event) {
 	if more {
 		c.rejoin(m)
 	}
-	c.travelled(m)
+	if c.Journeys != nil && c.mayTravel(m, e) {
+		c.travelled(m)
+	}
 	c.ready(m)
 }
 

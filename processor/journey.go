@@ -147,6 +147,19 @@ func (c *Customer) addJourney(m *Machine, j Journey) {
 	}
 }
 
+// mayTravel reports whether an event can have moved a journey. Most are about one
+// item, and where an item stands is asked of all the customer's orders and
+// carts: that is worth it only for one that was searched for.
+func (c *Customer) mayTravel(m *Machine, e *Event) bool {
+	switch {
+	case e.Kind == Page || e.Kind == Screen:
+		return false
+	case e.SKU == "" || e.OrderID != "" || len(e.Products) > 0 || e.Kind == ProductsSearched:
+		return true
+	}
+	return slices.ContainsFunc(c.Journeys.List, func(j Journey) bool { return j.means(m, e.SKU) })
+}
+
 // travelled counts where the customer's journeys have come to.
 func (c *Customer) travelled(m *Machine) {
 	if c.Journeys == nil {
@@ -179,13 +192,22 @@ func (j *Journey) means(m *Machine, sku string) bool {
 	if j.SKU != "" {
 		return sku == j.SKU || p.Parent == j.SKU
 	}
-	title := strings.Fields(strings.ToLower(p.Title))
 	for word := range strings.FieldsSeq(j.Query) {
-		if !slices.Contains(title, word) {
+		if !hasWord(p.Title, word) {
 			return false
 		}
 	}
-	return len(title) > 0
+	return p.Title != ""
+}
+
+// hasWord reports whether a word is in a text, in small letters or in capitals.
+func hasWord(text, word string) bool {
+	for w := range strings.FieldsSeq(text) {
+		if strings.EqualFold(w, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // stage returns the item a journey has come to, "" while nobody knows it, and

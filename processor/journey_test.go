@@ -31,6 +31,12 @@ func TestJourneysAreCounted(t *testing.T) {
 	search("", "tablet", "kettle")
 	search("", "tablet", "kettle")
 	count(2)
+	for _, sku := range []string{"tripod", "phone"} {
+		apply(&Event{Kind: ProductAdded, UserID: "ann", SKU: sku, CartID: "c", Quantity: 1, HasQty: true})
+	}
+	count(1, 0, 1)
+	apply(&Event{Kind: ProductRemoved, UserID: "ann", SKU: "phone", CartID: "c"})
+	count(2)
 	apply(&Event{Kind: OrderCompleted, UserID: "ann", OrderID: "o1", Products: []Product{{SKU: "phone", Quantity: 1}, {SKU: "kettle", Quantity: 1}}})
 	count(1, 0, 0, 1)
 	apply(&Event{Kind: Page, UserID: "ann", AnonymousID: "tablet"})
