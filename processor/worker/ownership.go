@@ -231,7 +231,7 @@ func (w *Worker) endedLoop(l *loop) {
 		l.log.Error("partition begins anew on a checkpoint or the log", "error", err)
 		w.rest(l.part, err, fencedWait)
 	case errors.As(err, &deadly):
-		l.log.Error("partition is left alone for now", "error", err)
+		l.log.Error("partition is left alone", "until", deadly.Until, "error", err)
 		w.rest(l.part, err, time.Until(deadly.Until))
 	default:
 		l.log.Error("partition has stopped", "error", err)

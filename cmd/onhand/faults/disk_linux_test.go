@@ -54,7 +54,7 @@ func TestDiskFull(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	dir, err := smallDisk(t, 900)
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("a small disk needs the right to mount one: run as root: %v", err)
 	}
 	listen := freeAddress(t)
 	s := newProcess(t, "service", filepath.Join(dir, "data"), "--nats-listen", listen, "--partitions", fmt.Sprint(partitions), "--moments", moments(t))
