@@ -34,7 +34,7 @@ type Interest struct {
 	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
 	Variant    string // of a product: which variants are wanted; see variantOf
 	Unseen     bool   // put into a cart when nothing was known here of the item
-	Began      int64  // when it was first wanted, if that was heard of too late to give a place; 0 = Since
+	Began      int64  // when it was first wanted, if that gives no place: heard of too late, or that place was given up; 0 = Since
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -456,7 +456,7 @@ func (c *Customer) queueUp(m *Machine, in *Interest) {
 	}
 	in.Queued, in.Parked = true, false
 	if in.GaveUp {
-		in.Since, in.GaveUp = m.shop.Now, false // the old place is gone
+		in.Began, in.Since, in.GaveUp = in.began(), m.shop.Now, false // the old place is gone, not the wish
 	}
 	in.Tier = m.rules.tier(m, c, in)
 	c.requeue(m, in)
