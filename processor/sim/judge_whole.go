@@ -91,10 +91,23 @@ func (w *world) told(all []*replayed) (list []whole.Told) {
 	}
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].order < sorted[j].order })
 	for _, m := range sorted {
-		m.Failed = m.Action != nil && failed[m.Action.ID]
+		m.Failed = m.Action != nil && (failed[m.Action.ID] || !w.reached(m.Action.ID))
 		list = append(list, m.Told)
 	}
 	return list
+}
+
+// reached reports whether a provider may have taken an action.
+func (w *world) reached(action string) bool {
+	h := w.handed[action]
+	if h == nil {
+		return false
+	}
+	total := 0
+	for _, n := range h.attempts {
+		total += n
+	}
+	return total > h.retries
 }
 
 // actionsEnd: every action that was sent was delivered, failed, is unknown, or

@@ -152,6 +152,9 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 				x.asked, x.boughtBy, x.from = append(x.asked, ask{position, f.at}), p, f.at
 				x.breaks(position)
 			}
+			if x.boughtBy == p { // a part of the wish that comes back with the order's cancellation
+				x.latest = max(x.latest, f.at)
+			}
 			return // asked before it was bought
 		}
 		if x.boughtBy != nil && f.at <= x.boughtBy.at || f.at <= x.declinedAt {

@@ -14,7 +14,7 @@ type Told struct {
 	processor.Decision
 	Known  []*processor.Event // surely, in the order of time
 	Maybe  []*processor.Event // perhaps: it was on its way
-	Failed bool               // the action could not be handed over
+	Failed bool               // the action could not be handed over, or was withdrawn before
 }
 
 func (d *Told) String() string {
