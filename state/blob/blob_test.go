@@ -27,10 +27,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// An object store of nats.go may start a goroutine after it has ended the upload
-// that the goroutine is for; it then waits for ever.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"))
+	goleak.VerifyTestMain(m)
 }
 
 // store is what the suite asks for.
@@ -52,7 +50,7 @@ func TestDir(t *testing.T) {
 }
 
 func TestJetStream(t *testing.T) {
-	js := startJetStream(t)
+	js := startJetStream(t, false)
 	conformance(t, func() store {
 		s, err := OpenJetStream(t.Context(), js, "shop", 1)
 		require.NoError(t, err)
@@ -60,8 +58,11 @@ func TestJetStream(t *testing.T) {
 	})
 }
 
-func startJetStream(t *testing.T) jetstream.JetStream {
-	ns, err := server.NewServer(&server.Options{JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true})
+func startJetStream(t *testing.T, sync bool) jetstream.JetStream {
+	ns, err := server.NewServer(&server.Options{
+		JetStream: true, StoreDir: t.TempDir(), SyncAlways: sync,
+		StreamMaxBufferedSize: 16 << 20, DontListen: true, NoSigs: true,
+	})
 	require.NoError(t, err)
 	ns.Start()
 	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
@@ -74,10 +75,69 @@ func startJetStream(t *testing.T) jetstream.JetStream {
 	return js
 }
 
+// TestJetStreamUploadsAtOnce: a server that syncs each message takes large files
+// of several workers at once, and hands them out to any client.
+func TestJetStreamUploadsAtOnce(t *testing.T) {
+	js := startJetStream(t, true)
+	data := make([]byte, 60<<20+17)
+	rand.Read(data)
+	var group sync.WaitGroup
+	for i := range 4 {
+		s, err := OpenJetStream(t.Context(), js, "shop", 1)
+		require.NoError(t, err)
+		group.Go(func() {
+			if err := s.Put(t.Context(), fmt.Sprint("a/", i), bytes.NewReader(data), int64(len(data))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	bucket, err := js.ObjectStore(t.Context(), "shop-checkpoints")
+	require.NoError(t, err)
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for i := range 4 {
+		got, err := bucket.GetBytes(patient, fmt.Sprint("a/", i))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got), "60 MiB came back changed")
+	}
+}
+
+// TestJetStreamReadsSlowly: who reads may take longer than the server may take to
+// answer.
+func TestJetStreamReadsSlowly(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	js, err := jetstream.New(startJetStream(t, false).Conn(), jetstream.WithDefaultTimeout(wait))
+	require.NoError(t, err)
+	s, err := OpenJetStream(t.Context(), js, "shop", 1)
+	require.NoError(t, err)
+	data := make([]byte, 3*chunkBytes+17)
+	rand.Read(data)
+	require.NoError(t, s.Put(t.Context(), "a/1", bytes.NewReader(data), int64(len(data))))
+	r, err := s.Get(t.Context(), "a/1")
+	require.NoError(t, err)
+	first := make([]byte, 10)
+	_, err = io.ReadFull(r, first)
+	require.NoError(t, err)
+	time.Sleep(2 * wait)
+	rest, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, append(first, rest...)))
+
+	// What is not whole is not there.
+	r, err = s.Get(t.Context(), "a/1")
+	require.NoError(t, err)
+	info, err := s.objects.GetInfo(t.Context(), "a/1")
+	require.NoError(t, err)
+	require.NoError(t, s.chunks.Purge(t.Context(), jetstream.WithPurgeSubject(s.chunkSubject(info.NUID)), jetstream.WithPurgeKeep(1)))
+	_, err = io.ReadAll(r)
+	require.Error(t, err)
+}
+
 // TestJetStreamLeavesNothing: neither what was deleted nor an upload that ended
 // in the middle stays on the disk.
 func TestJetStreamLeavesNothing(t *testing.T) {
-	js := startJetStream(t)
+	js := startJetStream(t, false)
 	s, err := OpenJetStream(t.Context(), js, "shop", 1)
 	require.NoError(t, err)
 	data := make([]byte, 3*chunkBytes)

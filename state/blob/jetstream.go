@@ -2,7 +2,6 @@ package blob
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -20,16 +19,16 @@ type JetStream struct {
 	name    string
 	objects jetstream.ObjectStore
 	entries jetstream.KeyValue
-	chunks  jetstream.Stream // of objects
-	values  jetstream.Stream // of entries
+	uploads jetstream.JetStream // publishes chunks
+	chunks  jetstream.Stream    // of objects
+	values  jetstream.Stream    // of entries
 }
 
-const (
-	chunkBytes = 512 << 10
-	// abandonedAfter is how old the parts of an upload that never ended are
-	// when they are removed.
-	abandonedAfter = time.Hour
-)
+// abandonedAfter is how old the parts of an upload that never ended are when they
+// are removed.
+const abandonedAfter = time.Hour
+
+const listWait = 30 * time.Second
 
 // OpenJetStream returns the blobs in the buckets NAME-checkpoints and
 // NAME-manifests, which are made when they are not there, with that many
@@ -41,6 +40,9 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, name string, rep
 			err = fmt.Errorf("blob: object store %s: %w", name, err)
 		}
 	}()
+	if s.uploads, err = jetstream.New(js.Conn(), jetstream.WithPublishAsyncTimeout(ackWait)); err != nil {
+		return nil, err
+	}
 	if s.objects, err = js.ObjectStore(ctx, s.bucket()); errors.Is(err, jetstream.ErrBucketNotFound) {
 		s.objects, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: s.bucket(), Storage: jetstream.FileStorage, Replicas: replicas})
 		if errors.Is(err, jetstream.ErrBucketExists) {
@@ -88,7 +90,7 @@ func (s *JetStream) sweep(ctx context.Context) error {
 		return err
 	}
 	for _, o := range objects {
-		delete(orphans, "$O."+s.bucket()+".C."+o.NUID)
+		delete(orphans, s.chunkSubject(o.NUID))
 	}
 	for subject := range orphans {
 		last, err := s.chunks.GetLastMsgForSubject(ctx, subject)
@@ -106,6 +108,8 @@ func (s *JetStream) sweep(ctx context.Context) error {
 }
 
 func (s *JetStream) list(ctx context.Context) ([]*jetstream.ObjectInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, listWait) // the client waits for as long as it may
+	defer cancel()
 	objects, err := s.objects.List(ctx)
 	if errors.Is(err, jetstream.ErrNoObjectsFound) {
 		return nil, nil
@@ -118,8 +122,7 @@ func (s *JetStream) Put(ctx context.Context, name string, r io.Reader, size int6
 	if err := check(name); err != nil {
 		return err
 	}
-	meta := jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkBytes}}
-	if _, err := s.objects.Put(ctx, meta, &exact{r: r, left: size}); err != nil {
+	if err := s.upload(ctx, name, r, size); err != nil {
 		return fmt.Errorf("blob: %s: %w", name, err)
 	}
 	return nil
@@ -152,14 +155,14 @@ func (s *JetStream) Get(ctx context.Context, name string) (io.ReadCloser, error)
 	if !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("blob: %s: %w", name, err)
 	}
-	o, err := s.objects.Get(ctx, name)
+	o, err := s.objects.GetInfo(ctx, name)
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob: %s: %w", name, err)
 	}
-	return o, nil
+	return s.download(ctx, o), nil
 }
 
 // List returns the names that begin with a prefix, ascending.
@@ -197,7 +200,7 @@ func (s *JetStream) Delete(ctx context.Context, name string) error {
 	case errors.Is(err, jetstream.ErrObjectNotFound):
 		err = s.values.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.entries.Bucket()+"."+name))
 	case err == nil:
-		err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject("$O."+s.bucket()+".M."+base64.URLEncoding.EncodeToString([]byte(name))))
+		err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject(s.metaSubject(name)))
 	}
 	if err != nil {
 		return fmt.Errorf("blob: deleting %s: %w", name, err)
