@@ -277,10 +277,7 @@ func (c *Customer) redate(m *Machine) {
 	if len(m.rules.dated) == 0 {
 		return
 	}
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
-		if i >= len(c.Occurrences) {
-			continue // what is said of one may end others
-		}
+	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if !m.rules.dated[o.Moment] || o.State != windowState && o.State != deferredState {
 			continue

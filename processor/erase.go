@@ -27,8 +27,8 @@ func (c *Customer) erase(m *Machine, at int64) {
 		c.finish(m, n, Erased)
 		c.unwatch(m, value)
 	}
-	for i := len(c.Pending) - 1; i >= 0; i-- {
-		if i >= len(c.Pending) || c.leaves(i) {
+	for i := range backwards(&c.Pending) {
+		if c.leaves(i) {
 			continue
 		}
 		p := &c.Pending[i]

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"iter"
 	"onhand/processor/moments"
 	"slices"
 )
@@ -303,6 +304,18 @@ func (c *Customer) removeOccurrence(i int) {
 	c.Occurrences = c.Occurrences[:last]
 }
 
+// backwards yields the places in a list, the last one first. What is done about
+// one may take it out of the list, and others with it.
+func backwards[T any](list *[]T) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := len(*list) - 1; i >= 0; i = min(i, len(*list)) - 1 {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
 // dropOccurrence makes room by ending an old one: the oldest of a few.
 func (c *Customer) dropOccurrence(m *Machine) {
 	n := len(c.Occurrences)
@@ -331,7 +344,7 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 	for _, mo := range r.ends(e) {
 		m.values = values(m, mo.Per, e, m.values[:0])
-		for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		for i := range backwards(&c.Occurrences) {
 			o := &c.Occurrences[i]
 			if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) {
 				continue
@@ -351,7 +364,7 @@ func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 // endPending takes back what was decided by a moment of some rules about one of
 // the values and has not gone.
 func (c *Customer) endPending(m *Machine, r *rules, mo *moments.Moment, values []string, why Reason) {
-	for i := len(c.Pending) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Pending) {
 		if p := &c.Pending[i]; p.Moment == mo.Name && m.rules.of(p.Rules) == r && slices.Contains(values, p.Value) && !p.Waiting {
 			if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose {
 				c.retract(m, i, &d, why)

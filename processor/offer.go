@@ -70,7 +70,7 @@ func (c *Customer) offerMoment(m *Machine, name, sku string) *moments.Moment {
 // supersedeOffers ends what waits for a unit in the name of an interest that a
 // stronger one has replaced meanwhile: the unit goes to that one's moment.
 func (c *Customer) supersedeOffers(m *Machine, mo *moments.Moment, sku string) {
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if o.Value != sku || o.Moment == mo.Name || o.Offer != 0 || o.Then != 0 || o.State != waitingState && o.State != deferredState {
 			continue

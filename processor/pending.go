@@ -415,7 +415,7 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 // recheckPending takes back what may not go any more, before it goes. Only
 // what speaks of sku is looked at; "" = all.
 func (c *Customer) recheckPending(m *Machine, sku string) {
-	for i := len(c.Pending) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Pending) {
 		p := &c.Pending[i]
 		d, err := ParseDecision(p.Decision)
 		if err != nil || d.Action.Kind != kindMessage && d.Action.Kind != moments.DoOrder {
@@ -432,7 +432,7 @@ func (c *Customer) recheckPending(m *Machine, sku string) {
 
 // firePending releases what the gate had put off until now.
 func (c *Customer) firePending(m *Machine) {
-	for i := len(c.Pending) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Pending) {
 		if p := &c.Pending[i]; p.Due != 0 && p.Due <= m.shop.Now {
 			c.release(m, i)
 		}

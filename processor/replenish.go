@@ -137,7 +137,7 @@ func (c *Customer) factsCame(m *Machine, sku string) {
 		return
 	}
 	m.atOnce = m.atOnce[:0]
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		if i >= len(c.Occurrences) {
 			continue
 		}

@@ -290,7 +290,7 @@ func (c *Customer) register(m *Machine, e *Event) (changed, less bool) {
 func (c *Customer) unregister(m *Machine, id string) {
 	s := m.saleHere(id)
 	s.Registered.remove(m, c.ID)
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if mo := m.rules.moment(o); mo == nil || mo.Per != "sale_id" || o.Value != id {
 			continue
@@ -307,7 +307,7 @@ func (c *Customer) saleChanged(m *Machine, id string) {
 	if f := m.sale(id); f == nil || !f.Cancelled {
 		return
 	}
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if o.Value != id || o.State != deferredState && o.State != waitingState {
 			continue

@@ -307,7 +307,7 @@ func (c *Customer) endByFact(m *Machine, r *rules, mo *moments.Moment, f moments
 	}
 	m.values = values(m, mo.Per, e, m.values[:0])
 	carried := c.salesOf(m, mo, e.SKU, m.values)
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(carried, o.Value) {
 			continue
