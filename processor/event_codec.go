@@ -475,8 +475,8 @@ func (r *eventReader) text(name string) string {
 
 func (r *eventReader) json(name string) []byte {
 	n := r.uvarint()
-	if n == 0 || n > MaxPropertyBytes || n > uint64(len(r.b)) {
-		r.fail(name + " are empty, cut or larger than 16 KiB")
+	if n == 0 || n > MaxSealedBytes || n > uint64(len(r.b)) {
+		r.fail(name + " are empty, cut or larger than 32 KiB")
 		return nil
 	}
 	s := r.b[:n:n]

@@ -163,7 +163,7 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 	stream := func(at *jetstream.Stream, c jetstream.StreamConfig, maxBytes int64) {
 		g.Go(func() (err error) {
 			c.Storage, c.Discard, c.Replicas = jetstream.FileStorage, jetstream.DiscardNew, o.Replicas
-			c.DenyDelete = c.Name != l.deadStream()
+			c.DenyDelete = c.Name != l.deadStream() && c.Name != l.keysStream()
 			ctx, cancel := context.WithTimeout(ctx, createTry)
 			defer cancel()
 			*at, err = l.stream(ctx, c, maxBytes)
@@ -184,6 +184,7 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 		Name: l.ingestStream(), FirstSeq: o.firstIngest(), Subjects: []string{l.ingestSubject(), l.ingestSubject() + ".*"},
 		SubjectTransform: &jetstream.SubjectTransformConfig{Source: l.ingestSubject() + ".*", Destination: shards},
 		MaxBytes:         min(create, maxIngestStream), MaxMsgSize: MaxIngestBytes + headerSlack}, 0)
+	stream(&l.keys, l.keysConfig(), 0)
 	stream(&l.dead, jetstream.StreamConfig{
 		Name: l.deadStream(), Subjects: []string{l.deadSubject()}, MaxBytes: min(create, maxDeadBytes)}, 0)
 	if err := g.Wait(); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Log is a deployment on JetStream: the input and the commits of its
-// partitions, its ingest stream, dead letters and members. It is safe for
+// partitions, its ingest stream, dead letters, keys and members. It is safe for
 // concurrent use.
 type Log struct {
 	name   string
@@ -34,6 +34,7 @@ type Log struct {
 	in, out []jetstream.Stream
 	ingest  jetstream.Stream
 	dead    jetstream.Stream
+	keys    jetstream.Stream
 	packers []*Packer
 
 	mu     sync.Mutex
