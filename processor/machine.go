@@ -155,7 +155,7 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	if stamp > rec.Clock+futureLimitMS {
 		m.held++
 	}
-	m.shop.Now = max(m.shop.Now, min(stamp, rec.Clock+futureLimitMS))
+	m.shop.Now = LogTime(m.shop.Now, stamp, rec.Clock)
 	m.backlog(unitsPerRecord)
 	entry, err := rec.Next()
 	for ; entry != nil && err == nil; entry, err = rec.Next() {
@@ -176,6 +176,10 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 		m.end()
 	}
 }
+
+// LogTime returns the log time of a record behind one at a time: the server's
+// stamp, held back by the publisher's clock, and never earlier. Unix ms.
+func LogTime(before, stamp, clock int64) int64 { return max(before, min(stamp, clock+futureLimitMS)) }
 
 // backlog runs up to n units of what is due.
 func (m *Machine) backlog(n int) {

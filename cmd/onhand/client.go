@@ -52,21 +52,16 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the service refuses (%d): %s", r.Status, r.Detail)
 }
 
-// do sends a request under /api/v1 and returns the answer.
-func (cl *client) do(ctx context.Context, method, path string, body []byte, header ...string) ([]byte, http.Header, error) {
-	within := cl.within
-	if within == 0 {
-		within = time.Minute
-	}
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+// send sends a request under /api/v1 and returns the answer, whose body the
+// caller closes, unless it is a refusal.
+func (cl *client) send(ctx context.Context, method, path string, body []byte, header ...string) (*http.Response, error) {
 	address, err := url.Parse(strings.TrimSuffix(cl.server, "/"))
 	if err != nil || address.Host == "" {
-		return nil, nil, usagef("--server %s is not an address; write for example %s", cl.server, defaultServer)
+		return nil, usagef("--server %s is not an address; write for example %s", cl.server, defaultServer)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address.String()+"/api/v1"+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, usageError{err}
+		return nil, usageError{err}
 	}
 	if key := os.Getenv("ONHAND_KEY"); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
@@ -76,21 +71,40 @@ func (cl *client) do(ctx context.Context, method, path string, body []byte, head
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; is the service running? start it with: onhand run", err)
+		return nil, fmt.Errorf("%w; is the service running? start it with: onhand run", err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	r := &refusal{Status: resp.StatusCode, Detail: resp.Status}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
+		if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(r); err != nil {
+			return nil, fmt.Errorf("the answer cannot be read: %w", err)
+		}
+	}
+	return resp, r
+}
+
+// do sends a request under /api/v1 and returns the whole answer.
+func (cl *client) do(ctx context.Context, method, path string, body []byte, header ...string) ([]byte, http.Header, error) {
+	within := cl.within
+	if within == 0 {
+		within = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	resp, err := cl.send(ctx, method, path, body, header...)
+	if err != nil {
+		if resp != nil {
+			return nil, resp.Header, err
+		}
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err != nil {
 		return nil, nil, err
-	}
-	if resp.StatusCode >= 300 {
-		r := &refusal{Status: resp.StatusCode, Detail: resp.Status}
-		if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
-			if err := json.Unmarshal(answer, r); err != nil {
-				return nil, nil, fmt.Errorf("the answer cannot be read: %w", err)
-			}
-		}
-		return nil, resp.Header, r
 	}
 	return answer, resp.Header, nil
 }

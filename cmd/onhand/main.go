@@ -101,7 +101,7 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 	root.AddCommand(
 		a.runCommand(), a.demoCommand(), a.replayCommand(),
 		a.checkCommand(), a.testCommand(), a.simCommand(), a.benchCommand(),
-		a.applyCommand(), a.diffCommand(), a.momentsCommand(),
+		a.applyCommand(), a.diffCommand(), a.whatifCommand(), a.momentsCommand(),
 		a.statusCommand(), a.stopCommand(), a.resumeCommand(), a.eraseCommand(), a.dlqCommand(),
 		a.checkpointCommand(), a.restoreCommand(),
 		a.versionCommand(),

@@ -15,6 +15,7 @@ import (
 	"onhand/connectors/collector"
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/whatif"
 	"onhand/processor/worker"
 )
 
@@ -32,6 +33,10 @@ type Config struct {
 	// from this machine.
 	Open bool
 
+	// WhatIf is where POST /api/v1/simulate takes the past from; without Past it is
+	// refused.
+	WhatIf whatif.Options
+
 	Clock   func() time.Time
 	Version string
 	Logger  *slog.Logger
@@ -44,6 +49,8 @@ type API struct {
 	mux       *http.ServeMux
 	transport *http.Transport // to other workers
 	control   sync.Mutex      // one change of what is in force at a time
+
+	simulating sync.Mutex // one replay at a time
 }
 
 //go:embed openapi.json
@@ -75,6 +82,7 @@ var routes = []route{
 	{"POST", "/api/v1/stops", operator, (*API).stop},
 	{"DELETE", "/api/v1/stops", operator, (*API).resume},
 	{"POST", "/api/v1/checkpoints", operator, (*API).checkpoint},
+	{"POST", "/api/v1/simulate", operator, (*API).simulate},
 	{"GET", "/api/v1/dlq", reader, (*API).letters},
 	{"DELETE", "/api/v1/dlq", operator, (*API).purgeAll},
 	{"GET", "/api/v1/dlq/{seq}", reader, (*API).letter},

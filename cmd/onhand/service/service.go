@@ -19,6 +19,7 @@ import (
 	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
+	"onhand/processor/whatif"
 	"onhand/processor/worker"
 )
 
@@ -124,7 +125,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if s.server != nil {
 		s.tasks.Go(func() { s.watch(running) })
 	}
-	s.serve(o, id)
+	s.serve(o, id, s.past(c, checkpoints, limit))
 	return s, nil
 }
 
@@ -144,9 +145,27 @@ func (s *Service) openLog(ctx context.Context, c config.Config, clock func() tim
 	return err
 }
 
+// past is where replays with other moments take the past from. What one of a
+// process that was killed has left is removed.
+func (s *Service) past(c config.Config, checkpoints *worker.Checkpoints, memory int64) whatif.Options {
+	old, _ := filepath.Glob(filepath.Join(c.Data, "whatif-*"))
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			s.log.Warn("what a replay has left cannot be removed", "folder", dir, "error", err)
+		}
+	}
+	o := whatif.Options{Past: s.Log.Past(), Dir: c.Data, Memory: min(memory/8, maxWhatIf), Logger: s.log}
+	if checkpoints != nil {
+		o.Checkpoints = checkpoints.Blobs
+	}
+	return o
+}
+
+const maxWhatIf = 256 << 20
+
 // serve starts the HTTP server. Its limits are against senders that are slow
 // on purpose; the collector bounds the bodies.
-func (s *Service) serve(o Options, id string) {
+func (s *Service) serve(o Options, id string, past whatif.Options) {
 	c := o.Config
 	intake := worker.NewIntake(s.Log)
 	inlet := collector.New(collector.Config{
@@ -156,7 +175,7 @@ func (s *Service) serve(o Options, id string) {
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
-		Clock: o.Clock, Version: o.Version, Logger: o.Logger,
+		WhatIf: past, Clock: o.Clock, Version: o.Version, Logger: o.Logger,
 	})
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
