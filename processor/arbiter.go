@@ -110,9 +110,6 @@ func (c *Customer) heldOut(m *Machine) bool {
 // slotTaken refuses a candidate when a message that competed was sent less
 // than a slot ago: one that spoke of the same item has said it already.
 func (c *Customer) slotTaken(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) verdict {
-	if r := c.rewardSaid(m, mo, o, v); r.outcome != Sent {
-		return r
-	}
 	p := &m.rules.file.Policy
 	for i := len(c.Contacts) - 1; i >= 0; i-- {
 		k := &c.Contacts[i]

@@ -60,9 +60,7 @@ func (c *Customer) erase(m *Machine, at int64) {
 	}
 	next := &Identity{ErasedAt: at, Old: c.Ordered}
 	if x := c.Identity; x != nil {
-		if x.Old.Len() > 0 {
-			next.Old = x.Old // there is no other list yet
-		}
+		next.Old.join(&x.Old) // what an erasure of before has not come to yet
 		for i := range x.Links {
 			if l := &x.Links[i]; l.State == linkJoined && !l.Undone {
 				m.send(l.ID, &Message{Type: ForgetIdentity, Customer: l.ID, Ref: c.ID, At: at})
@@ -94,8 +92,8 @@ func (c *Customer) erased(at int64) bool { return c.Identity != nil && at <= c.I
 
 // forgetOrders forgets the orders of long ago, so many in one step.
 func (c *Customer) forgetOrders(m *Machine) {
-	if c.Identity.Old.Len() > 0 {
-		takeOrderIDs(m, &c.Identity.Old)
+	for n := 0; n < orderIDsPerPart && c.Identity.Old.Len() > 0; {
+		n += c.Identity.Old.dropChunk(m)
 	}
 }
 

@@ -88,3 +88,26 @@ func TestALongHistoryIsForgotten(t *testing.T) {
 	require.Zero(t, s.customer("ann").Identity.Old.Len())
 	require.Empty(t, s.dead)
 }
+
+// Erased again before a long history was forgotten to its end, and nothing of
+// either is left.
+func TestTwoLongHistoriesAreForgotten(t *testing.T) {
+	s := newShopOf(t, 1)
+	m := s.machines[0]
+	c := m.customer("ann")
+	x := c.identity()
+	for i := range int64(3 * orderIDsPerPart) {
+		x.Old.put(m, c.head, offerKey(i), "")
+		c.Ordered.put(m, c.head, offerKey(i+7), "")
+	}
+	s.said(Event{Kind: CustomerErased, AnonymousID: "ann"})
+	s.until(s.now + 1000)
+	require.Zero(t, s.customer("ann").Identity.Old.Len())
+	lists := 0
+	for _, h := range m.memory.live[ChunkKind] {
+		lists++
+		require.True(t, h.gone, "a list that nobody names is left")
+	}
+	require.Greater(t, lists, 6)
+	require.Empty(t, s.dead)
+}

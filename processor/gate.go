@@ -493,7 +493,11 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		if len(free) == 0 {
 			if mo.Do == moments.DoMessage && mo.Class.Arbitration {
 				// Who comes too late for the slot loses it, and waits for no other.
-				if r := c.slotTaken(m, mo, o, v); r.outcome != Sent {
+				r := c.rewardSaid(m, mo, o, v)
+				if r.outcome == Sent {
+					r = c.slotTaken(m, mo, o, v)
+				}
+				if r.outcome != Sent {
 					r.score, r.factors = score(mo, &env{m: m, c: c, o: o, v: v})
 					return r
 				}

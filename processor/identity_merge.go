@@ -3,6 +3,8 @@ package processor
 import (
 	"cmp"
 	"slices"
+
+	"onhand/processor/moments"
 )
 
 // The keeper's side of a link: what another id has becomes part of it. Of two
@@ -70,6 +72,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		o.N += shift
 		c.mergeOccurrence(m, o)
 	}
+	c.endTold(m)
 	c.mergeLinks(m, b)
 	c.watchAll(m, b)
 }
@@ -490,7 +493,11 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 			}
 			c.removeOccurrence(i)
 		default:
-			c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})
+			mo, why := m.rules.moment(&o), Combined
+			if namesOne(mo) {
+				why = DuplicateCause
+			}
+			c.record(m, mo, &o, verdict{outcome: Suppressed, reason: why, stockAge: -1})
 			if o.Coded {
 				c.returnCode(m, o.Moment, o.Rules)
 			}
@@ -502,4 +509,32 @@ func (c *Customer) mergeOccurrence(m *Machine, o Occurrence) {
 	}
 	c.putOccurrence(o)
 	c.soon(o.Due)
+}
+
+// namesOne reports whether the values of a moment name one and the same thing
+// under whichever id it is heard of.
+func namesOne(mo *moments.Moment) bool {
+	if mo == nil {
+		return false
+	}
+	switch mo.Per {
+	case "order_id", "shipment_id", "sale_id", "reward_id", "subscription_id":
+		return true
+	}
+	return false
+}
+
+// endTold ends what waits under one id though the other was told of it since.
+func (c *Customer) endTold(m *Machine) {
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		o := &c.Occurrences[i]
+		if o.State != deferredState || o.Then != 0 || !namesOne(m.rules.moment(o)) {
+			continue
+		}
+		if slices.ContainsFunc(c.Contacts, func(k Contact) bool {
+			return k.Moment == o.Moment && k.Value == o.Value && k.N != o.N && k.At >= o.At
+		}) {
+			c.conclude(m, i, verdict{outcome: Suppressed, reason: DuplicateCause, stockAge: -1})
+		}
+	}
 }

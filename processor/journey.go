@@ -142,9 +142,6 @@ func (c *Customer) addJourney(m *Machine, j Journey) {
 	j.Stage = stageSearched
 	m.shop.Journeys[stageSearched]++
 	c.Journeys.List = append(list, j)
-	if j.SKU != "" {
-		m.watch(j.SKU)
-	}
 }
 
 // mayTravel reports whether an event can have moved a journey. Most are about one

@@ -163,6 +163,22 @@ func (l *List) remove(m *Machine, key string) (string, bool) {
 	return value, true
 }
 
+// join has the list hold another one's entries as well, which is empty then. Of
+// joined lists only dropChunk is asked: their entries are in no order.
+func (l *List) join(o *List) {
+	l.dir, l.len = append(l.dir, o.dir...), l.len+o.len
+	*o = List{}
+}
+
+// dropChunk removes the entries of the first chunk and returns their number.
+func (l *List) dropChunk(m *Machine) int {
+	c, n := m.chunk(&l.dir[0]), l.dir[0].count
+	m.touch(c)
+	c.gone = true
+	l.dir, l.len = slices.Delete(l.dir, 0, 1), l.len-n
+	return n
+}
+
 // first returns the entry with the smallest key that is not below from.
 func (l *List) first(m *Machine, from string) (key, value string, ok bool) {
 	l.ascend(m, from, func(k, v string) bool {

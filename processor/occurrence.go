@@ -421,7 +421,7 @@ func (c *Customer) occur(m *Machine, i int) {
 		return
 	}
 	if o = &c.Occurrences[i]; v.outcome == Sent && mo.Stock == moments.StockOffer && o.Offer == 0 {
-		c.awaitUnit(m, o)
+		c.awaitUnit(m, mo, o, v)
 		return
 	}
 	c.decide(m, i, mo, v)

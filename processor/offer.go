@@ -82,11 +82,17 @@ func (c *Customer) supersedeOffers(m *Machine, mo *moments.Moment, sku string) {
 }
 
 // awaitUnit has a candidate that may be told now wait for a unit: back in line
-// at the old rank, or at a new one when the place was given up. It ends with the
-// wish at the latest.
-func (c *Customer) awaitUnit(m *Machine, o *Occurrence) {
+// at the old rank, or at a new one when the place was given up. When none has come
+// after a moment each is held for somebody earlier, and that is said. It ends with
+// the wish at the latest.
+func (c *Customer) awaitUnit(m *Machine, mo *moments.Moment, o *Occurrence, v verdict) {
 	in := c.interest(o.Value)
-	o.State, o.Due = waitingState, in.ends()
+	if o.Due = in.ends(); o.State != waitingState {
+		o.State, o.Due = waitingState, min(o.Due, m.shop.Now+unitGraceMS)
+	} else if code := NoUnit.code(); o.Said != code {
+		o.Said, v.until = code, o.Due
+		c.record(m, mo, o, v.refuse(Deferred, NoUnit))
+	}
 	c.soon(o.Due)
 	if in.Parked {
 		c.rejoinOne(m, in)
@@ -94,6 +100,9 @@ func (c *Customer) awaitUnit(m *Machine, o *Occurrence) {
 		c.queueUp(m, in)
 	}
 }
+
+// unitGraceMS is how long a unit that is there may take to be offered.
+const unitGraceMS = 1000
 
 // holdFor returns how long a unit of an item is kept for who was told.
 func (m *Machine) holdFor(sku string) int64 {

@@ -73,6 +73,17 @@ func (r *rules) minimum(mo *moments.Moment) int {
 	return 0
 }
 
+// least is minimum of a moment by its name, which only a kept file may have: the
+// newest of them holds.
+func (r *rules) least(moment string) int {
+	mo := r.file.Moment(moment)
+	for i := len(r.kept) - 1; mo == nil && i >= 0; i-- {
+		r = r.kept[i]
+		mo = r.file.Moment(moment)
+	}
+	return r.minimum(mo)
+}
+
 // quorumMessage counts who joins or leaves, and tells who must know.
 func (m *Machine) quorumMessage(msg *Message) {
 	id := quorumID(msg.Ref, msg.SKU)
@@ -93,7 +104,7 @@ func (m *Machine) quorumMessage(msg *Message) {
 		q.Members.remove(m, msg.Customer)
 	}
 	was := q.Open
-	q.Open = q.Members.Len() >= max(m.rules.minimum(m.rules.file.Moment(q.Moment)), 1)
+	q.Open = q.Members.Len() >= max(m.rules.least(q.Moment), 1)
 	switch {
 	case q.Open != was:
 		q.Fan, q.Next = true, ""

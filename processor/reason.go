@@ -6,10 +6,7 @@ type ReasonDoc struct {
 	Step     string `json:"step"`
 	Outcomes string `json:"outcomes"` // what it makes of a candidate: suppressed, deferred, expired
 	Meaning  string `json:"meaning"`
-	// Example is the name of a scenario in which the word is said; "" when it
-	// cannot be said yet, and Missing says why.
-	Example string `json:"example,omitempty"`
-	Missing string `json:"missing,omitempty"`
+	Example  string `json:"example"` // name of a scenario in which the word is said
 }
 
 // Reasons returns the words of the gate in their order: the steps as they are
@@ -44,7 +41,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: GuardFalse, Outcomes: suppresses, Meaning: "the moment's if does not hold", Example: "fourteen euro ninety-nine is not worth a reminder"},
 
 	{Reason: OutOfStock, Outcomes: suppresses, Meaning: "it cannot be bought any more", Example: "sold out at six, nothing is said at eight"},
-	{Reason: NoUnit, Outcomes: defers, Meaning: "each unit is held for somebody earlier; the place is kept", Missing: "an offer is made only with a unit, so nobody is asked without one"},
+	{Reason: NoUnit, Outcomes: defers, Meaning: "it could be said now, but each unit is held for somebody earlier; the place is kept", Example: "in the morning each unit is held for somebody who was awake, and the first that is not bought is told"},
 	{Reason: NotYetOnSale, Outcomes: suppresses, Meaning: "it is in stock and its sale has not opened", Example: "a sale opens with what is there, says nothing of what is sold out, and nothing of what is not on sale yet"},
 	{Reason: SaleOver, Outcomes: suppresses, Meaning: "its sale has closed or was cancelled", Example: "a sale that is cancelled is said to who registered, and a message that waits for its opening is not"},
 	{Reason: Unpublished, Outcomes: suppresses, Meaning: "it is in stock and its page is not published", Example: "a product page that was taken down is not linked to"},
@@ -85,7 +82,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: SwitchedOff, Outcomes: suppresses, Meaning: "the moment was switched off or removed while this waited", Example: "a moment switched off ends what waits for it"},
 	{Reason: Combined, Outcomes: suppresses, Meaning: "said in another message", Example: "one item is spoken of once in two hours, whatever the class"},
 	{Reason: Superseded, Outcomes: suppresses, Meaning: "a newer state of the same audience or message replaced it", Example: "an ad for one id of a person comes down when another becomes the one that is spoken to"},
-	{Reason: DuplicateCause, Outcomes: suppresses, Meaning: "the same cause was decided before", Missing: "a copy of an event starts no candidate"},
+	{Reason: DuplicateCause, Outcomes: suppresses, Meaning: "the same cause was decided before, under another id of the same person", Example: "registered for one sale under two names, in two zones, and reminded once"},
 	{Reason: BudgetSpent, Outcomes: suppresses, Meaning: "the units of a code, or what the moment may spend, are used up", Example: "there are two codes, and the third customer gets none"},
 	{Reason: BelowMinimum, Outcomes: suppresses, Meaning: "a score of zero or less, or an audience with fewer members than its channel takes", Example: "what is worth nothing is not said"},
 }

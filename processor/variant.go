@@ -179,7 +179,7 @@ func (wa *Watch) gather(m *Machine, at int64, look bool, above int) {
 }
 
 // wantVariants has an interest in a product be one in each of its variants that
-// agrees with what the customer asked for. One wanted for itself stays as it is.
+// agrees with what the customer asked for. One waited for itself stays as it is.
 func (c *Customer) wantVariants(m *Machine, sku string) {
 	product := c.interest(sku)
 	c.giveUp(m, product)
@@ -187,14 +187,17 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 	if name, _ := want.strongest(m.shop.Now); name == "" || !slices.ContainsFunc(want.Wants, func(x Want) bool { return m.rules.followed(x.Name) }) {
 		return
 	}
-	facts := m.facts(sku)
+	wanted := slices.Collect(m.facts(sku).Product.variants(want.Variant))
 	for i := range c.Interests {
-		if in := &c.Interests[i]; in.Of == sku && !agrees(m.facts(in.SKU).Product.Variant, want.Variant) {
-			c.giveUp(m, in) // asked for otherwise now
-			in.Wants = nil
+		if in := &c.Interests[i]; in.Of == sku && !slices.Contains(wanted, in.SKU) {
+			c.giveUp(m, in) // asked for otherwise now, or another product's
+			in.Of = ""
+			in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
+				return slices.ContainsFunc(want.Wants, func(k Want) bool { return k.Name == x.Name })
+			})
 		}
 	}
-	for v := range facts.Product.variants(want.Variant) {
+	for _, v := range wanted {
 		in := c.interest(v)
 		switch {
 		case c.circular(sku, v):
@@ -204,10 +207,14 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 				return
 			}
 			in.Since = want.Since
-		case in.Of != sku:
-			continue
+		case in.Of == "" && (in.Declined || c.boughtAfter(v, want.Since) != 0):
+			continue // any, but this one
 		case !in.live():
 			*in = Interest{SKU: in.SKU, hash: in.hash, Since: want.Since}
+		case in.Of != sku && (in.Of != "" || c.waitsFor(m, in)):
+			continue
+		case in.Of == "":
+			in.Since = want.Since // looked at only
 		}
 		in.Of = want.SKU
 		c.Profile.extend(sku, v)
@@ -227,6 +234,12 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 		}
 		c.queueUp(m, in)
 	}
+}
+
+// waitsFor reports whether an interest would have a place in the item's line of
+// its own accord.
+func (c *Customer) waitsFor(m *Machine, in *Interest) bool {
+	return in.Queued || in.Offer != 0 || slices.ContainsFunc(in.Wants, func(x Want) bool { return x.Until > m.shop.Now && m.rules.offered(x.Name) })
 }
 
 // circular reports whether a product is wanted as one of an item that is to be a

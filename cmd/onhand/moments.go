@@ -177,11 +177,7 @@ func (a *app) listReasons() error {
 	}
 	t := table{head: []string{"step", "reason", "outcome", "meaning", "example"}}
 	for _, d := range list {
-		example := d.Example
-		if example == "" {
-			example = "none: " + d.Missing
-		}
-		t.add(d.Step, string(d.Reason), d.Outcomes, d.Meaning, example)
+		t.add(d.Step, string(d.Reason), d.Outcomes, d.Meaning, d.Example)
 	}
 	return t.print(a.out)
 }
