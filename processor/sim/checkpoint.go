@@ -30,6 +30,9 @@ func (r *runner) checkpoint() {
 	all := append(w.copies[r.part], copied{durableClone(r.disk.fs), r.disk.durable})
 	w.copies[r.part] = all[max(0, len(all)-keepCopies):]
 	w.note("checkpoint", r.part, r.process.id, int(r.disk.durable))
+	if w.trims {
+		w.trim(r.part)
+	}
 }
 
 // fetch gives a process whose disk is gone a checkpoint of each partition, or
@@ -39,8 +42,12 @@ func (p *process) fetch() {
 		if len(all) == 0 || p.w.rng.IntN(5) == 0 {
 			continue
 		}
-		c := all[p.w.rng.IntN(len(all))] // those after it are broken
-		p.disks[part] = &disk{fs: durableClone(c.fs), position: c.position, durable: c.position}
-		p.w.note("fetch", part, p.id, int(c.position))
+		p.take(part, all[p.w.rng.IntN(len(all))]) // those after it are broken
 	}
+}
+
+// take has a process begin a partition on a checkpoint.
+func (p *process) take(part int, c copied) {
+	p.disks[part] = &disk{fs: durableClone(c.fs), position: c.position, durable: c.position}
+	p.w.note("fetch", part, p.id, int(c.position))
 }

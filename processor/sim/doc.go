@@ -16,7 +16,8 @@
 // semantics of JetStream, clocks, disks, providers, and who owns what. In each
 // turn the seed picks one thing that may happen: a packet arrives, an answer is
 // lost, a partition applies a record, a process is killed, paused, cut off from
-// everybody, or comes back with an empty disk and an old checkpoint. Then the
+// everybody, or comes back with an empty disk and an old checkpoint; in half of
+// all worlds the logs are trimmed behind the checkpoints. Then the
 // faults end and everything must come to rest within a bounded number of turns.
 //
 // There are two kinds of worlds. In one there are three moments with windows of

@@ -21,6 +21,8 @@ type stream struct {
 	in  []record
 	out [][]byte // commit records
 
+	first, firstOut uint64 // sequences of the first that were not dropped
+
 	commits []processor.CommitRecord // out, read
 	landed  []uint64                 // by sender: number of the last message stored here
 	sent    []uint64                 // by receiver: number of the last message in a commit record
@@ -40,6 +42,7 @@ func newBroker(partitions int, plant Plant) *broker {
 	b := &broker{streams: make([]stream, partitions), plant: plant}
 	for p := range b.streams {
 		s := &b.streams[p]
+		s.first, s.firstOut = 1, 1
 		s.landed, s.sent, s.renumed = make([]uint64, partitions), make([]uint64, partitions), make([]uint64, partitions)
 	}
 	return b

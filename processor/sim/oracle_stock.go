@@ -320,6 +320,9 @@ func (o *oracle) place(a, b *wish) {
 	if first.since > second.since || first.since == second.since && a.customer > b.customer || b.broken != 0 && b.broken < told.position {
 		return
 	}
+	if a.broken != 0 && a.broken <= first.position {
+		return // what was asked for had been bought: the item did not hear of it
+	}
 	known := o.arrived(o.home(a.customer), first.position, home)
 	opened, last := o.origin(home, o.home(b.customer), told.position)
 	if known < opened && o.answerable(a, last) && (len(a.told) == 0 || number(a.told[0]) > number(told)) {

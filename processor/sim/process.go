@@ -36,6 +36,7 @@ func (p *process) own(part int) { p.begin(part, "own") }
 // begin opens the state of a partition and returns its runner, nil when it
 // cannot.
 func (p *process) begin(part int, what string) *runner {
+	p.ensure(part)
 	r := &runner{process: p, part: part, disk: p.disks[part]}
 	if err := r.disk.open(p.w.shared); err != nil {
 		p.w.fail("state", "process %d cannot open the state of partition %d: %v", p.id, part, err)
@@ -162,9 +163,9 @@ func (r *runner) putFence(then func(seq uint64)) bool {
 func (r *runner) open(fence uint64) {
 	w := r.process.w
 	s := &w.broker.streams[r.part]
-	from := 0
+	from := int(s.firstOut) - 1
 	if w.rng.IntN(2) == 0 { // only as much as the state needs
-		for i := range s.commits[:fence] {
+		for i := from; i < int(fence); i++ {
 			if s.commits[i].Position <= r.disk.position {
 				from = i
 			}
@@ -207,8 +208,8 @@ type opening func(worker.PartitionConfig, worker.Store, *worker.History, int64) 
 // failed takes an error of the protocol.
 func (r *runner) failed(err error) {
 	w := r.process.w
-	if errors.Is(err, worker.ErrFenced) {
-		w.note("fenced", r.part, r.process.id, 0)
+	if errors.Is(err, worker.ErrFenced) || errors.Is(err, errGap) {
+		w.note(err.Error(), r.part, r.process.id, 0)
 		r.process.leave(r.part)
 		return
 	}

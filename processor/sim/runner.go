@@ -14,14 +14,18 @@ func (r *runner) unread() bool {
 // read applies a few records.
 func (r *runner) read() bool {
 	w := r.process.w
-	in := w.broker.streams[r.part].in
+	s := &w.broker.streams[r.part]
 	did := false
 	for range 1 + w.rng.IntN(4) {
 		if !r.p.Room() || !r.unread() {
 			break
 		}
 		seq := r.p.Next()
-		x := in[seq-1]
+		if seq < s.first {
+			r.failed(errGap)
+			return true
+		}
+		x := s.in[seq-1]
 		if w.cfg.Plant == OtherLog && r.p.Following() && seq%50 == 0 {
 			x.data = altered(x.data)
 		}

@@ -37,6 +37,7 @@ const (
 	TrustTheNet   Plant = "a message whose fate is unknown counts as told"
 	LoseEvents    Plant = "an inlet answers success without an acknowledgement"
 	OtherLog      Plant = "a standby reads a record that is not the owner's"
+	TrimEarly     Plant = "the log is trimmed up to what is committed"
 )
 
 // Violation is a broken promise.
@@ -116,6 +117,7 @@ type world struct {
 	flushEvery       int64
 	trouble          int  // a fault in so many rounds
 	stands           bool // with standbys
+	trims            bool // what is covered is dropped from the logs
 
 	facts    []*fact
 	orders   []*fact
@@ -209,6 +211,7 @@ func newWorld(cfg Config) *world {
 		w.owner = append(w.owner, p%w.cfg.Workers)
 		w.standby = append(w.standby, (p+1)%w.cfg.Workers)
 	}
+	w.trims = w.rng.IntN(2) == 0
 	return w
 }
 

@@ -45,7 +45,7 @@ func seeds(t *testing.T, whole bool) {
 // Each planted mistake is found within a few seeds. A simulator finds what its
 // checkers say, and nothing else.
 func TestPlantedMistakesAreFound(t *testing.T) {
-	for plant, within := range map[Plant]uint64{IgnoreNumbers: 5, FlushEarly: 10, SkipFence: 5, TrustTheNet: 10, LoseEvents: 5, OtherLog: 5} {
+	for plant, within := range map[Plant]uint64{IgnoreNumbers: 5, FlushEarly: 10, SkipFence: 5, TrustTheNet: 10, LoseEvents: 5, OtherLog: 5, TrimEarly: 20} {
 		t.Run(string(plant), func(t *testing.T) {
 			for seed := uint64(1); seed <= within; seed++ {
 				if found := Run(Config{Seed: seed, Plant: plant}).Violations; len(found) > 0 {
@@ -70,7 +70,7 @@ func TestPlantedMistakesAreFoundWithTheWholeFile(t *testing.T) {
 		}
 		t.Errorf("not found within %d seeds", within)
 	}
-	for plant, within := range map[Plant]uint64{IgnoreNumbers: 10, FlushEarly: 30, SkipFence: 10, TrustTheNet: 10, LoseEvents: 5, OtherLog: 30} {
+	for plant, within := range map[Plant]uint64{IgnoreNumbers: 10, FlushEarly: 30, SkipFence: 10, TrustTheNet: 10, LoseEvents: 5, OtherLog: 30, TrimEarly: 30} {
 		t.Run(string(plant), func(t *testing.T) { found(t, Config{Whole: true, Plant: plant}, within) })
 	}
 	for plant, within := range map[whole.Plant]uint64{whole.Purchases: 30, whole.SoldOut: 30, whole.Withdrawals: 30, whole.Transit: 30} {

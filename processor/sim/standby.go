@@ -8,7 +8,8 @@ import (
 // standBy begins to follow a partition.
 func (p *process) standBy(part int) {
 	if r := p.begin(part, "stand by"); r != nil {
-		r.opened(worker.OpenStandby, 0, len(p.w.broker.streams[part].out))
+		s := &p.w.broker.streams[part]
+		r.opened(worker.OpenStandby, int(s.firstOut)-1, len(s.out))
 	}
 }
 
@@ -21,10 +22,15 @@ var shadows = []func(*runner) bool{
 // follow takes the next commit record, and leads behind its own fence.
 func (r *runner) follow() bool {
 	w := r.process.w
-	out := w.broker.streams[r.part].out
+	s := &w.broker.streams[r.part]
+	out := s.out
 	at := int(r.p.Followed())
 	if at == len(out) || r.process.cut {
 		return false
+	}
+	if uint64(at+1) < s.firstOut {
+		r.failed(errGap)
+		return true
 	}
 	if err := r.p.Follow(uint64(at+1), out[at], r.process.now()); err != nil {
 		r.failed(err)
