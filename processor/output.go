@@ -86,6 +86,17 @@ func AppendTransfer(dst []byte, sender int, incarnation uint64, t Transfer) []by
 	return append(dst, t.Message...)
 }
 
+// ParseTransferEntry reads who sent the message in an entry of a log, and its
+// number; ok is false when the entry is no message.
+func ParseTransferEntry(entry []byte) (sender, number uint64, ok bool) {
+	if len(entry) == 0 || EntryType(entry[0]) != TransferEntry {
+		return 0, 0, false
+	}
+	r := reader{b: entry[1:]}
+	sender, _, number = r.uint(), r.uint(), r.uint()
+	return sender, number, r.err == nil
+}
+
 // AppendShardEvent appends the entry of an event read from an ingest shard.
 // number is its sequence in the shard's stream, event what AppendEvent wrote.
 func AppendShardEvent(dst []byte, shard int, number uint64, event []byte) []byte {

@@ -22,10 +22,11 @@ func (a *app) checkpointCommand() *cobra.Command {
 configuration says (checkpoints), and prints what was new. It does so by itself
 every ten minutes: a worker that finds its disk empty or broken begins there.
 
-Each partition is saved at its own time, so that only its log can tell what
-followed. With --backup all are saved as of one moment, with what lies in the
-logs behind it: that is what onhand restore makes a deployment of. Reading
-pauses for the moment; nothing is refused.`,
+Each partition is saved at its own time, by the worker that owns it, so that only
+its log can tell what followed. With --backup the logs are saved as well, from
+there up to places that fit together: that is what onhand restore makes a
+deployment of. It holds everything that was accepted before the command. Nothing
+pauses, and any number of workers may run.`,
 		Example: "  onhand checkpoint\n  onhand checkpoint --backup",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -47,7 +48,7 @@ pauses for the moment; nothing is refused.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&backup, "backup", false, "the whole deployment as of one moment")
+	c.Flags().BoolVar(&backup, "backup", false, "the whole deployment, to be restored elsewhere")
 	return a.withJSON(withServer(c, &cl))
 }
 
@@ -65,7 +66,7 @@ func (a *app) printCheckpoints(s *api.Checkpoints) error {
 		return err
 	}
 	if s.Backup != "" {
-		fmt.Fprintf(a.out, "backup %s; reading paused for %.0f ms\n", s.Backup, s.PausedMS)
+		fmt.Fprintf(a.out, "backup %s\n", s.Backup)
 	}
 	for _, e := range s.Errors {
 		fmt.Fprintln(a.err, "not saved:", e)
@@ -79,12 +80,13 @@ func (a *app) restoreCommand() *cobra.Command {
 		Use:   "restore",
 		Short: "Make a deployment of a backup",
 		Long: `Restore makes a deployment of what onhand checkpoint --backup has saved: the
-state of every partition, and a log that begins behind it with what was not
-applied yet. It has an identity of its own, so it saves its own checkpoints,
+state of every partition, and a log that begins behind it. It replays what was
+decided, silently, and goes on. It has an identity of its own, so it saves its own checkpoints,
 and the old one, should it still run, is not disturbed. But both would write to
 the same customers: stop the old one first.
 
-What was decided before the backup is remembered, but not listed again by
+What the old one decided in the seconds in which the backup was made may be
+decided again, with the same ids. What was decided before is remembered, but not listed again by
 /api/v1/decisions: the commit records stay in the old log. Dead letters and the
 configuration are not part of a backup.`,
 		Example: "  onhand restore --from /backup/onhand --data ./data\n  onhand restore --from 's3://bucket/onhand?region=eu-west-1' --data ./data\n  onhand run --data ./data",

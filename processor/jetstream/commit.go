@@ -63,7 +63,7 @@ func (l *Log) RecordAt(ctx context.Context, p int, seq uint64) (Message, error) 
 	if err != nil {
 		return Message{}, err
 	}
-	return Message{Seq: m.Sequence, Stamp: m.Time.UnixMilli(), Data: m.Data}, nil
+	return Message{Seq: m.Sequence, Stamp: stampOf(m.Header, m.Time), Data: m.Data}, nil
 }
 
 // get returns a message of a stream.

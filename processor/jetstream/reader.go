@@ -17,7 +17,7 @@ import (
 // Message is one message of the log. Data belongs to whoever received it.
 type Message struct {
 	Seq   uint64
-	Stamp int64 // the server's clock when it was written, Unix ms; may go back
+	Stamp int64 // the server's clock when it was written first, Unix ms; may go back
 	Data  []byte
 }
 
@@ -343,7 +343,7 @@ func (r *Reader) accept(m *nats.Msg) error {
 		clear(r.queue[n:])
 		r.queue, r.head = r.queue[:n], 0
 	}
-	r.queue = append(r.queue, Message{Seq: seq, Stamp: meta.Timestamp.UnixMilli(), Data: m.Data})
+	r.queue = append(r.queue, Message{Seq: seq, Stamp: stampOf(m.Header, meta.Timestamp), Data: m.Data})
 	r.queued.messages++
 	r.queued.bytes += len(m.Data)
 	return nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -19,9 +22,30 @@ type Origin struct {
 
 // PartitionOrigin is where the log of a partition begins.
 type PartitionOrigin struct {
-	Position uint64   // of the state; the log begins behind it
-	Commit   []byte   // the first commit record, which stands at that position
-	Records  [][]byte // the first records of the log
+	Position uint64 // of the state; the log begins behind it
+	Commit   []byte // the first commit record
+
+	// Records calls f with the first records of the log, in order, as they were
+	// stamped in the old one. It returns what f returns.
+	Records func(f func(stamp int64, record []byte) error) error
+}
+
+const (
+	// stampHeader of a record in the log is the server's clock when it was written
+	// first: a replay of it has to see the same.
+	stampHeader = "Onhand-Stamp"
+
+	restoreAhead = 64 // records without an answer
+)
+
+// stampOf returns the stamp of a record.
+func stampOf(header nats.Header, written time.Time) int64 {
+	if len(header) > 0 {
+		if at, err := strconv.ParseInt(header.Get(stampHeader), 10, 64); err == nil {
+			return at
+		}
+	}
+	return written.UnixMilli()
 }
 
 // Restore creates a deployment that goes on from an origin, and returns its ID.
@@ -54,17 +78,46 @@ func Restore(ctx context.Context, o Options, from Origin) (id string, err error)
 		if _, err := l.Commit(ctx, p, x.Commit, 0); err != nil {
 			return "", fmt.Errorf("jetstream: restoring the commit of partition %d: %w", p, err)
 		}
-		for i, r := range x.Records {
-			seq, err := l.Append(ctx, p, r)
-			if err == nil && seq != x.Position+1+uint64(i) {
-				err = fmt.Errorf("it got sequence %d", seq)
-			}
-			if err != nil {
-				return "", fmt.Errorf("jetstream: restoring record %d of partition %d: %w", x.Position+1+uint64(i), p, err)
-			}
+		if err := l.restore(ctx, p, &x); err != nil {
+			return "", fmt.Errorf("jetstream: restoring the log of partition %d: %w", p, err)
 		}
 	}
 	return l.ID(), nil
+}
+
+// restore writes the first records of a log.
+func (l *Log) restore(ctx context.Context, p int, x *PartitionOrigin) error {
+	type answer struct {
+		seq uint64
+		err error
+	}
+	answers := make(chan answer, restoreAhead)
+	sent, there := x.Position, x.Position
+	take := func() error {
+		select {
+		case a := <-answers:
+			if there++; a.err != nil || a.seq != there {
+				return fmt.Errorf("record %d: it got sequence %d: %w", there, a.seq, a.err)
+			}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err := x.Records(func(stamp int64, record []byte) error {
+		if sent-there == restoreAhead {
+			if err := take(); err != nil {
+				return err
+			}
+		}
+		sent++
+		header := nats.Header{stampHeader: []string{strconv.FormatInt(stamp, 10)}}
+		return l.lane(p).publish(l.inSubject(p), l.inStream(p), header, record, func(seq uint64, err error) { answers <- answer{seq, err} })
+	})
+	for err == nil && there < sent {
+		err = take()
+	}
+	return err
 }
 
 // firstIn and firstIngest are the sequences at which new streams begin.

@@ -1,139 +1,132 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
-	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/state/checkpoint"
 )
 
-// A backup is a checkpoint of all partitions at one moment. Checkpoints made
-// each at its own time do not fit together: one may have heard what another has
-// not said yet. So all partitions pause: nothing is read, and what was applied
-// is saved, committed and told. When the last one stands still, the stores are
-// copied (hard links) and the ends of the logs noted; then reading goes on, and
-// the copies are uploaded. What was accepted meanwhile lies in the logs behind
-// the checkpoints and is saved with them.
+// A backup is a copy of the deployment up to a place in each log, and nobody
+// pauses for it. Every owner saves a checkpoint of its partitions, each at its
+// own time; one worker saves the rest, in this order:
 //
-//	save --> pause --> all is saved, committed, told --> copy --> go on --> upload
-
-// ErrScattered means that a backup was asked of a worker that does not own all
-// partitions.
-var ErrScattered = errors.New("worker: a backup is made by a worker that owns all partitions: stop the others in order, make it, and start them again")
+//	checkpoints --> last commits --> places in the logs --> logs from there to there
+//
+// The logs lead from the checkpoints to the places, with the stamps they had, so
+// that a replay comes to the same states and says the same. A message is in a
+// log only after the record that it came of, and after its commit:
+//
+//   - What a checkpoint or a last commit holds for told is in the receiver's log
+//     before that log's place, as the places are noted later.
+//   - What a log holds up to its place was said by the sender up to its own place:
+//     see cut.
+//
+// So what is restored has lost no message and has heard none that was not said.
+// What was decided behind the last commit that was noted is decided again, with
+// the same ids.
 
 const (
-	pauseLimit  = 10 * time.Second // for all partitions to stand still
 	ingestLimit = 10 * time.Second // for what the shards have still to move
+	backupTries = 30               // to find an owner for every partition
+	backupRetry = time.Second
 )
-
-// stillness is a partition on its way into a backup.
-type stillness struct {
-	name string // of the backup
-	done chan<- copied
-}
-
-type copied struct {
-	mark checkpoint.Mark
-	err  error
-}
 
 // BackupReport is what came of a backup.
 type BackupReport struct {
 	Backup     *checkpoint.Backup
 	Partitions []Saved
-	Paused     time.Duration // how long nothing was read
 }
 
-// Backup saves the whole deployment as it is at one moment, and waits for it. A
-// backup holds everything that was accepted before it was asked for.
-func (w *Worker) Backup(ctx context.Context) (_ *BackupReport, err error) {
+// Backup saves the whole deployment, and waits for it. A backup holds everything
+// that was accepted before it was asked for. others has the other workers call
+// SaveFor with the name it is given, and returns all that they saved; nil when
+// there are none.
+func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, name string) ([]Saved, error)) (*BackupReport, error) {
 	if w.cfg.Checkpoints == nil {
 		return nil, ErrNoCheckpoints
 	}
-	loops := w.owned()
-	if len(loops) != w.log.Partitions() {
-		return nil, fmt.Errorf("%w (here: %d of %d)", ErrScattered, len(loops), w.log.Partitions())
-	}
 	w.backing.Lock()
 	defer w.backing.Unlock()
-	b := &checkpoint.Backup{
-		Name: w.cfg.Clock().UTC().Format("20060102T150405.000Z"), Deployment: w.log.ID(), Created: time.Now().UTC().Truncate(time.Second),
-		Shards: w.log.Shards(), Partitions: make([]checkpoint.Part, len(loops)),
-	}
-	for _, l := range loops {
-		defer l.post(func() { l.keeper.reserved, l.keeper.busy = false, false })
-		defer os.RemoveAll(l.copyDir())
-	}
-	if err := w.settleForBackup(ctx, loops); err != nil {
+	if err := w.ingested(ctx); err != nil {
 		return nil, err
 	}
-	marks, tails, paused, err := w.still(ctx, loops, b)
+	b := &checkpoint.Backup{
+		Name: w.cfg.Clock().UTC().Format("20060102T150405.000Z"), Deployment: w.log.ID(), Created: time.Now().UTC().Truncate(time.Second),
+		Shards: w.log.Shards(), Partitions: make([]checkpoint.Part, w.log.Partitions()),
+	}
+	all, err := w.saveAll(ctx, b, others)
 	if err != nil {
 		return nil, err
 	}
-	all := &BackupReport{Backup: b, Paused: paused}
-	for i, l := range loops { // one after the other
-		report, err := w.upload(ctx, l.keeper.repo, l.copyDir(), marks[i])
-		if report == nil {
-			return nil, err
-		}
-		all.Partitions = append(all.Partitions, *savedBy(report))
-		l.post(func() { l.keeper.position, l.keeper.at = report.Manifest.Position, l.now() })
-		b.Partitions[i].Checkpoint, b.Partitions[i].Position = report.Manifest.Number, marks[i].Position
-		if err := b.SaveTail(ctx, w.cfg.Checkpoints.Blobs, i, tails[i]); err != nil {
-			return nil, err
+	until, err := w.places(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if _, b.Ingest, err = w.log.IngestBounds(ctx); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(w.cfg.DataDir, 0o700); err != nil {
+		return nil, err
+	}
+	for p := range b.Partitions {
+		err := b.SaveTail(ctx, w.cfg.Checkpoints.Blobs, p, w.cfg.DataDir, func(f func(int64, []byte) error) error {
+			return readBetween(ctx, w.log, p, b.Partitions[p].Position, until[p], func(m jetstream.Message) error { return f(m.Stamp, m.Data) })
+		})
+		if err != nil {
+			return nil, fmt.Errorf("worker: the log of partition %d: %w", p, err)
 		}
 	}
-	return all, b.Save(ctx, w.cfg.Checkpoints.Blobs)
+	return &BackupReport{b, all}, b.Save(ctx, w.cfg.Checkpoints.Blobs)
 }
 
-// settleForBackup waits for what can be done before the pause: checkpoints that
-// are being made, events that the shards have to move, and most of what has to
-// be saved.
-func (w *Worker) settleForBackup(ctx context.Context, loops []*loop) error {
-	ctx, cancel := context.WithTimeout(ctx, ingestLimit+pauseLimit)
-	defer cancel()
-	if err := w.ingested(ctx); err != nil {
-		return err
-	}
-	for _, l := range loops {
-		for want := uint64(0); ; {
-			free := false
-			err := l.ask(ctx, func(p *Partition) {
-				k := &l.keeper
-				k.reserved = true
-				m := p.Machine()
-				if m == nil || !p.Live() {
-					return
-				}
-				if want == 0 {
-					want = m.Shop().Position
-				}
-				if free = !k.busy && p.FlushPosition() >= want; p.FlushPosition() < want {
-					p.FlushSoon()
-				}
-				if free {
-					k.busy = true
-				}
-			})
-			if err != nil {
-				return err
-			}
-			if free {
-				break
-			}
-			if err := pauseFor(ctx, 5*time.Millisecond); err != nil {
-				return fmt.Errorf("worker: partition %d does not get ready for a backup: %w", l.part, err)
+// SaveFor saves a checkpoint of every partition that runs here, for a backup of
+// that name. Those that failed are missing from the result, and named in the
+// error.
+func (w *Worker) SaveFor(ctx context.Context, backup string) ([]Saved, error) {
+	return w.saveOwned(ctx, backup)
+}
+
+// saveAll has every partition saved for the backup, wherever it runs, and notes
+// the checkpoints in it. A partition that moves is asked for again.
+func (w *Worker) saveAll(ctx context.Context, b *checkpoint.Backup, others func(context.Context, string) ([]Saved, error)) ([]Saved, error) {
+	all := make([]Saved, len(b.Partitions))
+	for try := 1; ; try++ {
+		var theirs []Saved
+		var theirErr error
+		var group sync.WaitGroup
+		if others != nil {
+			group.Go(func() { theirs, theirErr = others(ctx, b.Name) })
+		}
+		mine, err := w.SaveFor(ctx, b.Name)
+		group.Wait()
+		for _, s := range append(mine, theirs...) {
+			if s.Partition >= 0 && s.Partition < len(all) && s.Number > all[s.Partition].Number {
+				all[s.Partition] = s
+				b.Partitions[s.Partition].Checkpoint, b.Partitions[s.Partition].Position = s.Number, s.Position
 			}
 		}
+		missing := -1
+		for p := range all {
+			if all[p].Number == 0 {
+				missing = p
+			}
+		}
+		if missing < 0 {
+			return all, nil
+		}
+		if try == backupTries {
+			return nil, fmt.Errorf("worker: nobody saves partition %d for the backup: %w", missing, errors.Join(err, theirErr, ErrNotOwned))
+		}
+		if err := pauseFor(ctx, backupRetry); err != nil {
+			return nil, err
+		}
 	}
-	return nil
 }
 
 func pauseFor(ctx context.Context, d time.Duration) error {
@@ -168,104 +161,49 @@ func (w *Worker) ingested(ctx context.Context) error {
 	}
 }
 
-// still pauses all partitions, copies their stores and notes what is behind
-// them in the logs.
-func (w *Worker) still(ctx context.Context, loops []*loop, b *checkpoint.Backup) (marks []checkpoint.Mark, tails [][][]byte, paused time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, pauseLimit)
-	defer cancel()
-	start := time.Now()
-	defer func() { paused = time.Since(start) }()
-	done := make([]chan copied, len(loops))
-	for i, l := range loops {
-		done[i] = make(chan copied, 1)
-		l.post(func() { l.pause(&stillness{b.Name, done[i]}) })
-		defer l.post(func() { l.pause(nil) })
-	}
-	marks, tails = make([]checkpoint.Mark, len(loops)), make([][][]byte, len(loops))
-	for i, l := range loops {
-		select {
-		case c := <-done[i]:
-			if c.err != nil {
-				return nil, nil, 0, fmt.Errorf("worker: partition %d: %w", l.part, c.err)
-			}
-			marks[i] = c.mark
-		case <-l.done:
-			return nil, nil, 0, fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
-		case <-ctx.Done():
-			return nil, nil, 0, fmt.Errorf("worker: partition %d does not stand still: %w", l.part, ctx.Err())
-		}
-	}
-	for i, m := range marks {
-		if tails[i], err = readTail(ctx, w.log, i, m.Position); err != nil {
-			return nil, nil, 0, err
-		}
-	}
-	_, b.Ingest, err = w.log.IngestBounds(ctx)
-	return marks, tails, 0, err
-}
-
-// pause holds the partition for a backup; nil lets it go on.
-func (l *loop) pause(s *stillness) {
-	l.keeper.still, l.keeper.held = s, s != nil
-	if l.p != nil {
-		l.p.Hasten(s != nil)
-	}
-}
-
-// copyStill copies the store of a partition that stands still.
-func (l *loop) copyStill() {
-	k, s := &l.keeper, l.keeper.still
-	if !l.p.Saved() {
-		l.p.FlushSoon()
-		return
-	}
-	k.still, k.copying = nil, true
-	epoch := l.p.Epoch()
-	l.jobs.Go(func() {
-		mark, err := l.copyStore(epoch)
-		if err == nil {
-			mark.Backup = s.name
-			mark.Commit, err = l.seed(mark.Position)
-		}
-		l.post(func() { k.copying = false })
-		s.done <- copied{mark, err}
-	})
-}
-
-// seed returns the commit record that a new log of the partition begins with.
-func (l *loop) seed(position uint64) ([]byte, error) {
-	_, last, err := l.w.log.LastCommit(l.keeper.ctx, l.part)
-	if err != nil {
-		return nil, err
-	}
-	c, err := processor.ParseCommit(last)
-	if err != nil {
-		return nil, err
-	}
-	if c.Position != position {
-		return nil, fmt.Errorf("the last commit stands at %d, the state at %d", c.Position, position)
-	}
-	return Fence(last)
-}
-
-// readTail reads what is in the log of a partition behind a position.
-func readTail(ctx context.Context, log *jetstream.Log, part int, position uint64) ([][]byte, error) {
-	_, last, err := log.Bounds(ctx, part)
-	if err != nil || last <= position {
-		return nil, err
-	}
-	r, err := log.Read(part, position+1)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Stop()
-	var records [][]byte
-	for seq := position; seq < last; {
-		m, err := r.Next(ctx)
+// places notes in the backup the commit record that each new log begins with,
+// and returns up to where each log is part of the backup.
+func (w *Worker) places(ctx context.Context, b *checkpoint.Backup) ([]uint64, error) {
+	said := make([]utterances, len(b.Partitions))
+	for p := range b.Partitions {
+		part := &b.Partitions[p]
+		last, _, err := w.log.LastCommit(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		records, seq = append(records, bytes.Clone(m.Data)), m.Seq
+		h, err := historySince(ctx, w.log, p, part.Position, last)
+		if err != nil {
+			return nil, err
+		}
+		if h.last.Position < part.Position {
+			return nil, fmt.Errorf("worker: partition %d: the last commit stands at %d, the checkpoint at %d", p, h.last.Position, part.Position)
+		}
+		part.Commit = h.seed()
+		said[p] = utterances{seq: last, position: h.last.Position}
 	}
-	return records, nil
+	return cut(ctx, w.log, said, w.cfg.noteGap)
+}
+
+// readBetween calls f for the records of a partition's log behind a position, up
+// to another, until it returns an error.
+func readBetween(ctx context.Context, log *jetstream.Log, part int, after, upTo uint64, f func(jetstream.Message) error) error {
+	if upTo <= after {
+		return nil
+	}
+	r, err := log.Read(part, after+1)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	for seq := after; seq < upTo; {
+		m, err := r.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := f(m); err != nil {
+			return err
+		}
+		seq = m.Seq
+	}
+	return nil
 }

@@ -162,7 +162,7 @@ func (c *careful) step(l *loop) bool {
 		return false
 	case p.m.Shop().Position >= c.upTo:
 		l.careful = careful{}
-		l.p.Hasten(l.move.to != "" || l.keeper.held)
+		l.p.Hasten(l.move.to != "")
 		return true
 	}
 	l.p.Hasten(true)

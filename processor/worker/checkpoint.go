@@ -75,16 +75,13 @@ type keeper struct {
 	copying  bool  // no write-behind may be committed
 	busy     bool  // copying or uploading
 	asked    []ask // by somebody who waits
-
-	// For a backup, see there.
-	reserved bool       // none is begun
-	held     bool       // nothing is read
-	still    *stillness // to be copied when all is saved
 }
 
-// ask asks for a checkpoint that stands at a position at least.
+// ask asks for a checkpoint that stands at a position at least, and may be for a
+// backup.
 type ask struct {
 	position uint64
+	backup   string
 	done     chan<- saved
 }
 
@@ -112,15 +109,12 @@ func (l *loop) checkpoint() {
 	if k.repo == nil || k.copying || l.err != nil || l.reopen || l.p.Following() || l.p.Flushing() {
 		return
 	}
-	if k.still != nil {
-		l.copyStill()
+	if k.busy {
 		return
 	}
-	if k.busy || k.reserved {
-		return
-	}
-	at := l.p.FlushPosition()
+	at, backup := l.p.FlushPosition(), ""
 	for _, a := range k.asked {
+		backup = max(backup, a.backup)
 		if at < a.position {
 			l.p.FlushSoon()
 			return
@@ -139,6 +133,7 @@ func (l *loop) checkpoint() {
 	k.asked = nil
 	l.jobs.Go(func() {
 		mark, err := l.copyStore(epoch)
+		mark.Backup = backup
 		l.post(func() { k.copying = false })
 		s := saved{err: err}
 		if err == nil {
@@ -209,7 +204,10 @@ func (l *loop) checkpointed(s saved) {
 // Checkpoint saves every partition that runs here and has changed, now, and
 // waits for it. Partitions that failed are missing from the result, and named
 // in the error.
-func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) {
+func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) { return w.saveOwned(ctx, "") }
+
+// saveOwned saves the partitions that run here, for a backup if it has a name.
+func (w *Worker) saveOwned(ctx context.Context, backup string) ([]Saved, error) {
 	if w.cfg.Checkpoints == nil {
 		return nil, ErrNoCheckpoints
 	}
@@ -218,7 +216,7 @@ func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) {
 	var group sync.WaitGroup
 	for i, l := range loops {
 		group.Go(func() {
-			if all[i], errs[i] = l.saveNow(ctx); errs[i] != nil {
+			if all[i], errs[i] = l.saveNow(ctx, backup); errs[i] != nil {
 				errs[i] = fmt.Errorf("partition %d: %w", l.part, errs[i])
 			}
 		})
@@ -233,11 +231,11 @@ func (w *Worker) Checkpoint(ctx context.Context) ([]Saved, error) {
 	return done, errors.Join(errs...)
 }
 
-func (l *loop) saveNow(ctx context.Context) (*Saved, error) {
+func (l *loop) saveNow(ctx context.Context, backup string) (*Saved, error) {
 	done := make(chan saved, 1)
 	if err := l.ask(ctx, func(p *Partition) {
 		if m := p.Machine(); m != nil {
-			l.keeper.asked = append(l.keeper.asked, ask{m.Shop().Position, done})
+			l.keeper.asked = append(l.keeper.asked, ask{m.Shop().Position, backup, done})
 		} else {
 			done <- saved{err: ErrNotOwned}
 		}

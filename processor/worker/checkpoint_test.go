@@ -228,11 +228,10 @@ func TestBackup(t *testing.T) {
 			}
 		}
 	})
-	b, err := a.Backup(soon(t))
+	b, err := a.Backup(soon(t), nil)
 	close(stop)
 	busy.Wait()
 	require.NoError(t, err)
-	t.Logf("paused %v", b.Paused)
 	require.Len(t, b.Partitions, 4)
 	require.NoError(t, a.WaitIdle(soon(t)), "the partitions go on")
 	closeWorker(t, a)

@@ -54,8 +54,15 @@ func Fence(last []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	h.skips = nil // they are named already
+	return h.seed(), nil
+}
+
+// seed returns a commit record that says what all of them say together, but for
+// their outputs, and is of the next epoch.
+func (h *History) seed() []byte {
 	c := h.last
 	c.Epoch++
-	c.Skips = nil
-	return c.Append(nil), nil
+	c.Skips = h.skips
+	return c.Append(nil)
 }

@@ -230,7 +230,7 @@ func (l *loop) drain() {
 
 // read applies what has arrived, a burst at most.
 func (l *loop) read() (busy bool) {
-	if l.reopen && !l.reread() || l.draining || l.move.quiet || l.keeper.held || !l.healthy() || !l.p.Room() {
+	if l.reopen && !l.reread() || l.draining || l.move.quiet || !l.healthy() || !l.p.Room() {
 		return false
 	}
 	burst := burstRecords
@@ -513,7 +513,7 @@ func (l *loop) wait(ctx context.Context) {
 	}
 	ready, commits := l.reader.Ready(), l.followable()
 	switch {
-	case l.paused != nil || l.draining || l.move.to != "" || l.reopen || l.keeper.held || l.careful.upTo > 0:
+	case l.paused != nil || l.draining || l.move.to != "" || l.reopen || l.careful.upTo > 0:
 		ready, sleep = nil, min(sleep, healthEvery/10)
 	case l.p.Following() && l.p.Level():
 		ready = nil // until more is committed

@@ -169,16 +169,21 @@ type RestoreOptions struct {
 
 // Restore makes a new deployment of a backup, with an ID of its own, and
 // returns that. The states come from the backup's checkpoints, the logs begin
-// behind them and hold what was not applied yet. A worker on DataDir goes on
-// from there; decisions made before the backup are in the states, but not in
-// the new commit records.
+// behind them. A worker on DataDir goes on from there: it replays what was
+// committed, silently, and then what was not. Decisions made before the backup
+// are in the states, but not in the new commit records.
 func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 	b, err := checkpoint.LoadBackup(ctx, o.Blobs, o.Deployment, o.Backup)
 	if err != nil {
 		return "", err
 	}
-	aside := filepath.Join(o.DataDir, ".restored-"+b.Name)
-	if err := os.RemoveAll(aside); err != nil {
+	aside, tails := filepath.Join(o.DataDir, ".restored-"+b.Name), filepath.Join(o.DataDir, ".tails-"+b.Name)
+	clean := func() error { return errors.Join(os.RemoveAll(aside), os.RemoveAll(tails)) }
+	if err := clean(); err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, clean()) }()
+	if err := os.MkdirAll(tails, 0o700); err != nil {
 		return "", err
 	}
 	from := jetstream.Origin{Shards: b.Shards, Ingest: b.Ingest}
@@ -191,17 +196,20 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 		if m.Code > processor.CodeVersion {
 			return "", &NewerError{p, uint64(m.Code), processor.CodeVersion}
 		}
-		tail, err := b.Tail(ctx, o.Blobs, p)
-		if err != nil {
-			return "", err
-		}
 		if err := repo.Download(ctx, m, filepath.Join(aside, strconv.Itoa(p))); err != nil {
 			return "", err
 		}
-		from.Partitions = append(from.Partitions, jetstream.PartitionOrigin{Position: m.Position, Commit: m.Commit, Records: tail})
+		tail := filepath.Join(tails, strconv.Itoa(p))
+		if err := b.FetchTail(ctx, o.Blobs, p, tail); err != nil {
+			return "", err
+		}
+		from.Partitions = append(from.Partitions, jetstream.PartitionOrigin{
+			Position: m.Position, Commit: part.Commit,
+			Records: func(f func(int64, []byte) error) error { return b.ReadTail(p, tail, f) },
+		})
 	}
 	if id, err = jetstream.Restore(ctx, o.Log, from); err != nil {
-		return "", errors.Join(err, os.RemoveAll(aside))
+		return "", err
 	}
 	return id, os.Rename(aside, filepath.Join(o.DataDir, id))
 }

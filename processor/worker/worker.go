@@ -42,6 +42,7 @@ type Config struct {
 	raiseAfter time.Duration // see deployment
 	stallAfter time.Duration
 	poisonRest time.Duration
+	noteGap    time.Duration // see cut
 }
 
 // Worker is a process of the deployment: it owns some of the partitions and

@@ -1,11 +1,7 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,11 +11,11 @@ import (
 	"time"
 )
 
-// Backup is a whole deployment at one moment: a checkpoint of every partition,
-// none of which has heard anything that another one has not said, and what is
-// in the logs behind them.
+// Backup is a whole deployment: a checkpoint of every partition, each of its own
+// moment, and the logs behind them up to places that fit together: no log holds
+// a message that another one, read up to its place, does not lead to.
 //
-//	<deployment>/backups/<name>/tail-<partition>   records of the log behind its checkpoint
+//	<deployment>/backups/<name>/tail-<partition>   the log behind the checkpoint, with its stamps
 //	<deployment>/backups/<name>/record             what it consists of, written last
 type Backup struct {
 	Layout     int       `json:"layout"`
@@ -35,7 +31,8 @@ type Backup struct {
 type Part struct {
 	Checkpoint uint64 `json:"checkpoint"` // number of its manifest
 	Position   uint64 `json:"position"`
-	Records    int    `json:"records"` // of the log behind
+	Commit     []byte `json:"commit"`  // record that the new log's commits begin with
+	Records    int    `json:"records"` // of the log behind the checkpoint
 	Hash       string `json:"sha256"`  // of them
 }
 
@@ -82,25 +79,20 @@ func Deployments(ctx context.Context, b Blobs) ([]string, error) {
 	return slices.Compact(found), nil // List sorts
 }
 
-// SaveTail saves the records of a partition's log behind its checkpoint.
-func (b *Backup) SaveTail(ctx context.Context, to Blobs, partition int, records [][]byte) error {
-	var data []byte
-	for _, r := range records {
-		data = append(binary.AppendUvarint(data, uint64(len(r))), r...)
-	}
-	hash := sha256.Sum256(data)
-	p := &b.Partitions[partition]
-	p.Records, p.Hash = len(records), hex.EncodeToString(hash[:])
-	return to.Put(ctx, tailName(b.Deployment, b.Name, partition), bytes.NewReader(data), int64(len(data)))
-}
-
 // Save completes a backup whose checkpoints and tails are saved, and deletes
-// all but the newest KeepBackups.
+// all but the newest KeepBackups. It fails when a checkpoint is not there any
+// more: until a backup is complete only those of the newest one are sure to stay.
 func (b *Backup) Save(ctx context.Context, to Blobs) error {
 	b.Layout = layout
 	text, _ := json.Marshal(b) // numbers, texts and times always marshal
 	if err := to.Create(ctx, backupFolder(b.Deployment)+b.Name+recordName, sealed(text)); err != nil {
 		return err
+	}
+	for p := range b.Partitions {
+		if _, err := New(to, b.Deployment, p, 0).Load(ctx, b.Partitions[p].Checkpoint); err != nil {
+			return errors.Join(fmt.Errorf("backup %s is not complete, make it again: %w", b.Name, err),
+				to.Delete(ctx, backupFolder(b.Deployment)+b.Name+recordName))
+		}
 	}
 	names, err := BackupNames(ctx, to, b.Deployment)
 	if err != nil {
@@ -167,31 +159,4 @@ func LoadBackup(ctx context.Context, from Blobs, deployment, name string) (*Back
 		return nil, unknownLayout(b.Layout)
 	}
 	return &b, nil
-}
-
-// Tail reads the records of a partition's log behind its checkpoint.
-func (b *Backup) Tail(ctx context.Context, from Blobs, partition int) (records [][]byte, err error) {
-	p := b.Partitions[partition]
-	r, err := from.Get(ctx, tailName(b.Deployment, b.Name, partition))
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var buf bytes.Buffer
-	if _, err := buf.ReadFrom(r); err != nil {
-		return nil, err
-	}
-	data := buf.Bytes()
-	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != p.Hash {
-		return nil, fmt.Errorf("%w: the log behind the checkpoint of partition %d", ErrBroken, partition)
-	}
-	for len(data) > 0 {
-		n, used := binary.Uvarint(data)
-		if used <= 0 || n > uint64(len(data)-used) {
-			return nil, fmt.Errorf("%w: the log behind the checkpoint of partition %d", ErrBroken, partition)
-		}
-		records = append(records, data[used:used+int(n)])
-		data = data[used+int(n):]
-	}
-	return records, nil
 }

@@ -246,15 +246,23 @@ func TestKeep(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, floors[i], report.Floor, "after %d", i+1)
 		if mark.Backup != "" && i != 4 { // that one never was completed
-			backup := Backup{Name: mark.Backup, Deployment: "shop", Partitions: make([]Part, 1)}
-			require.NoError(t, backup.SaveTail(t.Context(), b, 0, [][]byte{[]byte("one"), nil, []byte("three")}))
+			backup := Backup{Name: mark.Backup, Deployment: "shop", Partitions: []Part{{Checkpoint: 99}}}
+			require.NoError(t, backup.SaveTail(t.Context(), b, 0, dir, func(f func(int64, []byte) error) error {
+				return errors.Join(f(7, []byte("one")), f(-1, nil), f(8, []byte("three")))
+			}))
+			require.ErrorContains(t, backup.Save(t.Context(), b), "make it again", "without its checkpoint")
+			backup.Partitions[0].Checkpoint = report.Manifest.Number
 			require.NoError(t, backup.Save(t.Context(), b))
 			back, err := LoadBackup(t.Context(), b, "shop", "")
 			require.NoError(t, err)
 			require.Equal(t, backup, *back)
-			tail, err := back.Tail(t.Context(), b, 0)
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{[]byte("one"), {}, []byte("three")}, tail)
+			path, tail := filepath.Join(dir, mark.Backup), ""
+			require.NoError(t, back.FetchTail(t.Context(), b, 0, path))
+			require.NoError(t, back.ReadTail(0, path, func(stamp int64, record []byte) error {
+				tail += fmt.Sprintf("%d:%s ", stamp, record)
+				return nil
+			}))
+			require.Equal(t, "7:one -1: 8:three ", tail)
 		}
 	}
 	found, err := Deployments(t.Context(), b)

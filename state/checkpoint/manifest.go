@@ -23,10 +23,7 @@ type Mark struct {
 	LogTime    int64  `json:"log_time"`    // Unix ms
 	Code       int    `json:"code"`        // version of the decisions
 
-	// Of a backup of the whole deployment: its name, and the commit record that
-	// a log which begins anew has to begin with.
-	Backup string `json:"backup,omitempty"`
-	Commit []byte `json:"commit,omitempty"`
+	Backup string `json:"backup,omitempty"` // of the whole deployment, that it was made for
 }
 
 // Manifest is a checkpoint.

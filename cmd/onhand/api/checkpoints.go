@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,61 +18,69 @@ import (
 // Checkpoints is the answer to a call for checkpoints.
 type Checkpoints struct {
 	Partitions []worker.Saved `json:"partitions"`
-	Backup     string         `json:"backup,omitempty"`    // name of the backup they are
-	PausedMS   float64        `json:"paused_ms,omitempty"` // how long it held events up
-	Errors     []string       `json:"errors,omitempty"`    // what could not be saved
+	Backup     string         `json:"backup,omitempty"` // name of the backup they are
+	Errors     []string       `json:"errors,omitempty"` // what could not be saved
 }
 
 // savedWithin is how long saving may take.
 const savedWithin = 30 * time.Minute
 
-// checkpoint saves all partitions now, those of other workers too; with
-// backup=1 all of them as of one moment.
+// checkpoint saves all partitions now, those of other workers too; with backup=1
+// as a backup of the whole deployment. Another worker that makes one asks with
+// its name.
 func (a *API) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	// The server's limit is for answers that are ready.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(savedWithin))
 	ctx, cancel := context.WithTimeout(r.Context(), savedWithin)
 	defer cancel()
-	answer := Checkpoints{Partitions: []worker.Saved{}}
-	if backup := r.URL.Query().Get("backup"); backup == "1" || backup == "true" {
-		report, err := a.Worker.Backup(ctx)
+	backup, asked := r.URL.Query().Get("backup"), r.Header.Get(hopHeader) != ""
+	if !asked && (backup == "1" || backup == "true") {
+		report, err := a.Worker.Backup(ctx, func(ctx context.Context, name string) ([]worker.Saved, error) {
+			theirs := a.checkpointElsewhere(ctx, r, name)
+			return theirs.Partitions, theirs.err()
+		})
 		if err != nil {
 			return notSaved(err)
 		}
-		answer = Checkpoints{Partitions: report.Partitions, Backup: report.Backup.Name, PausedMS: float64(report.Paused.Microseconds()) / 1000}
-		return reply(w, answer)
+		return reply(w, Checkpoints{Partitions: report.Partitions, Backup: report.Backup.Name})
 	}
-	var mu sync.Mutex
-	add := func(x Checkpoints) {
-		mu.Lock()
-		defer mu.Unlock()
-		answer.Partitions = append(answer.Partitions, x.Partitions...)
-		answer.Errors = append(answer.Errors, x.Errors...)
-	}
+	var theirs Checkpoints
 	var group sync.WaitGroup
-	if r.Header.Get(hopHeader) == "" {
-		for _, address := range a.otherWorkers(ctx) {
-			group.Go(func() { add(a.checkpointAt(ctx, r, address)) })
-		}
+	if !asked {
+		group.Go(func() { theirs = a.checkpointElsewhere(ctx, r, "") })
+		backup = ""
 	}
-	saves, err := a.Worker.Checkpoint(ctx)
+	saves, err := a.Worker.SaveFor(ctx, backup)
+	group.Wait()
 	if errors.Is(err, worker.ErrNoCheckpoints) {
 		return notSaved(err)
 	}
-	mine := Checkpoints{Partitions: saves}
+	answer := Checkpoints{Partitions: append([]worker.Saved{}, saves...)}
 	if err != nil {
-		mine.Errors = []string{err.Error()}
+		answer.Errors = []string{err.Error()}
 	}
-	add(mine)
-	group.Wait()
+	answer.add(theirs)
 	slices.SortFunc(answer.Partitions, func(x, y worker.Saved) int { return x.Partition - y.Partition })
 	return reply(w, answer)
+}
+
+func (c *Checkpoints) add(x Checkpoints) {
+	c.Partitions = append(c.Partitions, x.Partitions...)
+	c.Errors = append(c.Errors, x.Errors...)
+}
+
+// err returns what could not be saved.
+func (c *Checkpoints) err() error {
+	if len(c.Errors) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(c.Errors, "; "))
 }
 
 // notSaved says what is the matter to whoever asked.
 func notSaved(err error) error {
 	switch {
-	case errors.Is(err, worker.ErrNoCheckpoints), errors.Is(err, worker.ErrScattered):
+	case errors.Is(err, worker.ErrNoCheckpoints):
 		return &problem{Status: http.StatusConflict, Detail: err.Error()}
 	case errors.Is(err, worker.ErrNotOwned):
 		return err
@@ -89,12 +99,29 @@ func (a *API) otherWorkers(ctx context.Context) (addresses []string) {
 	return addresses
 }
 
+// checkpointElsewhere asks all other workers to save their partitions, for a
+// backup if it has a name.
+func (a *API) checkpointElsewhere(ctx context.Context, r *http.Request, backup string) (all Checkpoints) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, address := range a.otherWorkers(ctx) {
+		group.Go(func() {
+			x := a.checkpointAt(ctx, r, address, backup)
+			mu.Lock()
+			defer mu.Unlock()
+			all.add(x)
+		})
+	}
+	group.Wait()
+	return all
+}
+
 // checkpointAt asks another worker to save its partitions.
-func (a *API) checkpointAt(ctx context.Context, r *http.Request, address string) (answer Checkpoints) {
+func (a *API) checkpointAt(ctx context.Context, r *http.Request, address, backup string) (answer Checkpoints) {
 	failed := func(err error) Checkpoints {
 		return Checkpoints{Errors: []string{fmt.Sprintf("worker %s: %v", address, err)}}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1/checkpoints", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1/checkpoints?backup="+url.QueryEscape(backup), nil)
 	if err != nil {
 		return failed(err)
 	}
