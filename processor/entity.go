@@ -58,13 +58,15 @@ type head struct {
 	due   int64  // earliest time this entity has something to do; 0 = none
 	armed int64  // due time of its entry in the queue; 0 = not known
 	saved int64  // due time on disk
+	since uint64 // record that made it live
 	// flush is the number of the write-behind that holds the latest change;
 	// 0 = unchanged since it was read.
 	flush   uint32
 	size    int32
 	kind    EntityKind
 	written bool // into the write-behind of that number
-	used    bool // touched since the clock hand passed
+	used    bool // by a later record, since its turn to go came up last
+	young   bool // see memory
 	listed  bool // a customer the store lists as having pending actions
 	gone    bool // a chunk no list names any more
 }
@@ -108,11 +110,13 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 		return h.live
 	}
 	if h, ok := m.memory.live[kind][hash]; ok {
-		h.used = true
+		if h.since != m.shop.Position {
+			h.used = true
+		}
 		m.latest[kind] = h
 		return h.live
 	}
-	h, value := m.memory.thaw(kind, hash)
+	h, value, again := m.memory.thaw(kind, hash)
 	if h == nil {
 		if m.memory.whole[kind] {
 			return nil
@@ -136,7 +140,8 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 		h.live = m.newEntity(h)
 		h.read(value)
 	}
-	m.memory.hold(h)
+	h.since = m.shop.Position
+	m.memory.hold(h, again)
 	m.latest[kind] = h
 	return h.live
 }
@@ -187,9 +192,9 @@ func (m *Machine) newEntity(h *head) entity {
 
 // create makes a new entity at a hash that find returned.
 func (m *Machine) create(kind EntityKind, hash uint64) entity {
-	h := &head{kind: kind, hash: hash}
+	h := &head{kind: kind, hash: hash, since: m.shop.Position}
 	h.live = m.newEntity(h)
-	m.memory.hold(h)
+	m.memory.hold(h, false)
 	m.touch(h.live)
 	return h.live
 }

@@ -114,26 +114,21 @@ func (m *Machine) Evict() {
 		return
 	}
 	clear(m.latest[:])
-	for tries := 3 * len(mem.ring); mem.liveBytes > mem.liveLimit && tries > 0; tries-- {
-		if mem.hand >= len(mem.ring) {
-			mem.hand = 0
-		}
-		h := mem.ring[mem.hand]
+	for tries := 2 * (mem.young.len() + mem.old.len()); mem.liveBytes > mem.liveLimit && tries > 0; tries-- {
+		h := mem.next()
+		c, ok := h.live.(*Customer)
 		switch {
-		case h.used:
+		case h.used || h.gone && !m.durable(h.flush):
 			h.used = false
 			mem.weigh(h)
-			mem.hand++
-		case !h.gone:
-			c, ok := h.live.(*Customer)
-			mem.freeze(mem.hand, m.encoded(h))
+			mem.keep(h, false)
+		case h.gone:
+			mem.forgetLive(h)
+		default:
+			mem.freeze(h, m.encoded(h))
 			if ok && len(m.spare) < maxSpare && h.size <= maxSpareBytes {
 				m.spare = append(m.spare, c)
 			}
-		case m.durable(h.flush):
-			mem.forgetLive(mem.hand)
-		default:
-			mem.hand++
 		}
 	}
 	mem.forgetOldest(m.durable)
