@@ -34,4 +34,8 @@
 // says what had to be said to whom, and checkers with names ask one question
 // each. The same seed does the same again, which is checked by a hash over
 // everything that happened.
+//
+// At the very end of some worlds a log loses its end, with what it had
+// acknowledged (lost.go): whoever opens its partition must stop with a word that
+// says so, and decide nothing more.
 package sim

@@ -36,6 +36,9 @@ func (p *process) own(part int) { p.begin(part, "own") }
 // begin opens the state of a partition and returns its runner, nil when it
 // cannot.
 func (p *process) begin(part int, what string) *runner {
+	if p.w.lost.stopped(part, p.id) {
+		return nil
+	}
 	p.ensure(part)
 	r := &runner{process: p, part: part, disk: p.disks[part]}
 	if err := r.disk.open(p.w.shared); err != nil {
@@ -186,12 +189,19 @@ func (r *runner) opened(how opening, from, to int) bool {
 			return false
 		}
 	}
+	if err := h.Within(r.part, uint64(len(w.broker.streams[r.part].in))); err != nil {
+		r.failed(err)
+		return false
+	}
 	p, err := how(worker.PartitionConfig{
 		Partition: r.part, Partitions: w.cfg.Partitions, Memory: w.memory, Idempotent: w.idempotent,
 		FlushEvery: w.flushEvery, CommitBytes: w.commitBytes,
 	}, storeOf{r.disk.store}, h, r.process.now())
+	if err == nil {
+		err = w.sameLog(r.part, p.Machine().Shop())
+	}
 	if err != nil {
-		w.fail("takeover", "process %d opens partition %d: %v", r.process.id, r.part, err)
+		r.failed(err)
 		return false
 	}
 	r.p = p
@@ -210,6 +220,10 @@ func (r *runner) failed(err error) {
 	w := r.process.w
 	if errors.Is(err, worker.ErrFenced) || errors.Is(err, errGap) {
 		w.note(err.Error(), r.part, r.process.id, 0)
+		r.process.leave(r.part)
+		return
+	}
+	if w.lost.stops(r, err) {
 		r.process.leave(r.part)
 		return
 	}

@@ -126,6 +126,7 @@ type world struct {
 	attempts []*attempt
 	handed   map[string]*handed
 	saves    []saved
+	lost     *lost    // what became of a log that went back; nil while none did
 	cuts     []uint64 // orders of the records known everywhere when the world was at rest
 
 	digest *xxhash.Digest
@@ -156,6 +157,7 @@ func Run(cfg Config) Result {
 	} else {
 		w.seconds()
 		w.judge()
+		w.wentBack()
 	}
 	w.result.Hash = w.digest.Sum64()
 	return w.result

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestTheVersionRisesWhenAllCan(t *testing.T) {
 // is said.
 func TestTheLogWentBack(t *testing.T) {
 	t.Parallel()
-	for name, records := range map[string]int{"shorter": 1, "another": 500} {
+	for name, records := range map[string]int{"shorter": 1, "another": 500, "shorter, and the state is gone too": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: t.TempDir(), SyncInterval: time.Minute, Listen: "127.0.0.1:0"})
@@ -113,6 +114,9 @@ func TestTheLogWentBack(t *testing.T) {
 			require.NoError(t, w.WaitIdle(soon(t)))
 			closeWorker(t, w)
 			log.Close()
+			if records == 2 {
+				require.NoError(t, os.RemoveAll(dir))
+			}
 
 			nc, err := nats.Connect(server.ClientURL())
 			require.NoError(t, err)

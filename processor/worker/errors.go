@@ -52,6 +52,19 @@ func (e *WentBackError) Error() string {
 		"stop all workers and restore the deployment from a checkpoint at or before %d (onhand restore), which raises the incarnation", e.Partition, e.State, e.Committed, e.Committed)
 }
 
+// ShortLogError means that the log ends before what was decided of it, as the
+// commit records say: it has lost messages it had acknowledged.
+type ShortLogError struct {
+	Partition int
+	End       uint64 // last record of the log
+	Committed uint64 // position of the last commit record
+}
+
+func (e *ShortLogError) Error() string {
+	return fmt.Sprintf("worker: partition %d: the log went back: it ends at %d, and was decided up to %d: it has lost messages it had acknowledged. "+
+		"Stop all workers and restore the deployment from a checkpoint at or before %d (onhand restore), which raises the incarnation", e.Partition, e.End, e.Committed, e.End)
+}
+
 // OtherLogError means that the log is not the one that the state was made from,
 // though it is long enough: it has lost messages it had acknowledged and got
 // others in their place, or it was exchanged.

@@ -39,6 +39,16 @@ func (h *History) Add(seq uint64, data []byte) error {
 	return nil
 }
 
+// Within checks that the log of a partition, which ends at a sequence, holds all
+// that was committed. Whoever replays one that does not would wait at its end in
+// silence, or take for decided what comes next. It returns a ShortLogError.
+func (h *History) Within(part int, end uint64) error {
+	if end < h.last.Position {
+		return &ShortLogError{part, end, h.last.Position}
+	}
+	return nil
+}
+
 // Position returns the position that is committed.
 func (h *History) Position() uint64 { return h.last.Position }
 

@@ -62,9 +62,16 @@ func sameLog(ctx context.Context, log *jetstream.Log, part int, s *processor.Sho
 	if err != nil {
 		return err
 	}
+	return SameRecord(part, s, m.Stamp, m.Data)
+}
+
+// SameRecord compares the last record that a state has applied with the one
+// that the log has at its position: the server's stamp and the bytes. It returns
+// an OtherLogError when they are two.
+func SameRecord(part int, s *processor.Shop, stamp int64, data []byte) error {
 	d := &s.Deployment
-	if hash := processor.RecordHash(m.Data); m.Stamp != d.Stamp || hash != d.Record {
-		return &OtherLogError{part, s.Position, m.Stamp, d.Stamp, hash, d.Record}
+	if hash := processor.RecordHash(data); stamp != d.Stamp || hash != d.Record {
+		return &OtherLogError{part, s.Position, stamp, d.Stamp, hash, d.Record}
 	}
 	return nil
 }
@@ -88,7 +95,15 @@ func historySince(ctx context.Context, log *jetstream.Log, part int, state, last
 	if err != nil {
 		return nil, err
 	}
-	return readHistory(ctx, log, part, from, last)
+	h, err := readHistory(ctx, log, part, from, last)
+	if err != nil {
+		return nil, err
+	}
+	_, end, err := log.Bounds(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	return h, h.Within(part, end)
 }
 
 // markOnly is a store without its timers, to look at the mark cheaply.
