@@ -6,10 +6,11 @@ import (
 	"io"
 	"os"
 	"path"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"onhand/processor/worker"
 )
 
 // Options say what is measured. The zero value measures everything as the
@@ -100,8 +101,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	machine.Sync, machine.Quick = h.Sync, h.Quick
-	before := debug.SetMemoryLimit(h.Memory)
-	defer debug.SetMemoryLimit(before)
+	_, unlimit := worker.LimitMemory(h.Memory)
+	defer unlimit()
 	for _, s := range scenes {
 		if !slices.ContainsFunc(s.rows, h.wants) {
 			continue

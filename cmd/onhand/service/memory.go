@@ -3,23 +3,20 @@ package service
 import (
 	"bytes"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"onhand/processor/worker"
 )
 
-// limitMemory tells the garbage collector what the process may use, unless
-// GOMEMLIMIT has, and returns it: what was asked for, else half of what the
-// machine, or the container, has.
+// limitMemory bounds what the process uses to what was asked for, else to half
+// of what the machine, or the container, has, and returns it.
 func limitMemory(wanted int64) int64 {
 	limit := wanted
 	if limit == 0 {
 		limit = machineMemory() / 2
 	}
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return min(limit, debug.SetMemoryLimit(-1))
-	}
-	debug.SetMemoryLimit(limit)
+	limit, _ = worker.LimitMemory(limit)
 	return limit
 }
 

@@ -1,0 +1,33 @@
+package worker
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// heapGrowth is by how many percent the heap may grow between two collections
+// while memory is left. On two cores a collection keeps what has to be decided
+// waiting for tens of milliseconds, and at the default of 100 there is one every
+// few seconds even at a thousand events a second.
+const heapGrowth = 400
+
+// LimitMemory tells the garbage collector that the process may use so many
+// bytes, and to let it until then. GOMEMLIMIT and GOGC have the last word. It
+// returns the limit in force, and what takes both back.
+func LimitMemory(limit int64) (inForce int64, undo func()) {
+	before, growth := debug.SetMemoryLimit(-1), -1
+	if os.Getenv("GOMEMLIMIT") != "" {
+		limit = min(limit, before)
+	} else {
+		debug.SetMemoryLimit(limit)
+	}
+	if os.Getenv("GOGC") == "" {
+		growth = debug.SetGCPercent(heapGrowth)
+	}
+	return limit, func() {
+		debug.SetMemoryLimit(before)
+		if growth >= 0 {
+			debug.SetGCPercent(growth)
+		}
+	}
+}
