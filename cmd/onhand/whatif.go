@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -210,14 +211,31 @@ func (a *app) printWhatIf(r *whatif.Report) error {
 		fmt.Fprintf(a.out, "the replay by the moments as they were decides as recorded: all %s candidates\n", n(x.Same))
 	} else {
 		fmt.Fprintf(a.out, "the replay by the moments as they were decides %s of %s recorded candidates as recorded; the others:\n", n(x.Same), n(x.Decisions))
-		if err := a.printChanges(x.Changes, "recorded", "replayed"); err != nil {
+		if err := a.printChanges(most(x.Changes), "recorded", "replayed"); err != nil {
 			return err
+		}
+		if more := len(x.Changes) - mostShown; more > 0 {
+			fmt.Fprintf(a.out, "and %d more lines; --json prints them\n", more)
 		}
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(a.out, "note:", note)
 	}
 	return nil
+}
+
+// mostShown is how many of the differences from what was recorded are printed.
+const mostShown = 10
+
+// most returns the most numerous changes without their examples.
+func most(all []whatif.Change) []whatif.Change {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b whatif.Change) int { return b.Count - a.Count })
+	all = all[:min(len(all), mostShown)]
+	for i := range all {
+		all[i].Examples = nil
+	}
+	return all
 }
 
 // printChanges prints a line for each change, and below them the examples.

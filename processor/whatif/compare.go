@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -12,29 +13,32 @@ import (
 )
 
 // comparison pairs what two worlds decide about the same candidates, as they
-// decide it: a candidate is the same when customer, moment and occurrence are.
-// Only those that one world has decided and the other has not are kept.
+// decide it: a candidate is the same when customer, moment, what the occurrence
+// is about and its number are. Only what one world has decided and the other has
+// not is kept.
 type comparison struct {
 	tolerance int64 // ms between two sends that are the same
 	examples  int   // of each change
-	open      map[uint64]*candidate
+	open      map[uint64]*matter
+	kept      int // verdicts in open
 	moments   map[string]*Moment
 	changes   map[change]*Change
 	same      int
 	words     map[string]string
 }
 
-// candidate is what both worlds have said of one candidate. A series of
-// messages has several final verdicts, one after the other.
-type candidate struct {
-	who   Example // without the verdicts
-	final [2][]verdict
-	put   [2]*verdict // it was deferred, and waits
+// matter is a customer, a moment and what its occurrences are about: the
+// verdicts of each world that have no counterpart yet, in the order of time.
+type matter struct {
+	who      Example // without the verdicts
+	verdicts [2][]verdict
 }
 
 // verdict is a decision as far as it is compared.
 type verdict struct {
 	Verdict
+	n     int64  // number of the occurrence
+	waits bool   // deferred: it is not final
 	sent  bool   // to a customer, not in shadow
 	says  uint64 // hash of what is said on which channel
 	after string // the last reason it waited for
@@ -43,13 +47,13 @@ type verdict struct {
 // change is one line of the report.
 type change struct{ moment, kind, was, now string }
 
-// maxOpen is how many candidates may be decided in one world only at a time, about
+// maxOpen is how many verdicts may be without their counterpart at a time, about
 // 300 bytes each.
 const maxOpen = 1_000_000
 
 func newComparison(tolerance int64, examples int) *comparison {
 	return &comparison{
-		tolerance: tolerance, examples: examples, open: map[uint64]*candidate{}, moments: map[string]*Moment{},
+		tolerance: tolerance, examples: examples, open: map[uint64]*matter{}, moments: map[string]*Moment{},
 		changes: map[change]*Change{}, words: map[string]string{},
 	}
 }
@@ -67,49 +71,59 @@ func (c *comparison) word(s string) string {
 
 // add takes a decision of a world.
 func (c *comparison) add(world int, d *processor.Decision) error {
-	mo := c.moment(d.Moment)
-	key := xxhash.New()
-	for _, s := range []string{d.Customer, d.Moment, d.Cause.Value} {
-		_, _ = key.Write(binary.AppendUvarint(nil, uint64(len(s))))
-		_, _ = key.WriteString(s)
-	}
-	_, _ = key.Write(binary.AppendVarint(nil, d.Cause.N))
-	if d.Outcome == processor.Retracted {
-		_, _ = key.WriteString("retracted")
-	}
-	sum := key.Sum64()
+	sum := matterOf(d)
 	x := c.open[sum]
 	if x == nil {
-		if len(c.open) >= maxOpen {
-			return fmt.Errorf("whatif: %d candidates are decided otherwise and open at one time, more than are kept; ask for a shorter span", maxOpen)
-		}
-		x = &candidate{who: c.example(d)}
+		x = &matter{who: c.example(d)}
 		c.open[sum] = x
 	}
 	v := c.verdict(d)
-	side := [2]*Tally{&mo.Before, &mo.After}[world]
-	if d.Outcome == processor.Deferred {
-		x.put[world] = &v
-		return nil
+	mine, others := &x.verdicts[world], &x.verdicts[1-world]
+	same := func(waits bool) func(verdict) bool {
+		return func(o verdict) bool { return o.n == v.n && o.waits == waits }
 	}
-	if p := x.put[world]; p != nil {
-		v.after = p.Reason
-		x.put[world] = nil
+	if i := slices.IndexFunc(*mine, same(true)); i >= 0 {
+		if !v.waits {
+			v.after = (*mine)[i].Reason
+		}
+		*mine = slices.Delete(*mine, i, i+1)
+		c.kept--
 	}
-	side.count(&v)
-	if other := x.final[1-world]; len(other) > 0 {
+	if !v.waits {
+		mo := c.moment(d.Moment)
+		[2]*Tally{&mo.Before, &mo.After}[world].count(&v)
+	}
+	if i := slices.IndexFunc(*others, same(false)); i >= 0 && !v.waits {
 		pair := [2]verdict{}
-		pair[world], pair[1-world] = v, other[0]
-		x.final[1-world] = other[1:]
+		pair[world], pair[1-world] = v, (*others)[i]
+		*others = slices.Delete(*others, i, i+1)
+		c.kept--
 		x.who = c.example(d)
-		c.pair(x, pair[0], pair[1])
+		c.pair(x.who, pair[0], pair[1])
 	} else {
-		x.final[world] = append(x.final[world], v)
+		if c.kept++; c.kept > maxOpen {
+			return fmt.Errorf("whatif: %d verdicts of one replay have no counterpart in the other, more than are kept; ask for a shorter span", maxOpen)
+		}
+		*mine = append(*mine, v)
 	}
-	if len(x.final[0])+len(x.final[1]) == 0 && x.put == [2]*verdict{} {
+	if len(*mine)+len(*others) == 0 {
 		delete(c.open, sum)
 	}
 	return nil
+}
+
+// matterOf returns the hash by which a decision's counterpart is found.
+// Retractions are matters of their own.
+func matterOf(d *processor.Decision) uint64 {
+	h := xxhash.New()
+	for _, s := range []string{d.Customer, d.Moment, d.Cause.Value} {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(s))))
+		_, _ = h.WriteString(s)
+	}
+	if d.Outcome == processor.Retracted {
+		_, _ = h.WriteString("retracted")
+	}
+	return h.Sum64()
 }
 
 func (c *comparison) moment(name string) *Moment {
@@ -122,7 +136,13 @@ func (c *comparison) moment(name string) *Moment {
 }
 
 func (c *comparison) verdict(d *processor.Decision) verdict {
-	v := verdict{Verdict: Verdict{Outcome: d.Outcome.String(), Reason: c.word(string(d.Reason)), At: Time(d.At), Until: Time(d.Until)}}
+	v := verdict{
+		Verdict: Verdict{Outcome: d.Outcome.String(), Reason: c.word(string(d.Reason)), At: Time(d.At), Until: Time(d.Until)},
+		n:       d.Cause.N, waits: d.Outcome == processor.Deferred,
+	}
+	if v.waits {
+		v.Outcome = "waiting"
+	}
 	a := d.Action
 	if a == nil {
 		return v
@@ -164,9 +184,9 @@ func mask(customer string) string {
 // none is the verdict of a world without the candidate.
 var none = verdict{Verdict: Verdict{Outcome: "no candidate"}}
 
-// pair compares the two final verdicts on a candidate.
-func (c *comparison) pair(x *candidate, was, now verdict) {
-	mo := c.moment(x.who.Moment)
+// pair compares the two verdicts on a candidate.
+func (c *comparison) pair(who Example, was, now verdict) {
+	mo := c.moment(who.Moment)
 	kind, a, b := "", was.words(), now.words()
 	switch {
 	case was.sent && !now.sent:
@@ -194,7 +214,7 @@ func (c *comparison) pair(x *candidate, was, now verdict) {
 		c.same++
 		return
 	}
-	key := change{x.who.Moment, kind, a, b}
+	key := change{who.Moment, kind, a, b}
 	list := c.changes[key]
 	if list == nil {
 		list = &Change{Moment: key.moment, Kind: kind, Was: a, Now: b}
@@ -202,7 +222,7 @@ func (c *comparison) pair(x *candidate, was, now verdict) {
 	}
 	list.Count++
 	if len(list.Examples) < c.examples {
-		e := x.who
+		e := who
 		e.Was, e.Now = was.Verdict, now.Verdict
 		list.Examples = append(list.Examples, e)
 	}
@@ -224,62 +244,52 @@ func (v *verdict) path(when string) string {
 	return v.words() + when + ", after " + v.after
 }
 
-// finish compares what one world only has decided. A candidate that waits is
-// counted as waiting; of one that no decision tells of nothing is known.
+// finish compares what has no counterpart: with what the other world has decided
+// last or not yet about the same matter, in the order of time, as occurrences
+// may be counted otherwise; else with nothing.
 func (c *comparison) finish() {
-	left := make([]*candidate, 0, len(c.open))
+	left := make([]*matter, 0, len(c.open))
 	for _, x := range c.open {
 		left = append(left, x)
 	}
-	slices.SortFunc(left, func(a, b *candidate) int {
+	slices.SortFunc(left, func(a, b *matter) int {
 		return cmp.Or(cmp.Compare(a.who.Moment, b.who.Moment), cmp.Compare(a.first(), b.first()),
 			cmp.Compare(a.who.Customer, b.who.Customer), cmp.Compare(a.who.Item, b.who.Item), cmp.Compare(a.who.Event, b.who.Event))
 	})
 	for _, x := range left {
-		waits := [2]verdict{none, none}
-		for i, v := range x.put {
-			if v == nil {
-				continue
+		mo := c.moment(x.who.Moment)
+		for i, t := range []*Tally{&mo.Before, &mo.After} {
+			for j := range x.verdicts[i] {
+				if x.verdicts[i][j].waits {
+					t.Waiting++
+				}
 			}
-			v.Outcome = "waiting"
-			waits[i] = *v
-			mo := c.moment(x.who.Moment)
-			[2]*Tally{&mo.Before, &mo.After}[i].Waiting++
 		}
-		for _, v := range x.final[0] {
-			c.pair(x, v, waits[1])
-			waits[1] = none
-		}
-		for _, v := range x.final[1] {
-			c.pair(x, waits[0], v)
-			waits[0] = none
-		}
-		if waits[0].Outcome != none.Outcome || waits[1].Outcome != none.Outcome {
-			waits[0].says, waits[1].says = 0, 0
-			c.pair(x, waits[0], waits[1])
+		was, now := x.verdicts[0], x.verdicts[1]
+		for i := range max(len(was), len(now)) {
+			pair := [2]verdict{none, none}
+			if i < len(was) {
+				pair[0] = was[i]
+			}
+			if i < len(now) {
+				pair[1] = now[i]
+			}
+			c.pair(x.who, pair[0], pair[1])
 		}
 	}
 	clear(c.open)
+	c.kept = 0
 }
 
-// first returns when the candidate was first decided about.
-func (x *candidate) first() Time {
-	at := Time(0)
-	for i := range x.final {
-		for _, v := range append(x.final[i][:len(x.final[i]):len(x.final[i])], x.waits(i)...) {
-			if at == 0 || v.At < at {
-				at = v.At
-			}
+// first returns when the first of the verdicts was given.
+func (x *matter) first() Time {
+	at := Time(math.MaxInt64)
+	for _, list := range x.verdicts {
+		for i := range list {
+			at = min(at, list[i].At)
 		}
 	}
 	return at
-}
-
-func (x *candidate) waits(i int) []verdict {
-	if x.put[i] == nil {
-		return nil
-	}
-	return []verdict{*x.put[i]}
 }
 
 // result puts the tables of the report in order.
