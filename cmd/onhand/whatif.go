@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"onhand/cmd/onhand/api"
+	"onhand/cmd/onhand/config"
+	"onhand/cmd/onhand/service"
 	"onhand/processor"
 	"onhand/processor/moments"
 	"onhand/processor/whatif"
@@ -25,9 +27,10 @@ import (
 
 // whatifFlags are the flags of whatif.
 type whatifFlags struct {
-	since, from, to string
-	share           float64
-	examples        int
+	since, from, to   string
+	nats, checkpoints string
+	share             float64
+	examples          int
 }
 
 func (a *app) whatifCommand() *cobra.Command {
@@ -43,8 +46,9 @@ where only the reason differs. Candidates are the same when customer, moment and
 occurrence are.
 
 Nothing is sent and nothing is changed: the replay reads the log, works on
-copies of the states, and has no channel. It runs in the service, in a part
-of one processor (--share), one replay at a time.
+copies of the states, and has no channel. It runs in the service, one replay at
+a time; with --nats in this process, beside whatever runs on those servers. In
+both it uses a part of one processor (--share).
 
 The file holds from the beginning of the span, for what is pending then too. An
 action that was sent in truth has the outcome it had; one that was not counts as
@@ -55,7 +59,7 @@ A span begins at a checkpoint or at the log's first record. When the log has
 been trimmed and no checkpoint is as old, the error says which span is possible;
 checkpoints.every and checkpoints.keep of the configuration say how far back
 one is.`,
-		Example: "  onhand whatif moments.yaml\n  onhand whatif moments.yaml --since 7d --examples 10\n  onhand whatif moments.yaml --from 2026-03-02T20:00:00Z --to 2026-03-03T10:00:00Z --json",
+		Example: "  onhand whatif moments.yaml\n  onhand whatif moments.yaml --since 7d --examples 10\n  onhand whatif moments.yaml --nats nats://10.0.0.5:4222 --share 1\n  onhand whatif moments.yaml --from 2026-03-02T20:00:00Z --to 2026-03-03T10:00:00Z --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			text, err := a.readMoments(args[0])
@@ -66,7 +70,12 @@ one is.`,
 			if err != nil {
 				return err
 			}
-			report, err := a.simulateAt(c.Context(), &cl, query, text)
+			var report *whatif.Report
+			if f.nats != "" {
+				report, err = a.simulateHere(c, &f, query, text)
+			} else {
+				report, err = a.simulateAt(c.Context(), &cl, query.Encode(), text)
+			}
 			if err != nil {
 				return a.refused(args[0], err)
 			}
@@ -80,6 +89,8 @@ one is.`,
 	fl.StringVar(&f.since, "since", "24h", "how long ago the span begins, for example 24h or 7d")
 	fl.StringVar(&f.from, "from", "", "where the span begins, in place of --since, for example 2026-03-02T20:00:00Z")
 	fl.StringVar(&f.to, "to", "", "where the span ends; now without")
+	fl.StringVar(&f.nats, "nats", "", "NATS servers of the deployment, to replay in this process")
+	fl.StringVar(&f.checkpoints, "checkpoints", config.CheckpointsLog, "with --nats, where the deployment keeps its states: log, a folder, s3://BUCKET/PREFIX, or off")
 	fl.Float64Var(&f.share, "share", 0.5, "part of one processor the replay may use, above 0 and at most 1")
 	fl.IntVar(&f.examples, "examples", 3, "examples of each change, at most 100")
 	return a.withJSON(withServer(c, &cl))
@@ -104,47 +115,71 @@ func (a *app) readMoments(path string) ([]byte, error) {
 	return text, nil
 }
 
-// query checks the flags and returns them as the service wants them.
-func (f *whatifFlags) query(c *cobra.Command) (string, error) {
+// query checks the flags and returns what is asked as the service wants it.
+func (f *whatifFlags) query(c *cobra.Command) (url.Values, error) {
+	given := c.Flags().Changed
 	q := url.Values{}
-	if f.from != "" && c.Flags().Changed("since") {
-		return "", usagef("--since and --from both say where the span begins; keep one")
+	switch {
+	case f.from != "" && given("since"):
+		return nil, usagef("--since and --from both say where the span begins; keep one")
+	case f.nats != "" && given("server"):
+		return nil, usagef("--server and --nats both say where the log is; keep one")
+	case f.nats == "" && given("checkpoints"):
+		return nil, usagef("--checkpoints is for --nats; a service knows where its own are")
+	case !(f.share > 0 && f.share <= 1):
+		return nil, usagef("--share %v: above 0 and at most 1", f.share)
+	case f.examples < 0 || f.examples > api.MaxExamples:
+		return nil, usagef("--examples %d: from 0 to %d", f.examples, api.MaxExamples)
 	}
-	if f.from == "" {
-		if d, err := moments.ParseDuration(f.since); err != nil || d <= 0 {
-			return "", usagef("--since %s: write a duration like 24h or 7d", f.since)
-		}
+	if f.from != "" {
+		q.Set("from", f.from)
+	} else {
 		q.Set("since", f.since)
 	}
-	for _, t := range []struct{ name, value string }{{"from", f.from}, {"to", f.to}} {
-		if t.value == "" {
-			continue
-		}
-		if _, err := time.Parse(time.RFC3339, t.value); err != nil {
-			return "", usagef("--%s %s: write a time like 2026-03-02T20:00:00Z", t.name, t.value)
-		}
-		q.Set(t.name, t.value)
+	if f.to != "" {
+		q.Set("to", f.to)
 	}
-	if !(f.share > 0 && f.share <= 1) {
-		return "", usagef("--share %v: above 0 and at most 1", f.share)
-	}
-	if f.examples < 0 || f.examples > 100 {
-		return "", usagef("--examples %d: from 0 to 100", f.examples)
+	if _, _, err := api.SpanOf(q, time.Now()); err != nil {
+		return nil, usageError{err}
 	}
 	q.Set("share", strconv.FormatFloat(f.share, 'f', -1, 64))
 	q.Set("examples", strconv.Itoa(f.examples))
-	return q.Encode(), nil
+	return q, nil
 }
 
-// simulateAt has the service replay and shows how far it is.
-func (a *app) simulateAt(ctx context.Context, cl *client, query string, text []byte) (*whatif.Report, error) {
+// simulateHere replays in this process.
+func (a *app) simulateHere(c *cobra.Command, f *whatifFlags, q url.Values, text []byte) (*whatif.Report, error) {
+	o, leave, err := service.OpenPast(c.Context(), f.nats, f.checkpoints, a.quiet(c))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	from, to, err := api.SpanOf(q, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	o.From, o.To, o.Rules, o.Share, o.Examples = from.UnixMilli(), to.UnixMilli(), text, f.share, f.examples
 	var now atomic.Pointer[api.Simulated]
-	show := showProgress(a.err, func() (float64, string) {
+	o.Progress = func(done float64, at int64) { now.Store(&api.Simulated{Done: done, At: whatif.Time(at)}) }
+	show := showSimulated(a, &now)
+	defer show.Stop()
+	return whatif.Run(c.Context(), o)
+}
+
+// showSimulated shows how far a replay is.
+func showSimulated(a *app, now *atomic.Pointer[api.Simulated]) *progress {
+	return showProgress(a.err, func() (float64, string) {
 		if x := now.Load(); x != nil {
 			return x.Done, x.At.String()
 		}
 		return -1, "the replay begins"
 	})
+}
+
+// simulateAt has the service replay and shows how far it is.
+func (a *app) simulateAt(ctx context.Context, cl *client, query string, text []byte) (*whatif.Report, error) {
+	var now atomic.Pointer[api.Simulated]
+	show := showSimulated(a, &now)
 	defer show.Stop()
 	var last api.Simulated
 	err := cl.lines(ctx, http.MethodPost, "/simulate?"+query, text, func(line []byte) error {

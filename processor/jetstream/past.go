@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+
+	"onhand/state/blob"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -78,6 +81,20 @@ func (x *Past) Close() {
 	if x.own {
 		x.log.Close()
 	}
+}
+
+// Blobs returns the place for checkpoints beside the streams, to be read; nil
+// when there is none.
+func (x *Past) Blobs(ctx context.Context) (*blob.JetStream, error) {
+	js, err := jetstream.New(x.log.read.nc)
+	if err != nil {
+		return nil, err
+	}
+	b, err := blob.FindJetStream(ctx, js, x.log.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // ID names the incarnation of the deployment.

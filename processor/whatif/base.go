@@ -56,8 +56,9 @@ func (e *TrimmedError) Error() string {
 	if e.Earliest == 0 {
 		return s + "Nothing can be replayed before the next checkpoint is made: onhand checkpoint"
 	}
+	earliest := time.UnixMilli(e.Earliest + 999).UTC().Truncate(time.Second)
 	return s + fmt.Sprintf("A span can begin at %s or later: --from %s. To look back further keep checkpoints for as long, for example checkpoints: {every: 1h, keep: 25} for a day",
-		clockOf(e.Earliest), time.UnixMilli(e.Earliest).UTC().Format(time.RFC3339))
+		clockOf(earliest.UnixMilli()), earliest.Format(time.RFC3339))
 }
 
 func clockOf(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05") }

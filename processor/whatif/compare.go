@@ -217,7 +217,7 @@ func (c *comparison) pair(who Example, was, now verdict) {
 	key := change{who.Moment, kind, a, b}
 	list := c.changes[key]
 	if list == nil {
-		list = &Change{Moment: key.moment, Kind: kind, Was: a, Now: b}
+		list = &Change{Moment: key.moment, Kind: kind, Was: a, Now: b, Examples: []Example{}}
 		c.changes[key] = list
 	}
 	list.Count++
@@ -294,6 +294,7 @@ func (x *matter) first() Time {
 
 // result puts the tables of the report in order.
 func (c *comparison) result() (moments []Moment, changes []Change) {
+	moments, changes = []Moment{}, []Change{}
 	for _, m := range c.moments {
 		moments = append(moments, *m)
 	}

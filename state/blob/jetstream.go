@@ -71,6 +71,28 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, name string, rep
 	return s, s.sweep(ctx)
 }
 
+// FindJetStream returns the blobs of a name that are there, to be read: nothing
+// is made or removed. The error is fs.ErrNotExist when there are none.
+func FindJetStream(ctx context.Context, js jetstream.JetStream, name string) (_ *JetStream, err error) {
+	s := &JetStream{name: name}
+	if s.objects, err = js.ObjectStore(ctx, s.bucket()); err == nil {
+		s.entries, err = js.KeyValue(ctx, name+"-manifests")
+	}
+	if err == nil {
+		s.chunks, err = js.Stream(ctx, "OBJ_"+s.bucket())
+	}
+	if err == nil {
+		s.values, err = js.Stream(ctx, "KV_"+name+"-manifests")
+	}
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob: object store %s: %w", name, err)
+	}
+	return s, nil
+}
+
 func (s *JetStream) bucket() string { return s.name + "-checkpoints" }
 
 // sweep removes chunks that no object has, of uploads long ended. The chunks

@@ -24,13 +24,13 @@ type Simulated struct {
 	Error  string         `json:"error,omitempty"`
 }
 
-// Of a replay beside the live service.
+// Limits of a replay beside the live service.
 const (
 	simulatedWithin = 12 * time.Hour
 	simulatedSpan   = 24 * time.Hour
 	simulatedShare  = 0.5 // of one processor
 	simulatedShown  = 3
-	maxShown        = 100
+	MaxExamples     = 100 // of each change
 )
 
 // simulate replays a span of the log with other moments and answers the
@@ -116,18 +116,18 @@ func (a *API) asked(r *http.Request) (whatif.Options, error) {
 	}
 	if text := q.Get("examples"); text != "" {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > maxShown {
-			return o, badRequest("examples is %q; a whole number from 0 to %d", text, maxShown)
+		if err != nil || n < 0 || n > MaxExamples {
+			return o, badRequest("examples is %q; a whole number from 0 to %d", text, MaxExamples)
 		}
 		o.Examples = n
 	}
-	from, to, err := spanOf(q, now)
+	from, to, err := SpanOf(q, now)
 	o.From, o.To = from.UnixMilli(), to.UnixMilli()
 	return o, err
 }
 
 // spanOf reads the span: since, or from and to.
-func spanOf(q url.Values, now time.Time) (from, to time.Time, err error) {
+func SpanOf(q url.Values, now time.Time) (from, to time.Time, err error) {
 	to = now
 	if text := q.Get("to"); text != "" {
 		if to, err = time.Parse(time.RFC3339, text); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"onhand/cmd/onhand/config"
 	"onhand/processor/jetstream"
+	"onhand/processor/whatif"
 	"onhand/processor/worker"
 	"onhand/state/blob"
 	"onhand/state/checkpoint"
@@ -40,6 +41,38 @@ func openCheckpoints(ctx context.Context, c config.Config, log *jetstream.Log) (
 		return nil, fmt.Errorf("the place for checkpoints cannot be used: %w; see to it, name another one, or begin without: --checkpoints off", err)
 	}
 	return cp, nil
+}
+
+// OpenPast connects to a deployment on NATS servers to read its past, without
+// being part of it. to is where its checkpoints are: log, a folder,
+// s3://BUCKET/PREFIX, or off. leave closes the connections.
+func OpenPast(ctx context.Context, url, to string, log *slog.Logger) (o whatif.Options, leave func(), err error) {
+	past, err := jetstream.OpenPast(ctx, jetstream.Options{URL: url, Logger: log})
+	if err != nil {
+		return o, nil, err
+	}
+	o = whatif.Options{Past: past, Dir: os.TempDir(), Logger: log}
+	switch {
+	case to == config.CheckpointsOff:
+	case to == config.CheckpointsLog:
+		b, e := past.Blobs(ctx)
+		if err = e; b != nil {
+			o.Checkpoints = b
+		}
+	case strings.HasPrefix(to, "s3://"):
+		o.Checkpoints, err = blob.OpenS3(ctx, to)
+	default:
+		var s os.FileInfo
+		if s, err = os.Stat(to); err == nil && !s.IsDir() {
+			err = errors.New("it is no folder")
+		}
+		o.Checkpoints = blob.NewDir(to)
+	}
+	if err != nil {
+		past.Close()
+		return o, nil, fmt.Errorf("the checkpoints at %s cannot be read: %w; name where the service keeps them, or do without: --checkpoints off", to, err)
+	}
+	return o, past.Close, nil
 }
 
 // Restore says what is restored, and where to.
