@@ -63,8 +63,10 @@ func (m *Machine) ledgerEvent(e *Event) {
 	}
 }
 
-// ledgerMessage takes what a customer's side says of a reward. Who is first
-// heard to have it is told what was heard here before.
+// ledgerMessage takes what a customer's side says of a reward. It is the
+// customer's who was told of its issue, or as long as nobody was, of who spoke
+// last; another one may have used it. The one whose it is now is told what was
+// heard here before.
 func (m *Machine) ledgerMessage(msg *Message) {
 	n, err := parseReward(msg.Body)
 	if err != nil {
@@ -72,12 +74,20 @@ func (m *Machine) ledgerMessage(msg *Message) {
 		return
 	}
 	l := m.ledger(msg.Ref)
-	before := l.Reward
-	l.merge(&n)
-	if msg.Customer != "" && l.Customer == "" && (before.ExpiredAt != 0 || len(before.Uses) > 0) {
-		m.send(msg.Customer, &Message{Type: RewardTold, Customer: msg.Customer, Ref: l.ID, Body: l.body()})
+	tell := l.ExpiredAt != 0 || len(l.Uses) > 0
+	theirs := l.IssuedAt == 0 || n.IssuedAt != 0 || msg.Customer == l.Customer
+	changed := l.merge(&n)
+	switch {
+	case !theirs:
+		tell = changed
+	case msg.Customer == l.Customer:
+		return
+	default:
+		l.Customer = strings.Clone(msg.Customer)
 	}
-	l.Customer = strings.Clone(msg.Customer)
+	if tell && l.Customer != "" {
+		m.send(l.Customer, &Message{Type: RewardTold, Customer: l.Customer, Ref: l.ID, Body: l.body()})
+	}
 }
 
 func (w *Reward) body() []byte {
