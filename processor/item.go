@@ -140,7 +140,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
-			it.unsell(saleKey(e.OrderID, e.Line), 0)
+			it.unsell(e.OrderID, quantity(e))
 		}
 	}
 	it.settle(m)
@@ -153,9 +153,17 @@ func quantity(e *Event) int64 {
 	return 1
 }
 
+// saleKey names a line of an order: the order in the upper bits, the line in
+// the lower ones.
 func saleKey(orderID string, line int64) uint64 {
-	return mix(Hash(orderID) + uint64(line)*0x9e3779b97f4a7c15)
+	return Hash(orderID)&^saleLine | uint64(line)&saleLine
 }
+
+const saleLine = 1<<20 - 1
+
+// maxProductText bounds a text of the catalogue, such as the title; of a longer
+// one nothing is kept.
+const maxProductText = 4096
 
 func (it *Item) update(e *Event) {
 	if e.At < it.ProductAt {
@@ -164,7 +172,7 @@ func (it *Item) update(e *Event) {
 	it.ProductAt = e.At
 	p := &it.Product
 	set := func(dst *string, v string) {
-		if v != "" && *dst != v {
+		if v != "" && *dst != v && len(v) <= maxProductText {
 			*dst = clone(v)
 		}
 	}
@@ -327,7 +335,7 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.sold(m, msg)
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.store(string(msg.Body)))
 	case UnsellItem:
-		it.unsell(saleKey(msg.Ref, msg.Line), msg.Quantity)
+		it.unsell(msg.Ref, msg.Quantity)
 	}
 	it.settle(m)
 }

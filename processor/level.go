@@ -59,7 +59,7 @@ func (e edition) older(f edition) bool {
 
 // Sold is a line of an order that the last level does not contain yet.
 type Sold struct {
-	Order    uint64 // hash of order id and line
+	Order    uint64 // which line of which order; see saleKey
 	Quantity int64
 	At       int64
 	Store    string // where, "" = the web shop
@@ -118,14 +118,18 @@ func (it *Item) sell(key uint64, n, at int64, store string) {
 	it.Sold = append(it.Sold, Sold{key, n, at, clone(store)})
 }
 
-// unsell takes back units of a sale; n = 0 takes all.
-func (it *Item) unsell(key uint64, n int64) {
-	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool { return s.Order == key && (n == 0 || n >= s.Quantity) })
-	for i := range it.Sold {
-		if it.Sold[i].Order == key {
-			it.Sold[i].Quantity -= n
+// unsell takes back n units of what an order took, the last ones first: who
+// cancels does not say which line it was, nor with which change it came.
+func (it *Item) unsell(orderID string, n int64) {
+	order := saleKey(orderID, 0)
+	for i := len(it.Sold) - 1; i >= 0 && n > 0; i-- {
+		if s := &it.Sold[i]; s.Order&^saleLine == order {
+			less := min(n, s.Quantity)
+			s.Quantity -= less
+			n -= less
 		}
 	}
+	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool { return s.Quantity == 0 })
 }
 
 // safety returns the units of a level that are never promised, and whether the
