@@ -33,7 +33,9 @@ func (it *Item) consists(m *Machine, e *Event) {
 		return
 	}
 	slices.Sort(list)
-	list = slices.DeleteFunc(slices.Compact(list), func(s string) bool { return s == "" || s == it.SKU || strings.Contains(s, "\n") })
+	list = slices.DeleteFunc(slices.Compact(list), func(s string) bool {
+		return s == "" || s == it.SKU || len(s) > MaxIDBytes || strings.Contains(s, "\n")
+	})
 	if len(list) > maxParts {
 		m.dead("limit", fmt.Sprintf("%s has %d parts, no more than %d are kept", it.SKU, len(list), maxParts), m.current)
 		return

@@ -76,6 +76,7 @@ const (
 	devicePassed = 1 // LinkIdentity.Tier: on the way was an id that is no user's
 	refusedOther = 1 // LinkRefused.Place: it belongs to somebody else
 	refusedMany  = 2
+	refusedFar   = 3
 )
 
 func (x *Identity) bytes() int {

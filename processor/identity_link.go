@@ -67,17 +67,21 @@ func (c *Customer) unlink(m *Machine, id string) {
 // asked answers another id that asks for this one: yes, by becoming its
 // forward, no, or later.
 func (c *Customer) asked(m *Machine, msg *Message) {
+	device, by := msg.Park, msg.Ref
+	refuse := func(why int64) {
+		m.send(by, &Message{Type: LinkRefused, Customer: by, Ref: msg.SKU, Place: why})
+	}
 	if c.forwards() {
+		if msg.From >= maxHops {
+			refuse(refusedFar) // or who asks would wait for ever
+			return
+		}
 		next := *msg
 		if c.Identity.Device || !c.Known {
 			next.Tier = devicePassed
 		}
 		c.passMessage(m, &next)
 		return
-	}
-	device, by := msg.Park, msg.Ref
-	refuse := func(why int64) {
-		m.send(by, &Message{Type: LinkRefused, Customer: by, Ref: msg.SKU, Place: why})
 	}
 	switch l := c.Identity.link(by); {
 	case by == c.ID, l != nil && l.State == linkJoined && !l.Undone:
@@ -116,8 +120,11 @@ func (c *Customer) refused(m *Machine, msg *Message) {
 	l.State = linkRefused
 	if !l.Device {
 		why := "it belongs to somebody else"
-		if msg.Place == refusedMany {
+		switch msg.Place {
+		case refusedMany:
 			why = fmt.Sprintf("%d others have asked for it", maxQuestions)
+		case refusedFar:
+			why = fmt.Sprintf("it was joined to others more than %d times", maxHops)
 		}
 		m.dead(linkWord, fmt.Sprintf("%s cannot be joined to %s: %s", l.ID, c.ID, why), m.current)
 	}

@@ -166,16 +166,14 @@ func (p *Profile) merge(q *Profile) {
 		p.reach(channel)
 	}
 	for _, channel := range q.Blocked {
-		if i, ok := slices.BinarySearch(p.Blocked, channel); !ok {
-			p.Blocked = slices.Insert(p.Blocked, i, channel)
-		}
+		p.blockChannel(channel)
 	}
 	for _, d := range q.Consents {
 		i := slices.IndexFunc(p.Consents, func(k Consent) bool {
 			return k.Channel == d.Channel && k.Purpose == d.Purpose && k.Scope == d.Scope
 		})
 		if i < 0 {
-			p.Consents = append(p.Consents, d)
+			p.addConsent(d)
 			continue
 		}
 		k := &p.Consents[i]

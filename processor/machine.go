@@ -3,6 +3,7 @@ package processor
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -351,6 +352,10 @@ func (m *Machine) shopEvent(e *Event) {
 		if name == "" {
 			name = e.Source
 		}
+		if _, known := m.shop.completeTo(name); !known && len(m.shop.Sources) >= maxSources {
+			m.dead("limit", fmt.Sprintf("the source %s: %d others have reported, no more are kept", name, maxSources), m.current)
+			return
+		}
 		m.control(&Control{Type: SourceSays, Name: clone(name), At: e.CompleteTo})
 	case CrisisDeclared, CrisisEnded:
 		t := CrisisOn
@@ -358,6 +363,13 @@ func (m *Machine) shopEvent(e *Event) {
 			t = CrisisOff
 		}
 		for _, tag := range e.Tags {
+			switch {
+			case slices.Contains(m.shop.Crises, tag) == (t == CrisisOn):
+				continue // told again
+			case t == CrisisOn && len(m.shop.Crises) >= maxCrises:
+				m.dead("limit", fmt.Sprintf("a crisis of %s: there are %d, no more are kept", tag, maxCrises), m.current)
+				return
+			}
 			m.control(&Control{Type: t, Name: clone(tag), At: e.At})
 		}
 	}

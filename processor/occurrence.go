@@ -100,7 +100,8 @@ func (c *Customer) place(o *Occurrence) int {
 	return slices.IndexFunc(c.Occurrences, func(p Occurrence) bool { return p.is(o) })
 }
 
-// values returns the values of `per` that an event carries.
+// values returns the values of `per` that an event carries; one that is longer
+// than an id may be is none.
 func values(m *Machine, per string, e *Event, into []string) []string {
 	add := func(v string) {
 		if v != "" && !slices.Contains(into, v) {
@@ -118,7 +119,7 @@ func values(m *Machine, per string, e *Event, into []string) []string {
 	case "sku":
 		add(e.SKU)
 		if e.Kind == Custom { // its properties are the sender's own
-			add(properties(e.Properties).str("sku"))
+			add(properties(e.Properties).id("sku"))
 		}
 		for i := range e.Products {
 			add(e.Products[i].SKU)
@@ -140,7 +141,7 @@ func values(m *Machine, per string, e *Event, into []string) []string {
 	case "reward_id":
 		add(e.RewardID)
 	default:
-		add(properties(e.Properties).str(per))
+		add(properties(e.Properties).id(per))
 	}
 	return into
 }

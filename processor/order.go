@@ -119,13 +119,17 @@ func (o *Order) kept(l *OrderLine) int64 {
 	return max(0, o.left(l)-l.back)
 }
 
-// less returns what was taken out of the order of an item, made when new.
+// less returns what was taken out of the order of an item, made when new. What
+// is said of more items than an order has lines changes nothing.
 func (o *Order) less(sku string) *OrderLess {
 	h := Hash(sku)
 	for i := range o.Less {
 		if x := &o.Less[i]; x.hash == h && x.SKU == sku {
 			return x
 		}
+	}
+	if len(o.Less) >= MaxProducts {
+		return &OrderLess{}
 	}
 	o.Less = append(o.Less, OrderLess{SKU: clone(sku), hash: h})
 	return &o.Less[len(o.Less)-1]

@@ -46,8 +46,12 @@ type Consent struct {
 	Proof     string // what the sender gave as proof, at most maxProof bytes
 }
 
-// maxProof bounds the proof kept of a consent; of a longer one the beginning.
-const maxProof = 200
+// Limits of one profile.
+const (
+	maxProof    = 200 // bytes of the proof kept of a consent; of a longer one the beginning
+	maxConsents = 256 // see addConsent
+	maxBlocked  = 32  // channels; a word on a further one changes nothing
+)
 
 func (p *Profile) bytes() int {
 	return len(p.Zone) + len(p.Device) + len(p.Home) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents)
@@ -134,7 +138,7 @@ func (p *Profile) observe(e *Event, now int64) (learned bool) {
 	properties(e.Properties).each(func(key string, v properties) {
 		switch key {
 		case "context.timezone":
-			if z := v.text(); z != "" && e.At >= p.DeviceAt {
+			if z := v.text(); z != "" && len(z) <= MaxIDBytes && e.At >= p.DeviceAt {
 				if z != p.Device {
 					learned = learned || p.location(now) == nil
 					p.Device = intern([]byte(z))
@@ -182,7 +186,7 @@ func (p *Profile) identify(e *Event, now int64) {
 	older := e.At < p.IdentifiedAt
 	p.IdentifiedAt = max(p.IdentifiedAt, e.At)
 	set := func(field *string, trait string) {
-		if v := t.str(trait); v != "" && (!older || *field == "") {
+		if v := t.id(trait); v != "" && (!older || *field == "") {
 			*field = clone(v)
 		}
 	}
@@ -267,7 +271,41 @@ func (p *Profile) setConsent(n Consent) {
 		return
 	}
 	n.Channel, n.Purpose, n.Scope, n.Proof = intern([]byte(n.Channel)), intern([]byte(n.Purpose)), clone(n.Scope), clone(n.Proof)
+	p.addConsent(n)
+}
+
+// addConsent adds the first word on a purpose and channel. Beyond the limit the
+// oldest grant goes, one for a single item first: without it less is permitted,
+// never more. Where all that is kept are refusals, those stay.
+func (p *Profile) addConsent(n Consent) {
+	if len(p.Consents) >= maxConsents {
+		drop := -1
+		for i := range p.Consents {
+			k := &p.Consents[i]
+			if !k.Granted {
+				continue
+			}
+			if drop >= 0 {
+				d := &p.Consents[drop]
+				if (k.Scope == "") != (d.Scope == "") && k.Scope == "" || (k.Scope == "") == (d.Scope == "") && k.At >= d.At {
+					continue
+				}
+			}
+			drop = i
+		}
+		if drop < 0 {
+			return
+		}
+		p.Consents = slices.Delete(p.Consents, drop, drop+1)
+	}
 	p.Consents = append(p.Consents, n)
+}
+
+// blockChannel notes a channel the customer is not to be reached on.
+func (p *Profile) blockChannel(channel string) {
+	if i, ok := slices.BinarySearch(p.Blocked, channel); !ok && len(p.Blocked) < maxBlocked {
+		p.Blocked = slices.Insert(p.Blocked, i, clone(channel))
+	}
 }
 
 // permits asks for one purpose on one channel, for one item where the consent
@@ -341,9 +379,7 @@ func (p *Profile) block(m *Machine, e *Event, contact *Contact) {
 		return
 	}
 	p.BlockedAt = max(p.BlockedAt, e.At)
-	if i, ok := slices.BinarySearch(p.Blocked, channel); !ok {
-		p.Blocked = slices.Insert(p.Blocked, i, clone(channel))
-	}
+	p.blockChannel(channel)
 }
 
 // unblock lifts the block of a channel: there is another address, or the old

@@ -45,6 +45,15 @@ func (p properties) has(key string) bool {
 // there is none.
 func (p properties) str(key string) string { return p.get(key).text() }
 
+// id is str of a member that names something; "" when it is longer than an id
+// may be.
+func (p properties) id(key string) string {
+	if s := p.str(key); len(s) <= MaxIDBytes {
+		return s
+	}
+	return ""
+}
+
 func (p properties) text() string {
 	switch {
 	case len(p) == 0 || p[0] == '{' || p[0] == '[' || string(p) == "null":

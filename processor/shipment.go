@@ -102,7 +102,7 @@ func (c *Customer) shipmentEvent(m *Machine, e *Event) (changed bool) {
 	props := properties(e.Properties)
 	n := Shipment{
 		Order: Hash(e.OrderID), Status: e.Status, StatusSaid: e.At,
-		Tracking: props.str("tracking_id"), PromisedAt: props.instant("promised_at"),
+		Tracking: props.id("tracking_id"), PromisedAt: props.instant("promised_at"),
 	}
 	if n.Tracking != "" {
 		n.TrackingSaid = e.At

@@ -36,6 +36,12 @@ type Shop struct {
 	Journeys [stages]int64 // of the customers here, by the stage they have come to
 }
 
+// Limits of what events may say of the whole shop.
+const (
+	maxSources = 256
+	maxCrises  = 256
+)
+
 // ChannelState is a channel whose provider takes nothing for a while.
 type ChannelState struct {
 	Name  string

@@ -88,7 +88,7 @@ func (c *Customer) standing() *Standing {
 // unless the customer left it unhappy.
 func (c *Customer) talk(m *Machine, e *Event) (less, more bool) {
 	p := properties(e.Properties)
-	id := p.str("conversation_id")
+	id := p.id("conversation_id")
 	if id == "" {
 		id = e.Channel
 	}

@@ -72,7 +72,7 @@ func (c *Customer) subscriptionEvent(m *Machine, e *Event) (changed bool) {
 	if n.SKU != "" {
 		m.watch(n.SKU)
 	}
-	return c.afterOrder().subscription(props.str("subscription_id")).merge(&n)
+	return c.afterOrder().subscription(props.id("subscription_id")).merge(&n)
 }
 
 // merge takes each word as it was said last, and reports whether one changed.

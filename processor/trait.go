@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -87,6 +88,7 @@ func (c *Customer) learnTraits(m *Machine, e *Event) {
 	if m.rules.traits.none() {
 		return
 	}
+	passed := "" // why the first one that is not kept is not
 	properties(e.Traits).each(func(name string, v properties) {
 		if !m.rules.traits.has(name) {
 			return
@@ -98,15 +100,18 @@ func (c *Customer) learnTraits(m *Machine, e *Event) {
 		i := slices.IndexFunc(list, func(t Trait) bool { return t.Name == name })
 		switch {
 		case len(v) > maxTraitBytes:
-			m.dead("limit", fmt.Sprintf("customer %s: the trait %s has %d bytes, at most %d are kept", c.ID, name, len(v), maxTraitBytes), m.current)
+			passed = cmp.Or(passed, fmt.Sprintf("customer %s: the trait %s has %d bytes, at most %d are kept", c.ID, name, len(v), maxTraitBytes))
 		case i >= 0 && e.At >= list[i].At:
 			list[i].JSON, list[i].At = string(v), e.At
 		case i < 0 && len(list) >= maxTraits:
-			m.dead("limit", fmt.Sprintf("customer %s has %d traits, no more are kept", c.ID, maxTraits), m.current)
+			passed = cmp.Or(passed, fmt.Sprintf("customer %s has %d traits, no more are kept: not %s", c.ID, maxTraits, name))
 		case i < 0:
 			c.Traits.List = append(list, Trait{clone(name), string(v), e.At})
 		}
 	})
+	if passed != "" {
+		m.dead("limit", passed, m.current)
+	}
 }
 
 // get returns the value of a trait, nil when it is not known.
@@ -193,12 +198,13 @@ func (t *told) withProperties(m *Machine, a *asked, e *Event) *told {
 		n = *t
 	}
 	j := object{[]byte{'{'}}
+	passed := ""
 	keep := func(name, value string) {
 		if value == "" || !a.has(name) {
 			return
 		}
 		if len(j.b)+len(name)+len(value) > maxToldBytes {
-			m.dead("limit", fmt.Sprintf("the property %s: of one event %d bytes are kept for guards", name, maxToldBytes), m.current)
+			passed = cmp.Or(passed, name)
 			return
 		}
 		j.raw(name, value)
@@ -213,6 +219,9 @@ func (t *told) withProperties(m *Machine, a *asked, e *Event) *told {
 	})
 	properties(e.Properties).each(func(name string, v properties) { keep(name, string(v)) })
 	n.Properties = string(append(j.b, '}'))
+	if passed != "" {
+		m.dead("limit", fmt.Sprintf("the property %s: of one event %d bytes are kept for guards", passed, maxToldBytes), m.current)
+	}
 	return &n
 }
 

@@ -93,7 +93,7 @@ func (it *Item) belongs(m *Machine, e *Event) {
 	p := &it.Product
 	was := *p
 	props := properties(e.Properties)
-	if parent := props.str("product_id"); parent != "" && parent != it.SKU {
+	if parent := props.id("product_id"); parent != "" && parent != it.SKU {
 		p.Parent = parent
 	}
 	if v := variantOf(props); v != "" {

@@ -1,0 +1,113 @@
+package processor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"onhand/processor/moments"
+)
+
+// Whoever may send events may send any number of them about one customer, one
+// order or the shop: what is kept of them has an end.
+func TestWhatIsKeptHasAnEnd(t *testing.T) {
+	s := newShopOf(t, 1)
+	const many = 2 * maxConsents
+	said := func(e Event) { s.said(e); s.quiet() }
+	for _, purpose := range []string{"marketing", "stock_alert"} {
+		said(Event{Kind: ConsentChanged, UserID: "ann", Channel: "email", Purpose: purpose, Granted: purpose == "marketing"})
+	}
+	said(Event{Kind: OrderCompleted, UserID: "ann", OrderID: "o", Products: []Product{{SKU: "phone", Quantity: 1}}})
+	for i := range many {
+		x := fmt.Sprint("x", i)
+		said(Event{Kind: ConsentChanged, UserID: "ann", Channel: "email", Purpose: x, Granted: true})
+		said(Event{Kind: BackInStockRequested, UserID: "ann", SKU: x, Channel: "email"})
+		said(Event{Kind: MessageBounced, UserID: "ann", Channel: x, Reason: "hard"})
+		said(Event{Kind: OrderCancelled, UserID: "ann", OrderID: "o", Products: []Product{{SKU: x, Quantity: 1}}})
+		said(Event{Kind: SourceReported, ItemSource: x, CompleteTo: s.now})
+		said(Event{Kind: CrisisDeclared, Tags: []string{x}})
+	}
+	c := s.customer("ann")
+	require.LessOrEqual(t, len(c.Profile.Consents), maxConsents)
+	require.LessOrEqual(t, len(c.Profile.Blocked), maxBlocked)
+	require.LessOrEqual(t, len(c.Orders[0].Less), MaxProducts)
+	shop := s.machines[0].Shop()
+	require.LessOrEqual(t, len(shop.Sources), maxSources)
+	require.LessOrEqual(t, len(shop.Crises), maxCrises)
+	require.Equal(t, ConsentWithdrawn, c.Profile.permits("email", "stock_alert", ""), "a refusal stays")
+	require.NotEmpty(t, s.dead, "what is not kept of the shop is told")
+	for _, d := range s.dead {
+		require.Equal(t, "limit", d.Reason, d.Detail)
+	}
+}
+
+// A grant for one item goes before one for all, and what is refused stays.
+func TestTheOldestGrantGoesFirst(t *testing.T) {
+	var p Profile
+	p.setConsent(Consent{Channel: "email", Purpose: "marketing", Granted: true, Confirmed: true, At: 1})
+	p.setConsent(Consent{Channel: "sms", Purpose: "marketing", At: 2})
+	for i := range 2 * maxConsents {
+		p.setConsent(Consent{Channel: "email", Purpose: "stock_alert", Scope: fmt.Sprint("s", i), Granted: true, Confirmed: true, At: int64(3 + i)})
+	}
+	require.Len(t, p.Consents, maxConsents)
+	require.Empty(t, p.permits("email", "marketing", ""))
+	require.Empty(t, p.permits("email", "stock_alert", fmt.Sprint("s", 2*maxConsents-1)))
+	require.Equal(t, NoConsent, p.permits("email", "stock_alert", "s0"))
+	for i := range 2 * maxConsents {
+		p.setConsent(Consent{Channel: fmt.Sprint("c", i), Purpose: "marketing", At: 1000})
+	}
+	require.Len(t, p.Consents, maxConsents)
+	require.Equal(t, ConsentWithdrawn, p.permits("sms", "marketing", ""))
+	require.NotEmpty(t, p.permits("email", "marketing", ""), "no room is left but for refusals")
+}
+
+// One event that says too much is told of once.
+func TestOneEventIsOneDeadLetter(t *testing.T) {
+	s := newShopOf(t, 1)
+	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: []byte(strings.Replace(string(moments.Full()), "moments:\n", `moments:
+  looks_at_all:
+    when: Message Received
+    per: conversation_id
+    if: size(event.properties) > 0 && size(customer.traits) > 0
+    class: transactional
+    channels: [email]
+    expires: 1h
+`, 1))}))
+	s.quiet()
+	require.Empty(t, s.dead)
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, `,"x%d":"%s"`, i, strings.Repeat("y", 60))
+	}
+	s.said(Event{Kind: Identify, UserID: "ann", Traits: []byte(`{"email":"a@example.com"` + b.String() + `}`)})
+	s.quiet()
+	require.Len(t, s.dead, 1)
+	s.said(Event{Kind: MessageReceived, Channel: "sms", UserID: "ann", Properties: []byte(`{"conversation_id":"b1"` + b.String() + `}`)})
+	s.quiet()
+	require.Len(t, s.dead, 2)
+	s.said(Event{Kind: MessageReceived, Channel: "sms", UserID: "ann", Properties: []byte(`{"conversation_id":"` + strings.Repeat("b", MaxIDBytes+1) + `"}`)})
+	s.quiet()
+	require.Len(t, s.dead, 2)
+	for _, o := range s.customer("ann").Occurrences {
+		require.LessOrEqual(t, len(o.Value), MaxIDBytes)
+	}
+	require.NotEmpty(t, s.customer("ann").Contacts)
+}
+
+// Who asks to be one with an id at the end of too long a chain is told so, and
+// not kept waiting.
+func TestALinkThatGoesNowhereIsRefused(t *testing.T) {
+	s := newShopOf(t, 2)
+	for i := range maxHops + 4 {
+		s.said(Event{Kind: Alias, UserID: fmt.Sprintf("u%03d", i+1), PreviousID: fmt.Sprintf("u%03d", i)})
+		s.quiet()
+		s.until(s.now + 5000)
+	}
+	s.said(Event{Kind: Alias, UserID: "zoe", PreviousID: "u000"})
+	s.quiet()
+	s.until(s.now + 60_000)
+	require.False(t, s.customer("zoe").awaits())
+	require.NotEmpty(t, s.dead)
+}
