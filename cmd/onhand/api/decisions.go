@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -172,12 +173,14 @@ func (a *API) recent(ctx context.Context, f filter, n int, marks []mark) (data [
 // decisions or has looked far enough. It returns how far it has come; the zero
 // mark is the beginning.
 func (a *API) back(ctx context.Context, p int, f filter, n int, from mark) (list []found, at mark, err error) {
-	if from.index < 0 { // the end
+	if from.seq > 0 || from.index < 0 {
 		last, _, err := a.Log.LastCommit(ctx, p)
 		if err != nil {
 			return nil, mark{}, err
 		}
-		from = mark{last, whole}
+		if from.index < 0 || from.seq > last { // the end, or a cursor of a log that went on for longer
+			from = mark{last, whole}
+		}
 	}
 	at = from
 	for range backTimes {
@@ -234,7 +237,7 @@ func (a *API) block(ctx context.Context, p int, f filter, first uint64, to mark)
 			}
 			when, selected, err := f.read(o.Body)
 			if selected && (m.Seq < to.seq || index < to.index) {
-				list = append(list, found{o.Body, when, p, mark{m.Seq, index}})
+				list = append(list, found{bytes.Clone(o.Body), when, p, mark{m.Seq, index}})
 			}
 			index++
 			return err

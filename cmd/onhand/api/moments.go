@@ -25,7 +25,9 @@ const takesEffect = 5 * time.Second
 
 // moments answers the text in force. Its version is the ETag.
 func (a *API) moments(w http.ResponseWriter, r *http.Request) error {
-	text, version, here, err := a.rules(w, r)
+	var text []byte
+	version := ""
+	here, err := a.at(w, r, 0, func(m *processor.Machine) { text, version = m.Shop().Rules, m.Shop().Version })
 	if !here || err != nil {
 		return err
 	}
@@ -41,12 +43,6 @@ func (a *API) moments(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// rules returns what is in force at partition 0, where changes begin.
-func (a *API) rules(w http.ResponseWriter, r *http.Request) (text []byte, version string, here bool, err error) {
-	here, err = a.at(w, r, 0, func(m *processor.Machine) { text, version = m.Shop().Rules, m.Shop().Version })
-	return text, version, here, err
-}
-
 // Activation is the answer to PUT /api/v1/moments.
 type Activation struct {
 	Version string   `json:"version"`
@@ -60,18 +56,10 @@ type Activation struct {
 // version it replaces. With dry_run=true it only says what would change, with
 // keep_pending=true what is pending is gated by the file it began under.
 func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
-	a.control.Lock()
-	defer a.control.Unlock()
-	before, version, here, err := a.rules(w, r)
-	if !here || err != nil {
+	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
 		return err
 	}
-	switch match := r.Header.Get("If-Match"); {
-	case match == "":
-		return &problem{Status: http.StatusPreconditionRequired, Detail: `If-Match is missing: the version this replaces, as GET tells in ETag, or "*"`}
-	case match != "*" && strings.Trim(match, `"`) != version:
-		return &problem{Status: http.StatusPreconditionFailed, Detail: fmt.Sprintf("version %s is in force, not %s; look at it again", version, strings.Trim(match, `"`))}
-	}
+	// Nobody waits for a sender that is slow: the kill switch takes the same lock.
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRules))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -79,6 +67,19 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", maxRules>>10)}
 	case err != nil:
 		return badRequest("the file could not be read to its end")
+	}
+	a.control.Lock()
+	defer a.control.Unlock()
+	var before []byte
+	version := ""
+	if err := a.Worker.Ask(r.Context(), 0, func(m *processor.Machine) { before, version = m.Shop().Rules, m.Shop().Version }); err != nil {
+		return err
+	}
+	switch match := r.Header.Get("If-Match"); {
+	case match == "":
+		return &problem{Status: http.StatusPreconditionRequired, Detail: `If-Match is missing: the version this replaces, as GET tells in ETag, or "*"`}
+	case match != "*" && strings.Trim(match, `"`) != version:
+		return &problem{Status: http.StatusPreconditionFailed, Detail: fmt.Sprintf("version %s is in force, not %s; look at it again", version, strings.Trim(match, `"`))}
 	}
 	file, faults := moments.Parse("moments.yaml", text, processor.Vocabulary())
 	if file != nil {
