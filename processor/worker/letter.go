@@ -46,16 +46,28 @@ func stepLetter(part int, d *processor.Dead, now int64) *DeadLetter {
 }
 
 // letters puts the dead letters of all partitions, one at a time. They are in
-// the commit records too, so that a crash here loses none for good.
+// the commit records too, so that a crash here loses none for good, nor does a
+// stream of dead letters that is full for long.
 type letters struct {
 	dead jetstream.DeadLetters
 	log  *slog.Logger
 
 	mu    sync.Mutex
 	queue []*DeadLetter
+	bytes int  // of queue
+	full  bool // the last one found no room; logged once
 	wake  chan struct{}
 	idle  chan struct{} // closed while nothing is queued
 }
+
+// Limits of the letters that wait. Further ones stand in their commit records
+// alone.
+const (
+	maxLetters     = 10_000
+	maxLetterBytes = 32 << 20
+)
+
+func (d *DeadLetter) bytes() int { return 200 + len(d.Detail) + len(d.Entry) + len(d.Body) }
 
 func newLetters(d jetstream.DeadLetters, log *slog.Logger) *letters {
 	l := &letters{dead: d, log: log, wake: make(chan struct{}, 1), idle: make(chan struct{})}
@@ -65,10 +77,21 @@ func newLetters(d jetstream.DeadLetters, log *slog.Logger) *letters {
 
 func (l *letters) put(d *DeadLetter) {
 	l.mu.Lock()
+	if full := len(l.queue) >= maxLetters || l.bytes+d.bytes() > maxLetterBytes; full {
+		if !l.full {
+			l.full = true
+			l.log.Error("dead letters cannot be kept, and too many wait: see to it that there is room for them (onhand dlq); until then they stand in the commit records alone",
+				"waiting", len(l.queue), "reason", d.Reason, "partition", d.Partition, "position", d.Position)
+		}
+		l.mu.Unlock()
+		return
+	}
+	l.full = false
 	if len(l.queue) == 0 {
 		l.idle = make(chan struct{})
 	}
 	l.queue = append(l.queue, d)
+	l.bytes += d.bytes()
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -103,6 +126,7 @@ func (l *letters) run(ctx context.Context) {
 			}
 		}
 		l.mu.Lock()
+		l.bytes -= d.bytes()
 		l.queue[0] = nil
 		if l.queue = l.queue[1:]; len(l.queue) == 0 {
 			l.queue = nil
