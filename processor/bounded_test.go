@@ -111,3 +111,17 @@ func TestALinkThatGoesNowhereIsRefused(t *testing.T) {
 	require.False(t, s.customer("zoe").awaits())
 	require.NotEmpty(t, s.dead)
 }
+
+// What a line of an absurd size lasts for is far away, not in the past.
+func TestWhatLastsForEverIsNotReckonedOver(t *testing.T) {
+	s := newShopOf(t, 1)
+	s.said(Event{Kind: ProductUpdated, SKU: "tea", Lasts: 1 << 62})
+	s.said(Event{Kind: ProductUpdated, SKU: "pill", Lasts: 30 * 24 * 3600_000})
+	s.said(Event{Kind: OrderCompleted, UserID: "ann", OrderID: "o1", Products: []Product{{SKU: "tea", Quantity: 3}}})
+	s.said(Event{Kind: OrderCompleted, UserID: "bob", OrderID: "o2", Products: []Product{{SKU: "pill", Quantity: 1_000_000_000_000_000}}})
+	s.quiet()
+	for customer, sku := range map[string]string{"ann": "tea", "bob": "pill"} {
+		_, end := s.customer(customer).lastBought(s.machines[0], sku, "")
+		require.Greater(t, end, s.now+365*24*3600_000, sku)
+	}
+}

@@ -30,9 +30,10 @@ const maxScore = 1_000_000 * int64(moments.One)
 
 // learn takes the scores an identify brings.
 func (c *Customer) learn(m *Machine, e *Event) {
+	passed := false
 	properties(e.Traits).object("scores").each(func(name string, v properties) {
 		x, ok := parseMicro(v.text())
-		if !ok || name == "" {
+		if !ok || name == "" || len(name) > MaxIDBytes {
 			return
 		}
 		if c.Models == nil {
@@ -42,13 +43,16 @@ func (c *Customer) learn(m *Machine, e *Event) {
 		i := slices.IndexFunc(list, func(s ModelScore) bool { return s.Name == name })
 		switch {
 		case i < 0 && len(list) >= maxScores:
-			m.dead("limit", fmt.Sprintf("customer %s has %d scores, no more are kept", c.ID, maxScores), m.current)
+			passed = true
 		case i < 0:
 			c.Models.Scores = append(list, ModelScore{clone(name), x, e.At})
 		case e.At >= list[i].At:
 			list[i].Value, list[i].At = x, e.At
 		}
 	})
+	if passed {
+		m.dead("limit", fmt.Sprintf("customer %s has %d scores, no more are kept", c.ID, maxScores), m.current)
+	}
 }
 
 // score returns the latest word of a model.

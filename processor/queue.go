@@ -249,9 +249,10 @@ func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
 	return q.most(m, it, units) - q.open(store)
 }
 
-// most returns how many of these units may be in offers.
+// most returns how many of these units may be in offers. A shop may report
+// any number for what never ends.
 func (q *Queue) most(m *Machine, it *Item, units int64) int64 {
-	return max(units, 0) * int64(m.rules.stock(it).Overbook) / 1_000_000
+	return min(max(units, 0), 1_000_000_000) * min(int64(m.rules.stock(it).Overbook), 1_000*int64(moments.One)) / int64(moments.One)
 }
 
 // open returns the units of a store in offers.

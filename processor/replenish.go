@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"math/bits"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -25,7 +26,9 @@ func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 
 	}
 	if t := o.Told; t != nil && t.Capacity > 0 {
 		if lasts := m.lasts(sku); lasts > 0 {
-			return t.At + lasts*min(t.Level, t.Capacity)/t.Capacity
+			hi, lo := bits.Mul64(uint64(lasts), uint64(min(max(t.Level, 0), t.Capacity)))
+			left, _ := bits.Div64(hi, lo, uint64(t.Capacity))
+			return t.At + int64(left)
 		}
 		return dateOver
 	}
@@ -48,7 +51,7 @@ func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end 
 		for j := range order.Lines {
 			l := &order.Lines[j]
 			if n := order.kept(l); n > 0 && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
-				lasts += n * m.lasts(l.SKU)
+				lasts += min(n, mostLasting) * m.lasts(l.SKU)
 			}
 		}
 		if lasts == 0 {
@@ -75,13 +78,21 @@ func (c *Customer) lastOfFamily(m *Machine, family string) (sku string, ok bool)
 	return "", false
 }
 
+// Limits of what is reckoned with, so that no date is beyond what a number
+// holds: a unit that lasts for longer, or more units in a line, mean the same.
+const (
+	longestLasting = 100 * 365 * 24 * 3600_000 // ms
+	mostLasting    = 1000
+)
+
 // lasts returns in how many ms one unit of an item is used up, as the catalogue
 // or the policy says; 0 = it is not used up.
 func (m *Machine) lasts(sku string) int64 {
-	if f := m.facts(sku); f.Product.Lasts != 0 {
-		return f.Product.Lasts
+	lasts := m.facts(sku).Product.Lasts
+	if lasts == 0 {
+		lasts = m.stockOf(sku).Lasts.Milliseconds()
 	}
-	return m.stockOf(sku).Lasts.Milliseconds()
+	return min(max(lasts, 0), longestLasting)
 }
 
 // stockOf returns how the stock of an item is counted, by what is known of it
@@ -138,9 +149,6 @@ func (c *Customer) factsCame(m *Machine, sku string) {
 	}
 	m.atOnce = m.atOnce[:0]
 	for i := range backwards(&c.Occurrences) {
-		if i >= len(c.Occurrences) {
-			continue
-		}
 		o := &c.Occurrences[i]
 		if v, ok := strings.CutPrefix(o.Value, unknownFamily); !ok || v != sku || o.State != windowState || o.Due != 0 {
 			continue

@@ -99,8 +99,8 @@ func (c *Customer) learnTraits(m *Machine, e *Event) {
 		list := c.Traits.List
 		i := slices.IndexFunc(list, func(t Trait) bool { return t.Name == name })
 		switch {
-		case len(v) > maxTraitBytes:
-			passed = cmp.Or(passed, fmt.Sprintf("customer %s: the trait %s has %d bytes, at most %d are kept", c.ID, name, len(v), maxTraitBytes))
+		case len(name)+len(v) > maxTraitBytes:
+			passed = cmp.Or(passed, fmt.Sprintf("customer %s: the trait %s has %d bytes, at most %d are kept", c.ID, name[:min(len(name), MaxIDBytes)], len(name)+len(v), maxTraitBytes))
 		case i >= 0 && e.At >= list[i].At:
 			list[i].JSON, list[i].At = string(v), e.At
 		case i < 0 && len(list) >= maxTraits:
