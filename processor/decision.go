@@ -64,6 +64,10 @@ type Action struct {
 	HoldUntil int64 // end of the hold, Unix ms
 	ExpiresAt int64 // of no use later than this, Unix ms
 	Data      []Datum
+
+	// To is where the customer is reached: put in on the way to a channel that
+	// is to be told, and never part of a record.
+	To []Datum
 }
 
 // Datum is one more thing a message may want to say, such as where the parcel

@@ -91,6 +91,13 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 			}
 			j.close()
 		}
+		if len(a.To) > 0 {
+			j.open("to")
+			for i := range a.To {
+				j.str(a.To[i].Name, a.To[i].Text)
+			}
+			j.close()
+		}
 		j.close()
 	}
 	e := &d.Evidence

@@ -21,7 +21,7 @@ func TestGoldenValues(t *testing.T) {
 		Profile: Profile{
 			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5, "p"}},
-			Home:     "Asia/Tokyo", HomeAt: 40, DeviceAt: 41, IdentifiedAt: 42, Email: 43, EmailAt: 44, Phone: 45, PhoneAt: 46, BlockedAt: 47,
+			Home:     "Asia/Tokyo", HomeAt: 40, DeviceAt: 41, IdentifiedAt: 42, Email: 43, EmailAt: 44, Phone: 45, PhoneAt: 46, BlockedAt: 47, Addresses: &Addresses{"sealed:a.b", "sealed:c.d", "sealed:e.f"},
 		},
 		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders: []Order{{
@@ -101,7 +101,7 @@ func TestGoldenValues(t *testing.T) {
 		"id", 1, "ann", "cart_abandoned",
 		Cause{"Product Added", "m", "after 45m", "o", "c1", 2},
 		Deferred, StepTimely, QuietHours, 3, "r", "live", "v",
-		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i", "r"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}},
+		&Action{"a", "message", "email", "marketing", "t", "ann", []ActionLine{{"phone", 1, 2, "t", "u", "i", "r"}}, 4, "EUR", "c1", "o", 5, 6, []Datum{{"tracking_id", "t", 0}, {"balance", "", 7}}, nil},
 		Evidence{7, 8, 9, 10, "v", 11, 12, []Factor{{"value", 13, "missing"}}, "l", []DroppedLine{{"case", OutOfStock}}, 14, 15},
 	}
 	w = writer{}

@@ -155,12 +155,15 @@ func (p *Profile) merge(q *Profile) {
 	if q.HomeAt > p.HomeAt {
 		p.Home, p.HomeAt = q.Home, q.HomeAt
 	}
+	kept, others := p.kept(), q.kept()
 	if p.Email == 0 {
-		p.Email, p.EmailAt = q.Email, q.EmailAt
+		p.Email, p.EmailAt, kept.Email = q.Email, q.EmailAt, others.Email
 	}
 	if p.Phone == 0 {
-		p.Phone, p.PhoneAt = q.Phone, q.PhoneAt
+		p.Phone, p.PhoneAt, kept.Phone = q.Phone, q.PhoneAt, others.Phone
 	}
+	either(&kept.Push, others.Push)
+	p.keep(kept)
 	p.IdentifiedAt, p.BlockedAt = max(p.IdentifiedAt, q.IdentifiedAt), max(p.BlockedAt, q.BlockedAt)
 	for _, channel := range q.Reach {
 		p.reach(channel)

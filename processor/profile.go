@@ -10,7 +10,8 @@ import (
 // Profile is how a customer may be reached: the channels there are addresses
 // for, what was permitted, and where on Earth the customer sleeps. Addresses
 // themselves are no business of the core; of the mail address and the telephone
-// number it keeps a hash, to see that there is another one.
+// number it keeps a hash, to see that there is another one, and what it cannot
+// read for who can.
 type Profile struct {
 	Zone     string // IANA name the customer or the shop stated
 	Device   string // zone of the latest device
@@ -28,7 +29,8 @@ type Profile struct {
 	EmailAt      int64  // since when
 	Phone        uint64
 	PhoneAt      int64
-	BlockedAt    int64 // time of the latest bounce or complaint
+	BlockedAt    int64      // time of the latest bounce or complaint
+	Addresses    *Addresses // nil when none was sealed
 
 	loc  *time.Location
 	zone string // name of loc
@@ -54,7 +56,7 @@ const (
 )
 
 func (p *Profile) bytes() int {
-	return len(p.Zone) + len(p.Device) + len(p.Home) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents)
+	return len(p.Zone) + len(p.Device) + len(p.Home) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents) + p.Addresses.bytes()
 }
 
 func (p *Profile) encode(w *writer) {
@@ -85,6 +87,7 @@ func (p *Profile) encode(w *writer) {
 	w.uint(p.Phone)
 	w.int(p.PhoneAt)
 	w.int(p.BlockedAt)
+	p.Addresses.encode(w)
 }
 
 func (p *Profile) decode(r *reader) {
@@ -96,6 +99,7 @@ func (p *Profile) decode(r *reader) {
 	}
 	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = r.word(), r.int(), r.int(), r.int()
 	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()
+	p.Addresses = decodeAddresses(r)
 }
 
 // deviceZoneMS is how long the zone of a device that was not seen again goes
@@ -146,10 +150,7 @@ func (p *Profile) observe(e *Event, now int64) (learned bool) {
 				p.DeviceAt = e.At
 			}
 		case "context.device.token":
-			if v.text() != "" {
-				p.reach("push")
-				p.unblock("push", e.At)
-			}
+			p.pushed(v.text(), e.At)
 		case "shipping_address":
 			learned = p.lives(v, e.At, now) || learned
 		}
@@ -194,24 +195,24 @@ func (p *Profile) identify(e *Event, now int64) {
 	set(&p.Tier, "tier")
 	set(&p.Prefers, "preferred_channel")
 	p.lives(t.object("address"), e.At, now)
+	kept := p.kept()
 	if email := t.str("email"); email != "" {
 		p.reach("email")
-		if address(&p.Email, &p.EmailAt, strings.ToLower(strings.TrimSpace(email)), e.At) {
+		if noteAddress(&p.Email, &p.EmailAt, &kept.Email, email, strings.ToLower(strings.TrimSpace(email)), e.At) {
 			p.unblock("email", e.At)
 		}
 	}
 	if phone := t.str("phone"); phone != "" {
 		p.reach("sms")
 		p.reach("whatsapp")
-		if address(&p.Phone, &p.PhoneAt, phone, e.At) {
+		if noteAddress(&p.Phone, &p.PhoneAt, &kept.Phone, phone, phone, e.At) {
 			p.unblock("sms", e.At)
 			p.unblock("whatsapp", e.At)
 		}
 	}
-	if t.str("push_token") != "" || t.str("device_token") != "" {
-		p.reach("push")
-		p.unblock("push", e.At)
-	}
+	p.keep(kept)
+	p.pushed(t.str("device_token"), e.At)
+	p.pushed(t.str("push_token"), e.At)
 	// A consent in traits is what the shop has on record, confirmed by it.
 	t.object("consent").each(func(channel string, v properties) {
 		v.each(func(purpose string, granted properties) {
@@ -220,18 +221,6 @@ func (p *Profile) identify(e *Event, now int64) {
 			}
 		})
 	})
-}
-
-// address notes an address told at a time and reports whether it is another
-// one than the one known.
-func address(known *uint64, since *int64, text string, at int64) (other bool) {
-	h := Hash(text)
-	if h == *known || at < *since {
-		return false
-	}
-	other = *known != 0
-	*known, *since = h, at
-	return other
 }
 
 // consent applies Consent Changed.

@@ -164,6 +164,11 @@ func (s *shard) take(ctx context.Context, m jetstream.Message) error {
 		return s.refuse(ctx, m, err)
 	}
 	s.events = events
+	if s.w.cfg.Seal != nil {
+		if err := s.w.cfg.Seal(ctx, events); err != nil {
+			return err
+		}
+	}
 	for i := range events {
 		e := &events[i]
 		if e.MessageID == "" {

@@ -29,8 +29,12 @@ type Config struct {
 	// and actions stay pending.
 	Channels map[string]connectors.ChannelConfig
 
-	Currency string               // of ingested amounts that name none
-	State    *state.SharedOptions // nil means the defaults
+	Currency string // of ingested amounts that name none
+
+	// Seal seals the personal data of ingested events; nil leaves it as it is.
+	Seal func(context.Context, []processor.Event) error
+
+	State *state.SharedOptions // nil means the defaults
 
 	Checkpoints *Checkpoints // nil means none; the log is never trimmed then
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"onhand/connectors/collector"
+	"onhand/connectors/seal"
 	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/whatif"
@@ -24,6 +25,7 @@ type Config struct {
 	Worker    *worker.Worker
 	Log       *jetstream.Log
 	Collector *collector.Collector
+	Sealer    *seal.Sealer
 
 	ID      string                 // of this worker
 	Address func(id string) string // host:port of a worker, "" when it is not known

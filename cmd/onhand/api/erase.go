@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"onhand/processor"
@@ -17,26 +19,62 @@ type Erasure struct {
 	// Pending are the removals, of ads and open cases, that their channel has
 	// not taken yet; they are all that is left.
 	Pending int `json:"pending"`
+	// IDs are all that the customer was known under, Keys how many keys of
+	// theirs were destroyed: what was sealed with them in the log, in commit
+	// records and checkpoints cannot be read any more.
+	IDs  []string `json:"ids"`
+	Keys int      `json:"keys"`
 }
+
+// askedQuery names the id that an erasure was asked for, of a request that was
+// passed on to the worker of the id that keeps what is known of the customer.
+const askedQuery = "asked"
 
 // erase forgets a customer, under all ids, and answers when that is done.
 func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	if len(id) > processor.MaxIDBytes {
+	asked := id
+	if by := r.URL.Query().Get(askedQuery); by != "" && r.Header.Get(hopHeader) != "" {
+		asked = by
+	}
+	if max(len(id), len(asked)) > processor.MaxIDBytes {
 		return badRequest("the id is longer than %d bytes", processor.MaxIDBytes)
 	}
-	part := a.partitionOf(id)
-	if here, err := a.at(w, r, part, func(*processor.Machine) {}); !here || err != nil {
+	for range maxIDs {
+		var view processor.CustomerView
+		here, err := a.at(w, r, a.partitionOf(id), func(m *processor.Machine) { view, _ = m.CustomerView(id) })
+		if !here || err != nil {
+			return err
+		}
+		if view.KeptBy == "" {
+			return a.forget(w, r, asked, id, view.Linked)
+		}
+		id = view.KeptBy
+		r = elsewhere(w, r, "/api/v1/customers/", id)
+		q := r.URL.Query()
+		q.Set(askedQuery, asked)
+		r.URL.RawQuery = q.Encode()
+	}
+	return &problem{Status: http.StatusInternalServerError, Detail: fmt.Sprintf("more than %d ids point at each other", maxIDs)}
+}
+
+// forget erases the customer kept under an id, in a partition that runs here.
+// The keys of all ids are destroyed first: should this end half-way, whoever
+// repeats it finds the ids still linked. They are destroyed once more when the
+// erasure is in effect, for one may have been made between.
+func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, linked []string) error {
+	ids := slices.Compact(slices.Sorted(slices.Values(append(linked, asked, id))))
+	keys, err := a.Sealer.Destroy(r.Context(), ids)
+	if err != nil {
 		return err
 	}
-	now := a.Clock().UnixMilli()
+	part, now := a.partitionOf(id), a.Clock().UnixMilli()
 	e := processor.Event{Kind: processor.CustomerErased, Source: "api", Stamp: now, At: now, AnonymousID: id}
 	entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)
 	seq, err := a.Log.Append(r.Context(), part, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, now), entry))
 	if err != nil {
 		return err
 	}
-	a.Logger.Warn("customer erased", "partition", part, "position", seq)
 	ctx, cancel := context.WithTimeout(r.Context(), takesEffect)
 	defer cancel()
 	for {
@@ -46,7 +84,13 @@ func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if view.Position >= seq && view.ErasedAt >= processor.Instant(now) {
-			return reply(w, Erasure{id, Instant(view.ErasedAt), part, seq, len(view.Pending)})
+			ids = slices.Compact(slices.Sorted(slices.Values(append(ids, view.Linked...))))
+			more, err := a.Sealer.Destroy(ctx, ids)
+			if err != nil {
+				return err
+			}
+			a.Logger.Warn("customer erased", "partition", part, "position", seq, "ids", len(ids), "keys destroyed", keys+more)
+			return reply(w, Erasure{asked, Instant(view.ErasedAt), part, seq, len(view.Pending), ids, keys + more})
 		}
 		select {
 		case <-time.After(2 * time.Millisecond):

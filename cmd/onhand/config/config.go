@@ -25,6 +25,7 @@ type Config struct {
 	Moments    string // path of a moments file; "" = the shipped one
 	Partitions int    // on creation; 0 = 16, or as created
 	Sync       string // always or interval
+	Personal   string // sealed or clear
 	Memory     int64  // bytes the process may use; 0 = half of the machine's
 	NATS       NATS
 	Keys       Keys
@@ -83,6 +84,8 @@ type Channel struct {
 	Secrets    []string
 	PublicOnly bool
 
+	To bool // the customer's address goes with an action
+
 	Path     string // file; relative to the data folder
 	Sync     bool
 	MaxBytes int64
@@ -99,6 +102,13 @@ const (
 	SyncInterval = "interval"
 )
 
+// The values of Personal: what events say of a person is sealed in the log, see
+// package seal, or stands there as it was sent.
+const (
+	PersonalSealed = "sealed"
+	PersonalClear  = "clear"
+)
+
 // Defaults returns the configuration with what it leaves out filled in.
 func (c Config) Defaults() Config {
 	if c.Data == "" {
@@ -109,6 +119,9 @@ func (c Config) Defaults() Config {
 	}
 	if c.Sync == "" {
 		c.Sync = SyncAlways
+	}
+	if c.Personal == "" {
+		c.Personal = PersonalSealed
 	}
 	if c.Decisions.Keep == 0 {
 		c.Decisions.Keep = keepDecisions

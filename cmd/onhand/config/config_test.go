@@ -23,6 +23,7 @@ http: 127.0.0.1:8080
 moments: moments.yaml
 partitions: 8
 sync: interval
+personal: sealed
 memory: 512MiB
 checkpoints: {to: "s3://bucket/onhand?region=eu-west-1", every: 5m, keep: 4}
 decisions: {keep: 30d}
@@ -35,18 +36,18 @@ keys:
   read: [rrrrrrrrrrrrrrrr]
   operate: [oooooooooooooooo]
 channels:
-  email: {type: webhook, url: "https://mail.example.com/hook", secrets: [whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3], rate: 2.5, burst: 5, in_flight: 3, timeout: 5s, public_only: true}
+  email: {type: webhook, url: "https://mail.example.com/hook", secrets: [whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3], rate: 2.5, burst: 5, in_flight: 3, timeout: 5s, public_only: true, to: true}
   ads: {type: file, path: ads.ndjson, sync: true, max_bytes: 1GiB}
 `))
 	require.Empty(t, faults)
 	require.Equal(t, Config{
-		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Memory: 512 << 20,
+		Data: "/var/lib/onhand", HTTP: "127.0.0.1:8080", Moments: "moments.yaml", Partitions: 8, Sync: SyncInterval, Personal: PersonalSealed, Memory: 512 << 20,
 		Checkpoints: Checkpoints{To: "s3://bucket/onhand?region=eu-west-1", Every: 5 * time.Minute, Keep: 4},
 		Decisions:   Decisions{Keep: 30 * 24 * time.Hour},
 		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}, Replicas: 3},
 		Keys:        Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
-			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
+			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, To: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
 			"ads":   {Type: "file", Path: "ads.ndjson", Sync: true, MaxBytes: 1 << 30},
 		},
 	}, c)
@@ -89,7 +90,7 @@ func TestDefaults(t *testing.T) {
 	c, faults := Parse("onhand.yaml", nil)
 	require.Empty(t, faults)
 	c = c.Defaults()
-	require.Equal(t, Config{Data: "data", HTTP: "127.0.0.1:7070", Sync: SyncAlways, Decisions: Decisions{Keep: 90 * 24 * time.Hour}}, c)
+	require.Equal(t, Config{Data: "data", HTTP: "127.0.0.1:7070", Sync: SyncAlways, Personal: PersonalSealed, Decisions: Decisions{Keep: 90 * 24 * time.Hour}}, c)
 	require.False(t, c.Keys.Any())
 }
 

@@ -54,12 +54,14 @@ func (r *reader) config(text []byte) (c Config) {
 	if decoder.Decode(&second) == nil {
 		r.at(&second, "a second document", "keep one document")
 	}
+	var personal *yaml.Node
 	r.fields(doc.Content[0], "the configuration", map[string]func(*yaml.Node){
 		"data":       func(n *yaml.Node) { c.Data = r.text(n) },
 		"http":       func(n *yaml.Node) { c.HTTP = r.address(n) },
 		"moments":    func(n *yaml.Node) { c.Moments = r.text(n) },
 		"partitions": func(n *yaml.Node) { c.Partitions = int(r.whole(n, 1, 1024)) },
 		"sync":       func(n *yaml.Node) { c.Sync = r.oneOf(n, SyncAlways, SyncInterval) },
+		"personal":   func(n *yaml.Node) { personal, c.Personal = n, r.oneOf(n, PersonalSealed, PersonalClear) },
 		"memory":     func(n *yaml.Node) { c.Memory = r.size(n) },
 		"nats":       func(n *yaml.Node) { r.nats(n, &c.NATS) },
 		"keys":       func(n *yaml.Node) { r.writeKeys(n, &c.Keys) },
@@ -77,6 +79,12 @@ func (r *reader) config(text []byte) (c Config) {
 			})
 		},
 	})
+	for name, channel := range c.Channels {
+		if channel.To && c.Personal == PersonalClear {
+			r.at(personal, "channel "+name+" is to be told addresses, and none are kept that are not sealed", "personal: sealed, or no `to` there")
+			break
+		}
+	}
 	return c
 }
 
@@ -154,6 +162,7 @@ func (r *reader) channel(name string, n *yaml.Node) (c Channel) {
 		"path":        mine("path", func(n *yaml.Node) { c.Path = r.text(n) }),
 		"sync":        mine("sync", func(n *yaml.Node) { c.Sync = r.flag(n) }),
 		"max_bytes":   mine("max_bytes", func(n *yaml.Node) { c.MaxBytes = r.size(n) }),
+		"to":          func(n *yaml.Node) { c.To = r.flag(n) },
 		"rate":        func(n *yaml.Node) { c.Rate = r.number(n) },
 		"burst":       func(n *yaml.Node) { c.Burst = int(r.whole(n, 1, 1_000_000)) },
 		"in_flight":   func(n *yaml.Node) { c.InFlight = int(r.whole(n, 1, 10_000)) },

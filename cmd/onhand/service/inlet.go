@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"onhand/connectors/collector"
 	"onhand/processor"
@@ -16,6 +17,7 @@ import (
 // before the moments of a new deployment would start none of them.
 type appender struct {
 	intake *worker.Intake
+	seal   func(context.Context, []processor.Event) error // nil: nothing is sealed
 	ready  func(context.Context) error
 	open   atomic.Bool
 }
@@ -26,6 +28,13 @@ func (a *appender) Append(ctx context.Context, events []processor.Event) error {
 			return err
 		}
 		a.open.Store(true)
+	}
+	if a.seal != nil {
+		if err := a.seal(ctx, events); errors.Is(err, jetstream.ErrOverloaded) {
+			return collector.ErrOverloaded{RetryAfter: time.Second}
+		} else if err != nil {
+			return err
+		}
 	}
 	err := a.intake.Append(ctx, events)
 	if full, ok := errors.AsType[*worker.OverloadedError](err); ok {

@@ -16,6 +16,7 @@ import (
 	"onhand/cmd/onhand/config"
 	"onhand/connectors"
 	"onhand/connectors/collector"
+	"onhand/connectors/seal"
 	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
@@ -45,6 +46,7 @@ type Service struct {
 	Worker *worker.Worker
 	Rules  *moments.File // as given; what is in force may differ
 
+	sealer   *seal.Sealer
 	log      *slog.Logger
 	named    bool // the rules are from a file that somebody named
 	server   *jetstream.Server
@@ -98,9 +100,12 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if err := s.openLog(ctx, c, stamps, o.Logger); err != nil {
 		return s, err
 	}
+	if s.sealer, err = seal.New(s.Log.Keys()); err != nil {
+		return s, err
+	}
 	channels := o.Channels
 	if channels == nil {
-		if channels, err = openChannels(c, s.Rules); err != nil {
+		if channels, err = s.openChannels(c); err != nil {
 			return s, err
 		}
 	}
@@ -111,7 +116,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	s.Worker, err = worker.New(worker.Config{
 		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
 		Channels: channels, Currency: s.Rules.Currency, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
-		Checkpoints: checkpoints,
+		Checkpoints: checkpoints, Seal: s.seal(c),
 	})
 	if err != nil {
 		return s, err
@@ -163,6 +168,15 @@ func (s *Service) past(c config.Config, checkpoints *worker.Checkpoints, memory 
 
 const maxWhatIf = 256 << 20
 
+// seal returns what seals the personal data of events, nil when it is to stay
+// as it is.
+func (s *Service) seal(c config.Config) func(context.Context, []processor.Event) error {
+	if c.Personal != config.PersonalSealed {
+		return nil
+	}
+	return s.sealer.Seal
+}
+
 // serve starts the HTTP server. Its limits are against senders that are slow
 // on purpose; the collector bounds the bodies.
 func (s *Service) serve(o Options, id string, past whatif.Options) {
@@ -171,9 +185,9 @@ func (s *Service) serve(o Options, id string, past whatif.Options) {
 	inlet := collector.New(collector.Config{
 		Keys: c.Keys.Write, Currency: s.Rules.Currency, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
-	}, &appender{intake: intake, ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
+	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
 	handler := api.New(api.Config{
-		Worker: s.Worker, Log: s.Log, Collector: inlet, ID: id, Address: addressOf,
+		Worker: s.Worker, Log: s.Log, Collector: inlet, Sealer: s.sealer, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
 		WhatIf: past, Clock: o.Clock, Version: o.Version, Logger: o.Logger,
 	})
@@ -288,6 +302,9 @@ func (s *Service) Close(ctx context.Context) error {
 		s.stop()
 	}
 	s.tasks.Wait()
+	if s.sealer != nil {
+		s.sealer.Close()
+	}
 	if s.Log != nil {
 		s.Log.Close()
 	}
