@@ -22,6 +22,7 @@ const (
 	Cancellations Plant = "a cancelled sale still opens"
 	Moves         Plant = "a sale that was moved opens at its old time"
 	Transit       Plant = "a parcel on its way is forgotten"
+	Erasures      Plant = "who asks to be forgotten is not"
 )
 
 // Hides reports whether the processor is not told of an event.
@@ -39,6 +40,8 @@ func (p Plant) Hides(e *processor.Event) bool {
 		return e.Kind == processor.SaleCancelled
 	case Moves:
 		return e.Kind == processor.SaleScheduled && e.At > begin+5*day
+	case Erasures:
+		return e.Kind == processor.CustomerErased
 	case Transit:
 		return e.Kind == processor.ShipmentUpdated
 	}

@@ -89,6 +89,7 @@ type drawer struct {
 	parcels []parcel
 	rewards []string
 	version int64
+	erased  [customers]bool
 }
 
 type parcel struct {
@@ -117,15 +118,32 @@ func (d *drawer) people() {
 		d.level(fmt.Sprint("s", i), d.rng.Int64N(8))
 	}
 	for i := range customers {
-		id := fmt.Sprint("c", i)
-		d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s@example.com","push_token":"%s","phone":"+3361234567%d","timezone":"%s"}`, id, id, i, zones[i%len(zones)])})
-		for _, channel := range []string{"push", "email", "sms"} {
-			for _, purpose := range []string{"marketing", "sale_alert"} {
-				d.consent(id, channel, purpose, d.rng.IntN(5) > 0)
-			}
-		}
-		d.consent(id, "ads", "ads", d.rng.IntN(5) > 0)
+		d.identify(i)
 	}
+}
+
+// identify makes a customer known, with most permissions.
+func (d *drawer) identify(i int) {
+	id := fmt.Sprint("c", i)
+	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s@example.com","push_token":"%s","phone":"+3361234567%d","timezone":"%s"}`, id, id, i, zones[i%len(zones)])})
+	for _, channel := range []string{"push", "email", "sms"} {
+		for _, purpose := range []string{"marketing", "sale_alert"} {
+			d.consent(id, channel, purpose, d.rng.IntN(5) > 0)
+		}
+	}
+	d.consent(id, "ads", "ads", d.rng.IntN(5) > 0)
+}
+
+// forget erases a customer, or makes one known again who was erased. Nothing
+// else happens at that time.
+func (d *drawer) forget(i int) {
+	d.now += minute
+	if d.erased[i] = !d.erased[i]; d.erased[i] {
+		d.say(processor.Event{Kind: processor.CustomerErased, AnonymousID: fmt.Sprint("c", i)})
+	} else {
+		d.identify(i)
+	}
+	d.now += minute
 }
 
 func (d *drawer) consent(id, channel, purpose string, granted bool) {
@@ -203,6 +221,8 @@ func (d *drawer) happen() {
 	case n < 90:
 		s := d.rng.IntN(sales)
 		d.say(processor.Event{Kind: processor.SaleCancelled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s)})
+	case n < 92:
+		d.forget(d.rng.IntN(customers))
 	case n < 96:
 		d.say(processor.Event{Kind: processor.SaleRegistered, UserID: c, SaleID: fmt.Sprint("sale", d.rng.IntN(sales))})
 	case n < 98:

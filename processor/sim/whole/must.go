@@ -19,7 +19,7 @@ func (o *oracle) mustBeSaid() {
 		default:
 			continue
 		}
-		if !o.overtaken(e) && !o.said(moment, value, e) {
+		if o.reachable(e) && !o.overtaken(e) && !o.said(moment, value, e) {
 			o.faults = append(o.faults, moment+" "+value+" was not said: "+e.Kind.String()+" of "+e.UserID+" at "+clock(e.At))
 		}
 	}

@@ -86,6 +86,7 @@ func Judge(events []*processor.Event, list []Told, end, slack int64) []string {
 		}
 	}
 	o.heldOut()
+	o.comeDown()
 	o.mustBeSaid()
 	return o.faults
 }
@@ -97,6 +98,7 @@ func (o *oracle) ask(d *Told, before []Told) {
 		return
 	}
 	o.wanted(d)
+	o.remembered(d)
 	o.available(d)
 	o.ofSales(d)
 	if d.Action.Kind == "message" {
@@ -107,29 +109,12 @@ func (o *oracle) ask(d *Told, before []Told) {
 	o.withinStock(d, before)
 }
 
-// person returns the ids that are one person as far as is known.
-func person(id string, known []*processor.Event) []string {
-	ids := []string{id}
-	for grew := true; grew; {
-		grew = false
-		for _, e := range known {
-			if e.Kind != processor.Alias {
-				continue
-			}
-			a, b := slices.Contains(ids, e.PreviousID), slices.Contains(ids, e.UserID)
-			if a != b {
-				ids, grew = append(ids, e.PreviousID, e.UserID), true
-			}
-		}
-	}
-	return ids
-}
-
-// of calls f for what a person did, as far as it was known, in its order.
+// of calls f for what a person did, as far as it was known and is not to be
+// forgotten, in its order.
 func (o *oracle) of(id string, f func(e *processor.Event)) {
 	ids := person(id, o.known)
 	for _, e := range o.known {
-		if slices.Contains(ids, e.Customer()) {
+		if slices.Contains(ids, e.Customer()) && e.At > erased(e.Customer(), o.known) {
 			f(e)
 		}
 	}
@@ -207,7 +192,7 @@ func (o *oracle) onceForOneCause() {
 		switch d.Moment {
 		case "order_confirmed", "reward_reminder":
 		case "sale_registered":
-			k += " " + person(d.Customer, d.all())[0]
+			k += fmt.Sprint(" ", d.Customer, erased(d.Customer, d.all()))
 		case "shipment":
 			states := map[string]bool{}
 			for _, e := range d.all() {
@@ -306,7 +291,7 @@ func (o *oracle) parcels() map[string]transit {
 	list := map[string]transit{}
 	for _, e := range o.known {
 		switch {
-		case e.Kind != processor.ShipmentUpdated:
+		case e.Kind != processor.ShipmentUpdated || e.At <= erased(e.UserID, o.known):
 		case e.Status == "shipped" || e.Status == "delivered":
 			list[e.ShipmentID] = transit{e.UserID, e.Products[0].SKU, e.Status, e.At}
 		}
@@ -442,6 +427,9 @@ func (o *oracle) capped(d *Told, before []Told) {
 		if b.Outcome != processor.Sent || b.Failed || b.Action.Class != "marketing" || b.Action.Kind != "message" || !slices.Contains(ids, b.Customer) {
 			continue
 		}
+		if at := erased(b.Customer, o.known); at != 0 && b.At <= at+o.slack {
+			continue
+		}
 		if b.At > d.At-20*hour+o.slack {
 			lately++
 		}
@@ -493,7 +481,8 @@ func (o *oracle) withinStock(d *Told, before []Told) {
 // over reports whether an offer may have ended early: bought, or withdrawn.
 func (o *oracle) over(b *Told, all []Told) bool {
 	for _, e := range o.known {
-		if (e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value) && !slices.Contains(b.Known, e) {
+		if (e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value || e.Kind == processor.CustomerErased) &&
+			!slices.Contains(b.Known, e) {
 			return true
 		}
 	}
