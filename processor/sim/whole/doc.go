@@ -1,6 +1,7 @@
 // Package whole plays weeks of a shop with the whole moments file in force:
 // sales that move and are cancelled, parcels, rewards, permissions given and
-// taken back, visitors who turn out to be customers.
+// taken back, visitors who turn out to be customers, customers who ask to be
+// forgotten, a product that comes in variants.
 //
 //	draw(seed) --events--> world: 1 to 16 partitions --decisions--> oracle
 //	      '----------------------events----------------------------^

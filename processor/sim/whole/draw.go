@@ -3,6 +3,7 @@ package whole
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"onhand/processor"
@@ -56,6 +57,12 @@ func family(sku int) (category, family string, safety int64) {
 	}
 	return "books", "novels", 1
 }
+
+// One product comes in variants; who asks for it wants any of them, or the one
+// with a certain cover.
+const product = "s6"
+
+var variants = []string{"s4", "s5"}
 
 // Draw returns what happens in the shop of a seed, in the order of time, and
 // when it is over. Times are Unix ms; no two events have the same.
@@ -114,7 +121,11 @@ func (d *drawer) sku() string      { return fmt.Sprint("s", d.rng.IntN(items)) }
 func (d *drawer) people() {
 	for i := range items {
 		category, family, _ := family(i)
-		d.say(processor.Event{Kind: processor.ProductUpdated, SKU: fmt.Sprint("s", i), Category: category, Family: family, Price: 1999, HasPrice: true, Margin: 500})
+		e := processor.Event{Kind: processor.ProductUpdated, SKU: fmt.Sprint("s", i), Category: category, Family: family, Price: 1999, HasPrice: true, Margin: 500}
+		if slices.Contains(variants, e.SKU) {
+			e.Properties = fmt.Appendf(nil, `{"product_id":%q,"variant":{"cover":%q}}`, product, e.SKU)
+		}
+		d.say(e)
 		d.level(fmt.Sprint("s", i), d.rng.Int64N(8))
 	}
 	for i := range customers {
@@ -191,7 +202,13 @@ func (d *drawer) happen() {
 	case n < 54:
 		d.level(sku, max(0, d.rng.Int64N(9)-2))
 	case n < 62:
-		d.say(processor.Event{Kind: processor.BackInStockRequested, UserID: c, SKU: sku, Channel: []string{"", "email", "push"}[d.rng.IntN(3)]})
+		e := processor.Event{Kind: processor.BackInStockRequested, UserID: c, SKU: sku, Channel: []string{"", "email", "push"}[d.rng.IntN(3)]}
+		if slices.Contains(variants, sku) && d.rng.IntN(2) == 0 {
+			if e.SKU = product; d.rng.IntN(3) == 0 {
+				e.Properties = fmt.Appendf(nil, `{"variant":{"cover":%q}}`, sku)
+			}
+		}
+		d.say(e)
 	case n < 70:
 		if len(d.parcels) > 0 {
 			p := &d.parcels[d.rng.IntN(len(d.parcels))]

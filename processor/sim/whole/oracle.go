@@ -100,6 +100,7 @@ func (o *oracle) ask(d *Told, before []Told) {
 	o.wanted(d)
 	o.remembered(d)
 	o.available(d)
+	o.oneVariant(d, before)
 	o.ofSales(d)
 	if d.Action.Kind == "message" {
 		o.permitted(d)
@@ -245,26 +246,45 @@ func skus(d *Told) (list []string) {
 }
 
 // unbought: since it was wanted last at least as many were bought as ever were
-// wanted. No opinion when an order was cancelled.
+// wanted, for itself and as one of a product. No opinion when an order was
+// cancelled.
 func (o *oracle) unbought(d *Told, sku string) {
-	var wanted, bought, last int64
-	blurred := false
-	o.of(d.Customer, func(e *processor.Event) {
+	wanted, bought, last, blurred := o.wishes(d.Customer, sku, sku)
+	if blurred || bought < wanted {
+		return
+	}
+	if slices.Contains(variants, sku) {
+		any, of, _, unsure := o.wishes(d.Customer, product, sku)
+		if unsure || of < any {
+			return
+		}
+	}
+	o.fault(d, "%d of %s were bought since it was wanted last, at %s", bought, sku, clock(last))
+}
+
+// wishes returns how often an item was wanted, or a product by who would take
+// the item, how many were bought since, and when it was wanted last.
+func (o *oracle) wishes(customer, of, sku string) (wanted, bought, last int64, blurred bool) {
+	o.of(customer, func(e *processor.Event) {
 		switch e.Kind {
 		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed:
-			if e.SKU == sku || has(e, sku) > 0 {
+			if e.SKU == of && takes(e, sku) || has(e, of) > 0 {
 				wanted, last, bought = wanted+1, e.At, 0
 			}
 		case processor.OrderCompleted:
-			if n := has(e, sku); n > 0 {
+			n := has(e, of)
+			if of == product {
+				for _, v := range variants {
+					n += has(e, v)
+				}
+			}
+			if n > 0 {
 				bought += n
 				blurred = blurred || o.cancelled(e.OrderID)
 			}
 		}
 	})
-	if !blurred && bought >= wanted {
-		o.fault(d, "%d of %s were bought since it was wanted last, at %s", bought, sku, clock(last))
-	}
+	return wanted, bought, last, blurred
 }
 
 // silent: no marketing for what was bought lately, or is on its way.
@@ -302,6 +322,13 @@ func (o *oracle) parcels() map[string]transit {
 // units returns the most that could be promised of an item: the last level
 // less what is kept back and what was sold since.
 func (o *oracle) units(sku string) int64 {
+	if sku == product {
+		most := int64(0)
+		for _, v := range variants {
+			most = max(most, o.units(v))
+		}
+		return most
+	}
 	var level, at int64
 	for _, e := range o.known {
 		if e.Kind == processor.StockLevelReported && e.SKU == sku {
