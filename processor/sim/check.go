@@ -18,6 +18,7 @@ func (w *world) judge() {
 	o.offers()
 	o.places()
 	o.audiences()
+	o.budget()
 }
 
 // replays reads all logs again and asks what holds for any world: what was

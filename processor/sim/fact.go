@@ -72,7 +72,7 @@ func (f *fact) event() *processor.Event {
 	}
 	switch f.kind {
 	case identified:
-		e.Kind, e.Traits = processor.Identify, fmt.Appendf(nil, `{"email":"%s@example.com","timezone":"Europe/Paris"}`, f.customer)
+		e.Kind, e.Traits = processor.Identify, fmt.Appendf(nil, `{"email":"%s@example.com","phone":"+3361234567","timezone":"Europe/Paris"}`, f.customer)
 	case added:
 		e.Kind, e.Quantity, e.HasQty, e.Price, e.HasPrice, e.Currency = processor.ProductAdded, f.n, true, 1999, true, "EUR"
 	case removed:
@@ -146,6 +146,15 @@ moments:
     class: service
     channels: [email]
     expires: offer.ends_at
+  texted:
+    when: [Product Removed]
+    per: sku
+    after: 5s
+    stock: ignore
+    class: service
+    channels: [sms]
+    spend: 29
+    expires: 24h
   retarget_ads:
     do: audience
     when: [Product Added]
@@ -162,6 +171,7 @@ const (
 	abandonAfterMS = 20_000
 	settleMS       = 1_000
 	holdMS         = 15_000
+	maxTexts       = 4       // that 29 pays for, at 6 each
 	holdMarginMS   = 1_000   // a hold ends so much later at its item
 	clockGraceMS   = 600_000 // clocks of two systems may differ so much
 	futureLimitMS  = 5_000   // a server's stamp may be so much ahead of the publisher
