@@ -51,6 +51,11 @@ type Result struct {
 	// EffectiveAt is from when it holds on the platform, by the platform's word;
 	// zero when it says none. It may lie ahead. Of an HTTP answer see Classify.
 	EffectiveAt time.Time
+
+	// Reference is what the platform calls what it made of the action, such as
+	// the id of an ad set; "" when it says none. An action that comes again with
+	// the same ID is answered with the same one.
+	Reference string
 }
 
 // Codes of results that no provider gave.

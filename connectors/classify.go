@@ -20,7 +20,8 @@ const MaxRetryAfter = 24 * time.Hour
 //	everything else          failed; redirects are never followed
 //
 // The code is the status as a number. With a 2xx the receiver may say in the
-// header Effective-At (EffectiveHeader) from when the action holds on its side.
+// header Effective-At (EffectiveHeader) from when the action holds on its side,
+// and in External-Id (ReferenceHeader) what it calls what it made of it.
 func Classify(status int, header http.Header) Result {
 	r := Result{
 		Delivery: processor.Failed,
@@ -31,6 +32,7 @@ func Classify(status int, header http.Header) Result {
 	case status >= 200 && status < 300:
 		r.Delivery, r.Detail = processor.Delivered, ""
 		r.EffectiveAt = effectiveAt(header, time.Now())
+		r.Reference = reference(header)
 	case status >= 500, status == http.StatusTooManyRequests,
 		status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		r.Delivery = processor.Retry
@@ -63,6 +65,22 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 		now = date
 	}
 	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
+
+// ReferenceHeader is the header of an answer that says by which id the platform
+// knows what it made: the steps that follow carry it. What is longer than
+// MaxReference or no plain text counts as not said.
+const ReferenceHeader = "External-Id"
+
+// MaxReference bounds a platform's id, in bytes.
+const MaxReference = 256
+
+func reference(header http.Header) string {
+	ref := strings.TrimSpace(header.Get(ReferenceHeader))
+	if len(ref) > MaxReference || strings.ContainsFunc(ref, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return ""
+	}
+	return ref
 }
 
 // EffectiveHeader is the header of an answer that says from when an action

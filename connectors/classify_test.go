@@ -93,6 +93,11 @@ func TestEffectiveAt(t *testing.T) {
 		require.Equal(t, want, effectiveAt(h, now), c.at)
 	}
 	at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	require.Equal(t, "23847", Classify(201, http.Header{ReferenceHeader: {" 23847 "}}).Reference)
+	for _, no := range []string{"", "a\tb", "é", strings.Repeat("x", MaxReference+1)} {
+		require.Empty(t, Classify(201, http.Header{ReferenceHeader: {no}}).Reference)
+	}
+	require.Empty(t, Classify(500, http.Header{ReferenceHeader: {"23847"}}).Reference, "it was not taken")
 	require.False(t, Classify(202, http.Header{EffectiveHeader: {at}}).EffectiveAt.IsZero())
 	require.True(t, Classify(500, http.Header{EffectiveHeader: {at}}).EffectiveAt.IsZero(), "it was not taken")
 }

@@ -55,6 +55,7 @@ type Report struct {
 	RetryAt  time.Time // Retry: ask for release again then; else zero
 
 	EffectiveAt time.Time // as the channel told it
+	Reference   string    // likewise
 
 	// HeldUntil is when the channel takes something again, when its provider
 	// asked for more than HoldTold; else zero.

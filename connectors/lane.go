@@ -250,7 +250,7 @@ func (l *lane) report(j *job, now time.Time, result Result) Report {
 		HeldUntil: held,
 		Channel:   l.name, Partition: j.Partition, Customer: d.Customer, ActionID: d.Action.ID, Attempt: j.Attempt,
 		Delivery: result.Delivery, Code: result.Code, Detail: result.Detail, At: now,
-		EffectiveAt: result.EffectiveAt,
+		EffectiveAt: result.EffectiveAt, Reference: result.Reference,
 	}
 }
 

@@ -211,6 +211,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	if mo.Do == moments.DoAudience && mo.Spend > 0 {
 		a.Data = append(a.Data, Datum{"budget", "", mo.Spend}) // for the platform to keep
 	}
+	if mo.Do == moments.DoAudience {
+		a.Data = append(a.Data, m.platform...)
+	}
 	if mo.Code.Valid > 0 {
 		a.Data = append(a.Data, m.codeData(mo, id)...)
 	}

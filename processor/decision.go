@@ -51,7 +51,7 @@ type Cause struct {
 // retry and is the receiver's idempotency key.
 type Action struct {
 	ID        string
-	Kind      string // message, audience_add, audience_remove
+	Kind      string // message, audience_add, audience_remove; case, order; set_up, take_down
 	Channel   string
 	Class     string
 	Template  string
@@ -189,6 +189,7 @@ const (
 	DuplicateCause  Reason = "duplicate"
 	BudgetSpent     Reason = "budget_spent"
 	BelowMinimum    Reason = "below_minimum"
+	NotSetUp        Reason = "not_set_up"
 )
 
 // reasonOrder is the order of precedence: steps in order, words in order.
@@ -200,7 +201,7 @@ var reasonOrder = [...]struct {
 	{StepAvailable, []Reason{OutOfStock, NoUnit, NotYetOnSale, SaleOver, Unpublished, NotOfferedHere, TooFew, PriceAboveLimit, PriceRose, StockStale, PriceStale}},
 	{StepPermitted, []Reason{NoConsent, ConsentPending, ConsentWithdrawn, NoAddress, AddressBlocked, Erased, Stopped, Crisis, CaseOpen, OwnedElsewhere, ConsentStale}},
 	{StepTimely, []Reason{ExpiredReason, OfferEnded, QuietHours, TimezoneUnknown, OutsideHours, FrequencyCap, TooSoon, OrderSourceStale, LateEvent, NoChannelInTime}},
-	{StepBest, []Reason{LostArbitration, BetterIsComing, Holdout, Shadow, SwitchedOff, Combined, Superseded, DuplicateCause, BudgetSpent, BelowMinimum}},
+	{StepBest, []Reason{LostArbitration, BetterIsComing, Holdout, Shadow, SwitchedOff, Combined, Superseded, DuplicateCause, BudgetSpent, BelowMinimum, NotSetUp}},
 }
 
 var reasonRank, reasonStep = func() (map[Reason]int, map[Reason]string) {

@@ -9,18 +9,24 @@ import (
 	"unicode/utf8"
 )
 
+// customer writes whom something is about: null for what is about an item alone,
+// or about what an audience needs on its platform (see Setup).
+func (j *object) customer(id string) {
+	if id == "" || isQuorumID(id) {
+		j.key("customer")
+		j.b = append(j.b, "null"...)
+		return
+	}
+	j.str("customer", id)
+}
+
 // AppendJSON appends the decision record in the one JSON form that users see:
 // commit exports, API, webhooks, scenarios, console.
 func (d *Decision) AppendJSON(dst []byte) []byte {
 	j := object{b: append(dst, '{')}
 	j.str("id", d.ID)
 	j.time("at", d.At)
-	if d.Customer == "" {
-		j.key("customer")
-		j.b = append(j.b, "null"...)
-	} else {
-		j.str("customer", d.Customer)
-	}
+	j.customer(d.Customer)
 	j.str("moment", d.Moment)
 	j.open("cause")
 	j.opt("event", d.Cause.Event)

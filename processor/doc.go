@@ -52,7 +52,8 @@
 //
 // Whether a newer word may be on its way is the sources' to say (feed.go), what
 // a guard may know of the event and of the customer stands in trait.go, who
-// would be in an audience is counted by its Quorum (quorum.go), what is given
+// would be in an audience is counted by its Quorum (quorum.go), what has to stand
+// for it on the platform is set up step by step (setup.go), what is given
 // out and spent by partition 0 (code.go). What was learned too late is a
 // Correction (correction.go), and each send is looked at once more (audit.go).
 //

@@ -26,7 +26,8 @@ type AttemptEntry struct {
 	Attempt   int
 	Delivery  Delivery
 	Code      string
-	Effective int64 // see AppendEffective; 0 = not told
+	Effective int64  // see AppendEffective; 0 = not told
+	Reference string // see AppendReference
 }
 
 // ParseAttempt reads an OutcomeEntry or a ReleaseEntry.
@@ -37,6 +38,9 @@ func ParseAttempt(entry []byte) (AttemptEntry, error) {
 		a.Delivery, a.Code = Delivery(r.u8()), r.str()
 		if r.err == nil && len(r.b) > 0 {
 			a.Effective = r.int()
+		}
+		if r.err == nil && len(r.b) > 0 {
+			a.Reference = r.str()
 		}
 		if a.Delivery < Delivered || a.Delivery > Retry {
 			r.fail()

@@ -69,7 +69,8 @@ func TestGoldenValues(t *testing.T) {
 		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}},
 		Watchers: []uint32{7}, Registered: list, Fan: true, Told: SaleCancelled, Next: "n",
 	}
-	quorum := &Quorum{head: &head{kind: QuorumKind, due: 1}, ID: quorumID("m", "v"), Moment: "m", Value: "v", Members: list, Open: true, Fan: true, Next: "n"}
+	quorum := &Quorum{head: &head{kind: QuorumKind, due: 1}, ID: quorumID("m", "v"), Moment: "m", Value: "v", Members: list, Open: true, Fan: true, Next: "n",
+		Setup: &Setup{[]standing{{"s", "d", "r"}}, "a", true, 2, 3, "ads", "marketing"}}
 	for _, e := range []entity{customer, item, watch, ledger, chunk, sale, quorum} {
 		h := e.base()
 		h.live = e

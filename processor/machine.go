@@ -47,8 +47,9 @@ type Machine struct {
 	spare   []*Customer // room of frozen ones; see newCustomer
 	atOnce  []int64     // scratch of startOccurrences
 
-	happened    int64 // when what an item is told of now happened
-	arbitrating bool  // a better candidate is being decided first
+	happened    int64   // when what an item is told of now happened
+	arbitrating bool    // a better candidate is being decided first
+	platform    []Datum // what a platform calls what stands for an audience that is being told of
 
 	// Write-behind; see flush.go.
 	writer   Writer

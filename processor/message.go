@@ -38,7 +38,7 @@ const (
 	VariantOf                             // item -> item: Ref is a variant of this product; not any more with Park
 	JoinAudience                          // customer -> quorum: would be in
 	LeaveAudience                         // customer -> quorum: would not any more
-	TellAudience                          // quorum -> customer: there are enough with Park, else not
+	TellAudience                          // quorum -> customer: Line says whether there are enough, and it is set up
 )
 
 // Message is what one entity tells another through the log. Which fields are

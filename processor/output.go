@@ -178,7 +178,7 @@ func (d *DeliveryRecord) encode(w *writer) {
 func (d *DeliveryRecord) MarshalJSON() ([]byte, error) {
 	j := object{[]byte{'{'}}
 	j.time("at", d.At)
-	j.str("customer", d.Customer)
+	j.customer(d.Customer)
 	j.str("moment", d.Moment)
 	j.str("action", d.Action)
 	j.str("channel", d.Channel)

@@ -148,14 +148,25 @@ func AppendEffective(dst []byte, at int64) []byte {
 	return w.b
 }
 
+// AppendReference appends to an outcome entry with AppendEffective, where 0 is
+// not told, what the platform calls what it made: the id of its ad set.
+func AppendReference(dst []byte, ref string) []byte {
+	w := writer{b: dst}
+	w.str(ref)
+	return w.b
+}
+
 // applyOutcome takes what became of an attempt. keeper is the id that an entry
 // for another one was passed on to, "" when it was not.
 func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	r := reader{b: body}
 	id, action, attempt, delivery, code := r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()
-	effective := int64(0)
+	effective, ref := int64(0), ""
 	if r.err == nil && len(r.b) > 0 {
 		effective = r.int()
+	}
+	if r.err == nil && len(r.b) > 0 {
+		ref = r.str()
 	}
 	if r.err != nil || delivery < Delivered || delivery > Retry {
 		m.dead("malformed", "outcome", entry)
@@ -183,6 +194,11 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		return
 	}
 	c.deliveryAt(m, &d, attempt, delivery, code, effective)
+	if isStep(d.Action.Kind) && delivery != Retry {
+		c.Pending = slices.Delete(c.Pending, i, i+1)
+		m.stepped(&d, delivery, ref)
+		return
+	}
 	if delivery != Retry {
 		i = c.supersedeBy(m, i, &d)
 	}
@@ -299,7 +315,11 @@ func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 		// would be worse than none.
 		if d, err := ParseDecision(p.Decision); err == nil {
 			c.delivery(m, &d, p.Attempt, Unknown, "no_outcome")
-			i = c.supersedeBy(m, i, &d)
+			if i = c.supersedeBy(m, i, &d); isStep(d.Action.Kind) {
+				c.Pending = slices.Delete(c.Pending, i, i+1)
+				m.stepped(&d, Unknown, "")
+				return
+			}
 		}
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 		return
@@ -366,8 +386,8 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 		// customer leave before that, it is what has to be said.
 		return verdict{outcome: Deferred, reason: Superseded, until: m.shop.Now + retryMS}
 	}
-	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose {
-		return verdict{outcome: Sent} // leaving is always allowed
+	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose || isStep(d.Action.Kind) {
+		return verdict{outcome: Sent} // leaving is always allowed, and a step is brought to its end
 	}
 	if mo == nil || mo.Mode == moments.Off {
 		return verdict{outcome: Suppressed, reason: SwitchedOff}

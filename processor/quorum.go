@@ -19,7 +19,8 @@ import (
 //
 // The audience of a moment per sku is that of the item: each is counted for
 // itself. It lives where its id hashes to and goes by the rules in force there,
-// a new minimum holds from the next that joins or leaves.
+// a new minimum holds from the next that joins or leaves. Where the moment has
+// steps, its members wait until all of these stand; see Setup.
 type Quorum struct {
 	*head
 	ID      string // see quorumID
@@ -30,6 +31,8 @@ type Quorum struct {
 	// Fan says that a change is being told, to the members from Next on.
 	Fan  bool
 	Next string
+	// Setup is what stands for it on the platform; nil for a moment without steps.
+	Setup *Setup
 }
 
 // What an audience occurrence knows of its quorum.
@@ -38,13 +41,17 @@ const (
 	quorumAsked        // the answer is on its way
 	quorumBelow
 	quorumOpen
+	quorumRefused
 )
 
 // quorumID names the quorum of an audience.
 func quorumID(moment, value string) string { return moment + "\n" + value }
 
+// isQuorumID reports whether an id is that of an audience.
+func isQuorumID(id string) bool { return strings.Contains(id, "\n") }
+
 func (q *Quorum) id() string { return q.ID }
-func (q *Quorum) bytes() int { return 200 + 2*len(q.ID) + 64*len(q.Members.dir) }
+func (q *Quorum) bytes() int { return 200 + 2*len(q.ID) + 64*len(q.Members.dir) + q.Setup.bytes() }
 
 func (q *Quorum) encode(w *writer) {
 	w.str(q.Moment)
@@ -53,6 +60,7 @@ func (q *Quorum) encode(w *writer) {
 	w.bool(q.Open)
 	w.bool(q.Fan)
 	w.str(q.Next)
+	q.Setup.encode(w)
 }
 
 func (q *Quorum) decode(r *reader) {
@@ -60,6 +68,7 @@ func (q *Quorum) decode(r *reader) {
 	q.ID = quorumID(q.Moment, q.Value)
 	q.Members.decode(r)
 	q.Open, q.Fan, q.Next = r.bool(), r.bool(), r.str()
+	q.Setup = decodeSetup(r)
 }
 
 // minimum returns how many there must be for an audience of a moment; 0 = any.
@@ -73,15 +82,50 @@ func (r *rules) minimum(mo *moments.Moment) int {
 	return 0
 }
 
-// least is minimum of a moment by its name, which only a kept file may have: the
-// newest of them holds.
-func (r *rules) least(moment string) int {
-	mo := r.file.Moment(moment)
+// latest returns a moment by its name, which only a kept file may have: the
+// newest of them holds. least is its minimum.
+func (r *rules) latest(moment string) (mo *moments.Moment, least int) {
+	mo = r.file.Moment(moment)
 	for i := len(r.kept) - 1; mo == nil && i >= 0; i-- {
 		r = r.kept[i]
 		mo = r.file.Moment(moment)
 	}
-	return r.minimum(mo)
+	return mo, r.minimum(mo)
+}
+
+// enough reports whether there are enough for the audience, and what the moment
+// says of it.
+func (q *Quorum) enough(m *Machine) (*moments.Moment, bool) {
+	mo, least := m.rules.latest(q.Moment)
+	return mo, q.Members.Len() >= max(least, 1)
+}
+
+// weigh works out anew whether the audience is open. When that is another
+// answer than before, all are told, and it reports so.
+func (q *Quorum) weigh(m *Machine, was uint8) bool {
+	mo, enough := q.enough(m)
+	if q.Open = q.stands(m, mo, enough) && enough; q.state(m) == was {
+		return false
+	}
+	q.Fan, q.Next = true, ""
+	q.tell(m)
+	return true
+}
+
+// state returns what its members are to know.
+func (q *Quorum) state(m *Machine) uint8 {
+	_, enough := q.enough(m)
+	switch {
+	case q.Open:
+		return quorumOpen
+	case !enough:
+		return quorumBelow
+	case q.Setup != nil && q.Setup.Retry == 0:
+		return quorumAsked // they wait while it is set up
+	case q.Setup != nil:
+		return quorumRefused
+	}
+	return quorumBelow
 }
 
 // quorumMessage counts who joins or leaves, and tells who must know.
@@ -98,27 +142,41 @@ func (m *Machine) quorumMessage(msg *Message) {
 	}
 	q := e.(*Quorum)
 	m.touch(q)
+	was := q.state(m)
 	if msg.Type == JoinAudience {
 		q.Members.put(m, q.head, msg.Customer, "")
 	} else {
 		q.Members.remove(m, msg.Customer)
 	}
-	was := q.Open
-	q.Open = q.Members.Len() >= max(m.rules.least(q.Moment), 1)
-	switch {
-	case q.Open != was:
-		q.Fan, q.Next = true, ""
-		q.tell(m)
-	case msg.Type == JoinAudience:
+	if !q.weigh(m, was) && msg.Type == JoinAudience {
 		q.answer(m, msg.Customer)
 	}
 }
 
+// answer tells a member whether it is in; who must wait hears later.
 func (q *Quorum) answer(m *Machine, customer string) {
-	m.send(customer, &Message{Type: TellAudience, Ref: q.Moment, SKU: q.Value, Customer: customer, Park: q.Open})
+	state := q.state(m)
+	if state == quorumAsked {
+		return
+	}
+	msg := Message{Type: TellAudience, Ref: q.Moment, SKU: q.Value, Customer: customer, Line: int64(state)}
+	if q.Open && q.Setup != nil {
+		w := writer{}
+		for _, x := range q.Setup.Stand {
+			w.str(x.Step)
+			w.str(x.Ref)
+		}
+		msg.Body = w.b
+	}
+	m.send(customer, &msg)
 }
 
-func (q *Quorum) fire(m *Machine) { q.tell(m) }
+func (q *Quorum) fire(m *Machine) {
+	q.tell(m)
+	if q.Setup != nil && !q.Fan {
+		q.weigh(m, q.state(m))
+	}
+}
 
 // tell tells the next members whether there are enough. A change that comes
 // meanwhile starts again from the first.
@@ -144,7 +202,7 @@ func (q *Quorum) tell(m *Machine) {
 // quorum asks, for a customer whom the gate lets into an audience, whether
 // there are enough. wait says that the answer is on its way.
 func (c *Customer) quorum(m *Machine, mo *moments.Moment, o *Occurrence, v verdict) (_ verdict, wait bool) {
-	if v.outcome != Sent || m.rules.minimum(mo) == 0 {
+	if v.outcome != Sent || m.rules.minimum(mo) == 0 && len(mo.Steps) == 0 {
 		c.leaveQuorum(m, o)
 		return v, false
 	}
@@ -157,6 +215,8 @@ func (c *Customer) quorum(m *Machine, mo *moments.Moment, o *Occurrence, v verdi
 		return v, true
 	case quorumBelow:
 		return v.refuse(Suppressed, BelowMinimum), false
+	case quorumRefused:
+		return v.refuse(Suppressed, NotSetUp), false
 	}
 	return v, false
 }
@@ -176,8 +236,13 @@ func (c *Customer) quorumTold(m *Machine, msg *Message) {
 		return
 	}
 	o := &c.Occurrences[i]
-	if o.Quorum = quorumBelow; msg.Park {
-		o.Quorum = quorumOpen
+	o.Quorum = uint8(msg.Line)
+	m.platform = nil
+	for r := (reader{b: msg.Body}); len(r.b) > 0 && r.err == nil; {
+		if x := (Datum{r.str(), r.str(), 0}); x.Text != "" {
+			m.platform = append(m.platform, x)
+		}
 	}
 	c.hold(m, i)
+	m.platform = nil
 }

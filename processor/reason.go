@@ -85,4 +85,5 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: DuplicateCause, Outcomes: suppresses, Meaning: "the same cause was decided before, under another id of the same person", Example: "registered for one sale under two names, in two zones, and reminded once"},
 	{Reason: BudgetSpent, Outcomes: suppresses, Meaning: "the units of a code, or what the moment may spend, are used up", Example: "there are two codes, and the third customer gets none"},
 	{Reason: BelowMinimum, Outcomes: suppresses, Meaning: "a score of zero or less, or an audience with fewer members than its channel takes", Example: "what is worth nothing is not said"},
+	{Reason: NotSetUp, Outcomes: suppresses, Meaning: "the platform refused what the audience needs; it is asked again in an hour", Example: "the platform refuses the ad set, what stood already comes down, and an hour later all of it stands"},
 }

@@ -18,4 +18,10 @@
 // RFC 3339 time, from when the action holds there. The time from the decision
 // until then is in the delivery record (lag_ms) and in the metric
 // onhand_platform_lag_seconds.
+//
+// An audience may need more on the platform than its members (`steps` of its
+// moment). Each step is an action of kind set_up, its template the step's name;
+// the receiver says with the header External-Id what the platform calls what it
+// made, and says the same when the action comes again. The steps after it, the
+// members and the take_down carry it in action.data, under the step's name.
 package webhook

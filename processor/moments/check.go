@@ -65,6 +65,9 @@ func (r *reader) checkMoment(d *draft, p *Policy) {
 	if d.Do == DoAudience && d.have["then"] != nil {
 		r.fault(d.node("then"), "an audience has no then").do("it is a state, held until it ends; make the message a moment of its own")
 	}
+	if d.Do != DoAudience && d.have["steps"] != nil {
+		r.fault(d.node("steps"), "only an audience has steps").do("they stand on the platform while somebody is in; take them out, or write do: audience")
+	}
 	if d.Do != DoMessage && d.Do != "" && d.have["channels"] == nil {
 		example := map[string]string{DoAudience: "ads", DoCase: "desk", DoOrder: "orders"}[d.Do]
 		r.fault(d.node("do"), `do: %s needs "channels"`, d.Do).do("name who does it, for example channels: [%s]", example)

@@ -47,7 +47,7 @@ func (f *Fault) choose(got string, known []string) {
 		f.do("did you mean %q?", best)
 	case len(known) == 0:
 		f.do("the file has none")
-	case len(known) <= 24:
+	case len(known) <= 32:
 		f.do("one of %s", strings.Join(known, ", "))
 	default:
 		f.do("it is none of the %d known; check the spelling", len(known))

@@ -37,6 +37,7 @@ type Moment struct {
 	Do       string   // DoMessage, DoAudience, DoCase or DoOrder
 	Channels []string // in order of preference
 	Send     string   // template or audience
+	Steps    []string // of an audience: what stands on the platform before anybody is in, in this order
 	Code     Code
 	Spend    int64         // minor units that all its messages together may cost, of an audience its budget; 0 = no limit
 	Expires  Due           // After counts from the end of the window
@@ -188,6 +189,7 @@ func (r *reader) moment(key, value *yaml.Node, p *Policy) *draft {
 		field{"consent", func(v *yaml.Node) { m.Consent = r.purpose(v) }},
 		field{"channels", func(v *yaml.Node) { m.Channels = r.channelList(v, "channels") }},
 		field{"send", func(v *yaml.Node) { m.Send, _ = r.text(v, "send") }},
+		field{"steps", func(v *yaml.Node) { m.Steps = r.steps(v) }},
 		field{"code", func(v *yaml.Node) { m.Code = r.code(v) }},
 		field{"spend", func(v *yaml.Node) { m.Spend = r.int(v, "spend", 1, 1_000_000_000_000) }},
 		field{"expires", func(v *yaml.Node) { m.Expires = r.expiry(v) }},
@@ -257,6 +259,23 @@ func (r *reader) until(n *yaml.Node, m *Moment) {
 			m.Until = append(m.Until, word)
 		}
 	}
+}
+
+// maxSteps bounds the steps of an audience.
+const maxSteps = 8
+
+// steps reads what has to stand on a platform, by the names it knows them by.
+func (r *reader) steps(n *yaml.Node) []string {
+	list := r.texts(n, "steps")
+	for _, s := range list {
+		if !namePattern.MatchString(s) {
+			r.fault(n, "step %q is not a name", shorten(s)).do("lower case letters, digits and _, such as ad_set")
+		}
+	}
+	if len(list) > maxSteps {
+		r.fault(n, "%d steps, at most %d", len(list), maxSteps).do("have one of the platform's own do the rest")
+	}
+	return list
 }
 
 func (r *reader) code(n *yaml.Node) (c Code) {

@@ -26,6 +26,7 @@ type cluster struct {
 	channels map[string]delivery // what becomes of attempts, by channel; "" = the others
 	attempts []attempt           // of channels that have not answered yet, and those to be tried again
 	went     map[string][]any    // the SKUs an action spoke of when it was attempted last
+	made     map[string]string   // by action: what a platform calls what it made of a step, once
 	said     []said
 	dead     []processor.Dead
 
@@ -42,14 +43,16 @@ type entry struct {
 
 // delivery is what a channel does with an attempt.
 type delivery struct {
-	result string // delivered, failed, unknown, retry, waiting
-	code   string
-	lag    int64 // ms until it holds on the platform; 0 = not told
+	result   string // delivered, failed, unknown, retry, waiting
+	code     string
+	template string // only of what is sent by this name, "" = all
+	lag      int64  // ms until it holds on the platform; 0 = not told
 }
 
 // attempt is an action the gate let go.
 type attempt struct {
 	customer, action, channel string
+	template                  string
 	number                    int
 	again                     int64 // when it is tried again; 0 = no answer yet
 }
@@ -74,7 +77,7 @@ const (
 )
 
 func newCluster(partitions int, now int64) (*cluster, error) {
-	c := &cluster{now: now, went: map[string][]any{}, channels: map[string]delivery{"": {result: "delivered"}}}
+	c := &cluster{now: now, went: map[string][]any{}, made: map[string]string{}, channels: map[string]delivery{"": {result: "delivered"}}}
 	for range partitions {
 		c.stores = append(c.stores, newStore())
 	}
@@ -235,13 +238,16 @@ func (c *cluster) attempt(d *processor.Decision, number int) {
 		skus = append(skus, d.Action.Lines[i].SKU)
 	}
 	c.went[d.Action.ID] = skus
-	c.answer(attempt{customer: d.Customer, action: d.Action.ID, channel: d.Action.Channel, number: number})
+	if d.Action.Kind == "set_up" && c.made[d.Action.ID] == "" {
+		c.made[d.Action.ID] = fmt.Sprintf("%s#%d", d.Action.Template, len(c.made)+1)
+	}
+	c.answer(attempt{customer: d.Customer, action: d.Action.ID, channel: d.Action.Channel, template: d.Action.Template, number: number})
 }
 
 // answer has a channel answer an attempt as it was told to.
 func (c *cluster) answer(a attempt) {
 	d, ok := c.channels[a.channel]
-	if !ok {
+	if !ok || d.template != "" && d.template != a.template {
 		d = c.channels[""]
 	}
 	var result processor.Delivery
@@ -263,6 +269,12 @@ func (c *cluster) answer(a attempt) {
 	body := processor.AppendOutcome(nil, a.customer, a.action, a.number, result, d.code)
 	if d.lag != 0 {
 		body = processor.AppendEffective(body, c.now+d.lag)
+	}
+	if ref := c.made[a.action]; ref != "" && result == processor.Delivered {
+		if d.lag == 0 {
+			body = processor.AppendEffective(body, 0)
+		}
+		body = processor.AppendReference(body, ref)
 	}
 	c.queue = append(c.queue, entry{c.partition(a.customer), body})
 }

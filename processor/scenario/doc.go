@@ -46,7 +46,9 @@
 //     channel) does with attempts from now on. R is delivered (the beginning),
 //     failed, unknown, retry (not now; asked again a minute later) or waiting (no
 //     answer until a later deliver gives one). lag is how much later it holds on the
-//     platform.
+//     platform. With a channel, template: NAME has it do so only with what is sent
+//     by that name. A platform that sets up a step gives it an id: STEP#NUMBER, the
+//     same one each time it is asked by the same action.
 //   - send: one event or a list, as the JSON of an SDK. A timestamp that is left
 //     out is the step's time; a messageId that is left out is the event's place
 //     in the file; null leaves them out. Times may be offsets (timestamp: -3h).

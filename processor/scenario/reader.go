@@ -385,6 +385,7 @@ func (r *reader) deliver(n *yaml.Node) *deliver {
 		}},
 		field{"channel", func(v *yaml.Node) { d.channel = r.text(v, "channel") }},
 		field{"code", func(v *yaml.Node) { d.code = r.text(v, "code") }},
+		field{"template", func(v *yaml.Node) { d.template = r.text(v, "template") }},
 		field{"lag", func(v *yaml.Node) {
 			lag, err := moments.ParseDuration(v.Value)
 			if err != nil {

@@ -62,8 +62,11 @@ func (a *assumed) attempt(now int64, customer, action string, number int) []byte
 
 func outcome(customer, action string, number int, o *processor.AttemptEntry) []byte {
 	body := processor.AppendOutcome(nil, customer, action, number, o.Delivery, o.Code)
-	if o.Effective != 0 {
+	if o.Effective != 0 || o.Reference != "" {
 		body = processor.AppendEffective(body, o.Effective)
+	}
+	if o.Reference != "" {
+		body = processor.AppendReference(body, o.Reference)
 	}
 	return body
 }

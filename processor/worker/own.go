@@ -51,9 +51,14 @@ func (o *own) pending(position uint64) bool {
 // again when its time has come.
 func (p *Partition) Report(r connectors.Report) {
 	p.own.outcome(r.Customer, r.ActionID, r.Attempt, r.Delivery, r.Code)
-	if !r.EffectiveAt.IsZero() {
-		last := len(p.own.entries) - 1
-		p.own.entries[last] = processor.AppendEffective(p.own.entries[last], r.EffectiveAt.UnixMilli())
+	if !r.EffectiveAt.IsZero() || r.Reference != "" {
+		last, effective := &p.own.entries[len(p.own.entries)-1], int64(0)
+		if !r.EffectiveAt.IsZero() {
+			effective = r.EffectiveAt.UnixMilli()
+		}
+		if *last = processor.AppendEffective(*last, effective); r.Reference != "" {
+			*last = processor.AppendReference(*last, r.Reference)
+		}
 	}
 	if r.Delivery == processor.Retry {
 		at := int64(0)
