@@ -163,7 +163,7 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 	}
 	c.partsCame(m, sku)
 	c.factsCame(m, sku)
-	if in := c.interest(sku); in != nil && in.Parked && in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice {
+	if in := c.interest(sku); in != nil && in.Parked && (in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice || m.facts(sku).Product.Parts != "" && m.facts(sku).Sellable) {
 		c.rejoinOne(m, in)
 		if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {
 			c.stake(m, &Occurrence{Value: sku}, false)

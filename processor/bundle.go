@@ -10,8 +10,11 @@ import (
 
 // A bundle is an item that consists of others: it can be had while every part
 // can, and by its own count where the shop counts bundles, and whoever bought
-// it has bought its parts. No unit of a part is held for a bundle: an offer of
-// one needs a count of its own.
+// it has bought its parts. It is offered by its own count, once every part is
+// there as well: no unit of a part is held for a bundle, since the last one
+// would be promised twice, by its own line and by that of the bundle, in two
+// partitions that cannot ask each other first. Where the shop does not count its
+// bundles, `stock: sellable` tells who waits, and nothing is held.
 
 // maxParts bounds the parts of one bundle, and the bundles of one item that
 // count.

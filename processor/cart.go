@@ -73,6 +73,16 @@ func (c *Cart) decode(r *reader) {
 	}
 }
 
+// pricedAt returns when units were last put in, at the price kept.
+func (l *Line) pricedAt() int64 {
+	for _, x := range slices.Backward(l.Changes) {
+		if x.n > 0 {
+			return x.at
+		}
+	}
+	return 0
+}
+
 // cart returns a cart by id, made when new. Carts not touched for long are
 // dropped when there are too many.
 func (c *Customer) cart(id string) *Cart {

@@ -184,7 +184,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		x := &all[i]
 		f := m.facts(x.line.SKU)
 		x.line.Title, x.line.URL, x.line.Image = f.Product.Title, f.Product.URL, f.Product.Image
-		if f.Price != 0 && (x.line.Price == 0 || mo.Per == "sku") {
+		if f.Price != 0 && (x.line.Price == 0 || mo.Per == "sku" || f.PriceAt > x.priceAt) {
 			x.line.Price, x.priceAt = f.Price, f.PriceAt
 		}
 		v.priceAt = earliest(v.priceAt, x.priceAt)

@@ -483,7 +483,7 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 		if in := c.interest(o.Value); o.Offer == 0 && mo != nil && mo.Stock == moments.StockOffer && in != nil && in.Parked && !m.facts(o.Value).Sellable {
 			c.rejoinOne(m, in) // asleep until it was gone: next time at the old place
 		}
-		if v.reason == PriceAboveLimit {
+		if v.reason == PriceAboveLimit || v.reason.Step() == StepAvailable && m.facts(o.Value).Product.Parts != "" {
 			c.stake(m, &o, true)
 		}
 		c.giveBack(m, &o, parks(v.reason))

@@ -24,7 +24,7 @@ func (c *Customer) cartCandidates(m *Machine, mo *moments.Moment, cart *Cart, ol
 		}
 		x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
 		if l.Price != 0 {
-			x.priceAt = l.since(oldest) // the price seen when it was put in
+			x.priceAt = l.pricedAt() // the price seen when it was put in
 		}
 		if slices.Contains(mo.Lines, moments.LineUnbought) {
 			bought, cancelled := c.purchasesOf(m, l.SKU, l.since(oldest)-clockGraceMS)
