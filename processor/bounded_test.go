@@ -125,3 +125,23 @@ func TestWhatLastsForEverIsNotReckonedOver(t *testing.T) {
 		require.Greater(t, end, s.now+365*24*3600_000, sku)
 	}
 }
+
+// Two ids may each want one item as a variant of the other's. As one person
+// they do not: what ends the one wish would end the other for ever.
+func TestWishesOfTwoIDsGoInNoCircle(t *testing.T) {
+	s := newShopOf(t, 1)
+	s.said(Event{Kind: Identify, UserID: "ann"})
+	m, c := s.machines[0], s.customer("ann")
+	wish := func(sku, of string, live bool) Interest {
+		return Interest{SKU: sku, hash: Hash(sku), Of: of, Declined: !live, Asked: live, Wants: []Want{{Name: "requested", Strength: 1, Until: s.now + 1000}}}
+	}
+	m.out = &s.out
+	m.touch(c)
+	c.Interests = []Interest{wish("x", "y", true), wish("y", "", false)}
+	other := &Customer{head: &head{kind: CustomerKind}, ID: "bob", Interests: []Interest{wish("x", "", false), wish("y", "x", true)}}
+	c.merge(m, other)
+	x, y := c.interest("x"), c.interest("y")
+	require.True(t, x.live() && y.live())
+	require.False(t, x.Of == "y" && y.Of == "x")
+	c.endInterest(m, "x", s.now, Declined)
+}

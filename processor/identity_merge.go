@@ -60,6 +60,12 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Interests {
 		c.mergeInterest(m, &b.Interests[i])
 	}
+	for i := range c.Interests {
+		// Each id may have followed the catalogue when it said something else.
+		if in := &c.Interests[i]; in.Of != "" && c.circular(in.Of, in.SKU) {
+			in.Of = ""
+		}
+	}
 	c.mergeSales(m, b.Sales)
 	if b.Journeys != nil {
 		for _, j := range b.Journeys.List {
