@@ -129,7 +129,6 @@ func TestRequestErrorsShowNoSecret(t *testing.T) {
 		require.NotContains(t, wrapped, secret)
 		require.NotContains(t, wrapped, "\n")
 	}
-	require.Equal(t, "http://127.0.0.1:1", RedactURL(req.URL))
 }
 
 func FuzzRedact(f *testing.F) {

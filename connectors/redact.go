@@ -41,12 +41,6 @@ func Redact(text string, secrets ...string) string {
 	return text[:cut] + "..."
 }
 
-// RedactURL returns what of an address may be shown: scheme and host. Path and
-// query are left out, since providers put their tokens there.
-func RedactURL(u *url.URL) string {
-	return u.Scheme + "://" + u.Host
-}
-
 // describe returns the text of a transport's error without the address it was
 // made for and without anything secret the request carried.
 func describe(err error, req *http.Request) string {

@@ -130,7 +130,11 @@ func (r *reader) writeKeys(n *yaml.Node, k *Keys) {
 		"write": func(n *yaml.Node) {
 			k.Write = map[string]string{}
 			r.each(n, "keys.write", func(source, value *yaml.Node) {
-				k.Write[r.key(value)] = source.Value
+				key := r.key(value)
+				if other, taken := k.Write[key]; taken && key != "" {
+					r.at(value, fmt.Sprintf("source %q has the key of source %q", source.Value, other), "give each a key of its own")
+				}
+				k.Write[key] = source.Value
 			})
 		},
 	})
