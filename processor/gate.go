@@ -313,7 +313,7 @@ func (in *Interest) accepts(m *Machine, place string) bool {
 		return place == ""
 	}
 	if place == "" {
-		return slices.ContainsFunc(in.Locations, m.rules.online)
+		return slices.ContainsFunc(in.Locations, m.stockOf(in.SKU).IsOnline)
 	}
 	return slices.Contains(in.Locations, place)
 }

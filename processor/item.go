@@ -136,7 +136,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		return
 	case ItemSold:
 		if !it.duplicate(m, e) {
-			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.store(e.Location))
+			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
@@ -333,7 +333,7 @@ func (m *Machine) itemMessage(msg *Message) {
 	case SellItem:
 		m.happened = msg.At
 		it.Queue.sold(m, msg)
-		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.store(string(msg.Body)))
+		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(msg.Body)))
 	case UnsellItem:
 		it.unsell(msg.Ref, msg.Quantity)
 	}

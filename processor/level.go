@@ -150,7 +150,7 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 	saysSafety, uncounted, closed := false, false, true
 	for i := range it.Levels {
 		l := &it.Levels[i]
-		if !m.rules.online(l.Location) || !l.Known && l.Sellable == Unset {
+		if !stock.IsOnline(l.Location) || !l.Known && l.Sellable == Unset {
 			continue
 		}
 		if levelAt == 0 || l.At < levelAt {
@@ -248,9 +248,10 @@ func (it *Item) inStore(m *Machine, l *Level) int64 {
 
 // places returns the stores that have it.
 func (it *Item) places(m *Machine) (list []Place) {
+	stock := m.rules.stock(it)
 	for i := range it.Levels {
 		l := &it.Levels[i]
-		if m.rules.online(l.Location) {
+		if stock.IsOnline(l.Location) {
 			continue
 		}
 		if l.SettleAt = it.settling(m, l.SettleAt, it.promised(m, l)); it.inStore(m, l) > 0 {
@@ -263,8 +264,9 @@ func (it *Item) places(m *Machine) (list []Place) {
 // ahead reports whether the shop takes orders though there is nothing: a level
 // of the web shop says so.
 func (it *Item) ahead(m *Machine) bool {
+	stock := m.rules.stock(it)
 	return slices.ContainsFunc(it.Levels, func(l Level) bool {
-		return l.Sellable == Yes && l.Known && l.Available <= 0 && m.rules.online(l.Location)
+		return l.Sellable == Yes && l.Known && l.Available <= 0 && stock.IsOnline(l.Location)
 	})
 }
 

@@ -147,11 +147,12 @@ func (e entry) value() string {
 }
 
 // entryOf returns the entry that a customer's message asks for.
-func (q *Queue) entryOf(m *Machine, msg *Message) entry {
+func (q *Queue) entryOf(m *Machine, it *Item, msg *Message) entry {
+	stock := m.rules.stock(it)
 	e := entry{customer: msg.Customer, quantity: msg.Quantity}
 	r := reader{b: msg.Body}
 	for _, l := range readStrings(&r) {
-		if m.rules.online(l) {
+		if stock.IsOnline(l) {
 			e.web = true
 		} else {
 			e.stores = append(e.stores, l)
@@ -365,7 +366,7 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 	case lottery && q.Seed == "":
 		q.Seed = shortID([]byte(it.SKU + "/" + msg.Customer + "/" + strconv.FormatInt(msg.Since, 10)))
 	}
-	key, e := q.key(m, msg.Tier, msg.Since, msg.Customer), q.entryOf(m, msg)
+	key, e := q.key(m, msg.Tier, msg.Since, msg.Customer), q.entryOf(m, it, msg)
 	if _, ok := q.Parked.get(m, key); ok {
 		q.Parked.put(m, it.head, key, e.value())
 		return
@@ -442,7 +443,7 @@ func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 		o.key = q.key(m, msg.Tier, msg.Since, msg.Customer)
 	}
 	if msg.Park && (ok || msg.Since != 0) {
-		q.Parked.put(m, it.head, o.key, q.entryOf(m, msg).value())
+		q.Parked.put(m, it.head, o.key, q.entryOf(m, it, msg).value())
 	}
 }
 

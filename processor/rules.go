@@ -181,29 +181,8 @@ func (r *rules) ends(e *Event) []*moments.Moment {
 
 // stock returns how the stock of an item is counted and offered.
 func (r *rules) stock(it *Item) *moments.Stock {
-	p := &r.file.Policy
-	for i := range p.Items {
-		if x := &p.Items[i].Match; (x.SKU == "" || x.SKU == it.SKU) && (x.Category == "" || x.Category == it.Product.Category) &&
-			(x.Brand == "" || x.Brand == it.Product.Brand) && (x.Family == "" || x.Family == it.Product.Family) {
-			return &p.Items[i].Stock
-		}
-	}
-	return &p.Stock
-}
-
-// online reports whether a location serves the web shop. A level without a
-// location is the web shop's.
-func (r *rules) online(location string) bool {
-	list := r.file.Policy.Stock.Online
-	return location == "" || len(list) == 0 || slices.Contains(list, location)
-}
-
-// store returns the location when it is a store, "" when it is the web shop's.
-func (r *rules) store(location string) string {
-	if r.online(location) {
-		return ""
-	}
-	return location
+	p := &it.Product
+	return r.file.Policy.StockFor(it.SKU, p.Category, p.Brand, p.Family)
 }
 
 // perItem reports whether the values of a moment are items.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
+
+	"onhand/processor/moments"
 )
 
 // The read models: what the API, the console and scenarios are told of a
@@ -366,10 +368,11 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	if it.SettleAt > m.shop.Now {
 		v.SettlesAt = Instant(it.SettleAt)
 	}
+	stock := m.rules.stock(&it)
 	for i := range it.Levels {
 		l := &it.Levels[i]
-		v.Levels = append(v.Levels, l.view(m))
-		if !m.rules.online(l.Location) {
+		v.Levels = append(v.Levels, l.view(stock))
+		if !stock.IsOnline(l.Location) {
 			v.Places = append(v.Places, PlaceUnits{l.Location, it.inStore(m, l)})
 		}
 	}
@@ -402,8 +405,8 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	return v, true
 }
 
-func (l *Level) view(m *Machine) LevelView {
-	v := LevelView{Location: l.Location, Sellable: l.Sellable.view(), Version: l.Version, At: Instant(l.At), Online: m.rules.online(l.Location)}
+func (l *Level) view(stock *moments.Stock) LevelView {
+	v := LevelView{Location: l.Location, Sellable: l.Sellable.view(), Version: l.Version, At: Instant(l.At), Online: stock.IsOnline(l.Location)}
 	if l.Known {
 		n := l.Available
 		v.Available = &n

@@ -96,7 +96,7 @@ func TestStockFor(t *testing.T) {
 	vitamins := p.StockFor("x", "", "", "vitamins")
 	require.Equal(t, 30*Day, vitamins.Lasts)
 	require.Equal(t, 3*Day, vitamins.LeadTime)
-	require.Equal(t, p.Stock, p.StockFor("x", "", "", ""))
+	require.Equal(t, &p.Stock, p.StockFor("x", "", "", ""))
 	require.True(t, vitamins.IsOnline("lyon-dc"))
 	require.False(t, vitamins.IsOnline("lyon-store"))
 }

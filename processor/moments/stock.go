@@ -41,15 +41,15 @@ type Match struct{ SKU, Category, Brand, Family string }
 
 // StockFor returns how the stock of an item is counted and offered: that of
 // the first exception that matches, else the policy's.
-func (p *Policy) StockFor(sku, category, brand, family string) Stock {
+func (p *Policy) StockFor(sku, category, brand, family string) *Stock {
 	agree := func(want, have string) bool { return want == "" || want == have }
 	for i := range p.Items {
 		m := &p.Items[i].Match
 		if agree(m.SKU, sku) && agree(m.Category, category) && agree(m.Brand, brand) && agree(m.Family, family) {
-			return p.Items[i].Stock
+			return &p.Items[i].Stock
 		}
 	}
-	return p.Stock
+	return &p.Stock
 }
 
 // stock reads the keys of a stock map over what stood before; extra are further
@@ -123,7 +123,16 @@ func (r *reader) match(n *yaml.Node) (m Match) {
 	return m
 }
 
-// IsOnline reports whether a location serves the web shop.
+// IsOnline reports whether a location serves the web shop. A level without a
+// location is the web shop's.
 func (s *Stock) IsOnline(location string) bool {
-	return len(s.Online) == 0 || slices.Contains(s.Online, location)
+	return location == "" || len(s.Online) == 0 || slices.Contains(s.Online, location)
+}
+
+// Store returns the location when it is a store, "" when it is the web shop's.
+func (s *Stock) Store(location string) string {
+	if s.IsOnline(location) {
+		return ""
+	}
+	return location
 }
