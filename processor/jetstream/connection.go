@@ -18,6 +18,10 @@ type connection struct {
 
 const connectTimeout = 2 * time.Second
 
+// inboxPrefix begins the subjects on which the deployment is answered, with all
+// that is in its logs. It is none that a user hears who may only publish.
+const inboxPrefix = "_ONHAND"
+
 // dial connects. lost and restored are called when the connection breaks, and
 // when it is back.
 func (o *Options) dial(use string, lost, restored func()) (*connection, error) {
@@ -25,6 +29,7 @@ func (o *Options) dial(use string, lost, restored func()) (*connection, error) {
 	c.up.Store(true)
 	opts := []nats.Option{
 		nats.Name(o.Name + " " + use),
+		nats.CustomInboxPrefix(inboxPrefix),
 		nats.Timeout(connectTimeout),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(func(n int) time.Duration { return min(time.Duration(n)*20*time.Millisecond, time.Second) }),

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"onhand/processor"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -194,6 +196,34 @@ func TestUserForEvents(t *testing.T) {
 	require.Zero(t, last)
 	_, err = nats.Connect(srv.ClientURL())
 	require.ErrorIs(t, err, nats.ErrAuthorization)
+}
+
+// A user for events does not hear what the deployment is answered, which is all
+// that stands in its logs.
+func TestUserForEventsHearsNothing(t *testing.T) {
+	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0", Users: []User{{Name: "shop", Password: "s1", Publish: []string{"t.ingest"}}}})
+	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo("shop", "s1"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	require.NoError(t, err)
+	defer nc.Close()
+	heard := make(chan *nats.Msg, 100)
+	for _, subject := range []string{"_INBOX.>", ">", inboxPrefix + ".>"} {
+		_, err = nc.ChanSubscribe(subject, heard)
+		require.NoError(t, err)
+	}
+	require.NoError(t, nc.Flush())
+	l := openLog(t, Options{Server: srv})
+	_, err = l.Append(soon(t), 0, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, 1), []byte{byte(processor.TickEntry)}))
+	require.NoError(t, err)
+	r, err := l.Read(0, 1)
+	require.NoError(t, err)
+	_, err = r.Next(soon(t))
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	select {
+	case m := <-heard:
+		require.Fail(t, "heard", "%s: %q", m.Subject, m.Data)
+	default:
+	}
 }
 
 func TestDeadLetters(t *testing.T) {

@@ -217,7 +217,7 @@ func (r *Reader) attach() error {
 	}
 	// A consumer whose server went away would leave its answers to the old
 	// inbox, so each has one of its own.
-	r.inbox = nats.NewInbox()
+	r.inbox = r.log.read.nc.NewInbox()
 	arrivals := make(chan *nats.Msg, aheadMessages+64) // more than is ever asked for, and its status messages
 	sub, err := r.log.read.nc.ChanSubscribe(r.inbox, arrivals)
 	if err != nil {

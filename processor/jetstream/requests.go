@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 )
 
 // ackTimeout is how long an answer is waited for. The election of a stream
@@ -40,7 +41,7 @@ type request struct {
 
 func newRequests() *requests {
 	return &requests{
-		inbox: nats.NewInbox() + ".", timeout: ackTimeout,
+		inbox: inboxPrefix + "." + nuid.Next() + ".", timeout: ackTimeout,
 		open: map[uint64]request{},
 		arm:  make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}

@@ -136,7 +136,7 @@ func (u User) withPermissions() *server.User {
 	if len(u.Publish) > 0 {
 		su.Permissions = &server.Permissions{
 			Publish:   &server.SubjectPermission{Allow: u.Publish},
-			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}}, // where clients in any language are answered
 		}
 	}
 	return su
