@@ -49,7 +49,9 @@ func unsupported(mo *moments.Moment) string {
 	return ""
 }
 
-// unanswered are the names a guard may use and gets no answer for.
+// unanswered are the names a guard may use and gets no answer for: nothing says
+// when the shop's stores open. A search carries the hours of the one store it
+// found, which is store.opens_at, and a stock report none.
 var unanswered = []string{"stores.open"}
 
 // hasLines reports whether what there is one occurrence for speaks of items.
