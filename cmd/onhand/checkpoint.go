@@ -88,7 +88,8 @@ the same customers: stop the old one first.
 What the old one decided in the seconds in which the backup was made may be
 decided again, with the same ids. What was decided before is remembered, but not listed again by
 /api/v1/decisions: the commit records stay in the old log. Dead letters and the
-configuration are not part of a backup.`,
+configuration are not part of a backup. Who was erased after it was made is
+erased again.`,
 		Example: "  onhand restore --from /backup/onhand --data ./data\n  onhand restore --from 's3://bucket/onhand?region=eu-west-1' --data ./data\n  onhand run --data ./data",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -29,7 +29,7 @@ func TestAChannelIsToldTheAddress(t *testing.T) {
 	s := newSealer(t, l)
 	e := sealed(t, s, identify("ann", `{"email":"Ann@Example.com","phone":"+33 (6) 12-34","push_token":"apns-1"}`))
 	var texts []string
-	for _, part := range strings.Split(string(e.Traits), `"`) {
+	for part := range strings.SplitSeq(string(e.Traits), `"`) {
 		if strings.HasPrefix(part, processor.SealedPrefix) {
 			texts = append(texts, part)
 		}

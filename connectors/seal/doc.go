@@ -73,4 +73,11 @@
 // again from memory: a customer who comes back gets another key. Of a cluster
 // each server also has the latest changes in its consensus log, until it is
 // compacted.
+//
+// A backup holds the keys, or what is restored could not be read. An erasure is
+// noted beside the backups and takes its keys out of them; what is restored
+// erases those who were erased since once more (state/checkpoint, Erasure). A
+// backup that was copied elsewhere, or that another deployment restores after
+// it has erased somebody itself, hears of none: keep copies no longer than the
+// law lets you take to forget.
 package seal

@@ -4,7 +4,7 @@ package seal
 type rule uint8
 
 const (
-	clear    rule = iota
+	leave    rule = iota
 	text          // sealed as it is
 	email         // trimmed, in lower case
 	phone         // trimmed
@@ -67,11 +67,11 @@ func newTable(all ...map[string]rule) *table {
 // rule returns the rule of a key.
 func (t *table) rule(key []byte) rule {
 	if len(key) == 0 || len(key) > maxKey {
-		return clear
+		return leave
 	}
 	first, last := key[0]|0x20, key[len(key)-1]|0x20
 	if first < 'a' || first > 'z' || last < 'a' || last > 'z' || t.ends[first-'a']>>(last-'a')&1 == 0 {
-		return clear
+		return leave
 	}
 	var buf [maxKey]byte
 	return t.rules[string(fold(buf[:0], key))]

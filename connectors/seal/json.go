@@ -14,10 +14,17 @@ func members(b []byte, do func(key []byte, start, from, to int) bool) {
 		return
 	}
 	for i = space(b, i+1); i < len(b) && b[i] == '"'; i = space(b, i+1) {
-		start, end := i, after(b, i)
-		key := b[i+1 : max(end-1, i+1)]
-		if bytes.IndexByte(key, '\\') >= 0 {
-			key = []byte(plain(b[i:end]))
+		start, end := i, i+1
+		for end < len(b) && b[end] != '"' && b[end] != '\\' { // keys are short
+			end++
+		}
+		if end >= len(b) {
+			return
+		}
+		key := b[start+1 : end]
+		if end++; b[end-1] == '\\' {
+			end = afterText(b, start)
+			key = []byte(plain(b[start:end]))
 		}
 		if i = space(b, end); i >= len(b) || b[i] != ':' {
 			return
@@ -33,7 +40,15 @@ func members(b []byte, do func(key []byte, start, from, to int) bool) {
 	}
 }
 
+// space returns where what is not white begins, from i on.
 func space(b []byte, i int) int {
+	if i >= len(b) || b[i] > ' ' {
+		return i
+	}
+	return spaces(b, i)
+}
+
+func spaces(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
@@ -77,6 +92,9 @@ func afterText(b []byte, i int) int {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
 			break
+		}
+		if n == 0 || b[i+n-1] != '\\' {
+			return i + n + 1
 		}
 		escapes := 0
 		for j := i + n - 1; j >= i && b[j] == '\\'; j-- {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"hash"
 	"strings"
 
 	"onhand/processor"
@@ -47,12 +48,18 @@ func nameOf(id string) string {
 	return spelling.EncodeToString(h[:nameBytes])
 }
 
-func (k *key) aead() cipher.AEAD {
+// tools are a key ready for use, by one goroutine.
+type tools struct {
+	aead cipher.AEAD
+	mac  hash.Hash
+}
+
+func (k *key) tools() tools {
 	block, err := aes.NewCipher(k[:keyBytes/2])
 	if err == nil {
 		var a cipher.AEAD
 		if a, err = cipher.NewGCM(block); err == nil {
-			return a
+			return tools{a, hmac.New(sha256.New, k[keyBytes/2:])}
 		}
 	}
 	panic(err) // the length of the key is right
@@ -60,12 +67,12 @@ func (k *key) aead() cipher.AEAD {
 
 // seal appends a text, sealed: prefix, name of the key, dot, base64 of nonce,
 // ciphertext and tag.
-func (k *key) seal(dst []byte, name, plain string) []byte {
-	mac := hmac.New(sha256.New, k[keyBytes/2:])
-	mac.Write([]byte(plain))
+func (t *tools) seal(dst []byte, name, plain string) []byte {
+	t.mac.Reset()
+	t.mac.Write([]byte(plain))
 	box := make([]byte, 0, sha256.Size+len(plain)+tagBytes)
-	box = mac.Sum(box)[:nonceBytes]
-	box = k.aead().Seal(box, box, []byte(plain), []byte(name))
+	box = t.mac.Sum(box)[:nonceBytes]
+	box = t.aead.Seal(box, box, []byte(plain), []byte(name))
 	dst = append(dst, processor.SealedPrefix...)
 	dst = append(append(dst, name...), '.')
 	return spelling.AppendEncode(dst, box)
@@ -73,7 +80,7 @@ func (k *key) seal(dst []byte, name, plain string) []byte {
 
 // open returns the text of a box sealed with the key.
 func (k *key) open(name string, box []byte) (string, error) {
-	plain, err := k.aead().Open(nil, box[:nonceBytes], box[nonceBytes:], []byte(name))
+	plain, err := k.tools().aead.Open(nil, box[:nonceBytes], box[nonceBytes:], []byte(name))
 	if err != nil {
 		return "", ErrDestroyed // there is another key of that name now
 	}

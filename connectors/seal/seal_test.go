@@ -2,7 +2,7 @@ package seal
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strings"
 	"testing"
 
@@ -144,7 +144,7 @@ func TestADestroyedKeyOpensNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrDestroyed)
 	require.Eventually(t, func() bool { // it is told, and then asked for anew
 		_, err := there.Open(t.Context(), text)
-		return err == ErrDestroyed
+		return errors.Is(err, ErrDestroyed)
 	}, soon, tick)
 
 	// Who comes back gets another key, at once and everywhere; it does not open
@@ -209,47 +209,4 @@ func FuzzSeal(f *testing.F) {
 			require.Contains(t, []string{`"` + processor.SealedPrefix, `""`}, string(after["email"])[:min(len(after["email"]), len(processor.SealedPrefix)+1)])
 		}
 	})
-}
-
-func BenchmarkSeal(b *testing.B) {
-	s := newSealer(b, openLog(b))
-	for _, c := range []struct {
-		name  string
-		event processor.Event
-	}{
-		{"nothing", processor.Event{Kind: processor.StockLevelReported, SKU: "phone"}},
-		{"no personal data", processor.Event{Kind: processor.ProductViewed, UserID: "ann", Properties: []byte(`{"name":"Phone X","url":"https://shop.example/p/phone","image_url":"https://shop.example/i/phone.jpg","position":3,"coupon":"SUMMER"}`)}},
-		{"push token", processor.Event{Kind: processor.ProductViewed, UserID: "ann", Properties: []byte(`{"position":3,"context.device.token":"` + strings.Repeat("a1", 32) + `"}`)}},
-		{"identify", identify("ann", `{"email":"ann@example.com","firstName":"Ann","lastName":"Bo","timezone":"Europe/Paris","consent":{"email":{"marketing":true}}}`)},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			events := make([]processor.Event, 100)
-			for b.Loop() {
-				for i := range events {
-					events[i].Kind, events[i].UserID, events[i].Traits, events[i].Properties = c.event.Kind, c.event.UserID, c.event.Traits, c.event.Properties
-				}
-				if err := s.Seal(b.Context(), events); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")
-		})
-	}
-}
-
-// BenchmarkNewCustomers is what the first personal data of a customer costs.
-func BenchmarkNewCustomers(b *testing.B) {
-	s := newSealer(b, openLog(b))
-	events, n := make([]processor.Event, 100), 0
-	for b.Loop() {
-		for i := range events {
-			n++
-			events[i] = identify(fmt.Sprint("c", n), `{"email":"ann@example.com"}`)
-		}
-		if err := s.Seal(b.Context(), events); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/customer")
 }

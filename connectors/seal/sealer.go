@@ -84,7 +84,7 @@ func holds(object []byte, t *table) (found bool) {
 		return false
 	}
 	members(object, func(k []byte, _, from, to int) bool {
-		found = t.rule(k) != clear && !empty(object[from:to])
+		found = t.rule(k) != leave && !empty(object[from:to])
 		return !found
 	})
 	return found
@@ -96,6 +96,15 @@ type sealing struct {
 	key    *key
 	name   string
 	values int
+	tools  tools // made for the first value
+}
+
+// seal appends a text, sealed.
+func (x *sealing) seal(dst []byte, plain string) []byte {
+	if x.tools.aead == nil {
+		x.tools = x.key.tools()
+	}
+	return x.tools.seal(dst, x.name, plain)
 }
 
 // maxValues bounds what is sealed of one event, for each value takes some room
@@ -110,7 +119,7 @@ func (x *sealing) object(b []byte, t *table) []byte {
 	members(b, func(k []byte, _, from, to int) bool {
 		v := b[from:to]
 		r := t.rule(k)
-		if r == clear || empty(v) {
+		if r == leave || empty(v) {
 			return true
 		}
 		if out == nil {
@@ -148,7 +157,7 @@ func (x *sealing) value(dst, v []byte, r rule) []byte {
 		return append(dst, `""`...)
 	}
 	dst = append(dst, '"')
-	dst = x.key.seal(dst, x.name, s)
+	dst = x.seal(dst, s)
 	return append(dst, '"')
 }
 
@@ -168,7 +177,7 @@ func (x *sealing) members(dst, b []byte) []byte {
 	if len(rest) > 1 {
 		rest[len(rest)-1] = '}'
 		dst = append(append(dst, '"'), sealedMember+`":"`...)
-		dst = x.key.seal(dst, x.name, string(rest))
+		dst = x.seal(dst, string(rest))
 		return append(dst, `"}`...)
 	}
 	return append(dst[:max(kept, len(dst)-1)], '}')
@@ -188,12 +197,18 @@ func (s *Sealer) Open(ctx context.Context, sealed string) (string, error) {
 	return k.open(name, box)
 }
 
-// Destroy destroys the keys of customers' ids and returns how many there were.
-func (s *Sealer) Destroy(ctx context.Context, ids []string) (int, error) {
+// Names returns the names of the keys of customers' ids.
+func Names(ids []string) []string {
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = nameOf(id)
 	}
+	return names
+}
+
+// Destroy destroys the keys of customers' ids and returns how many there were.
+func (s *Sealer) Destroy(ctx context.Context, ids []string) (int, error) {
+	names := Names(ids)
 	s.ring.forget(names)
 	n, err := s.ring.keys.Destroy(ctx, names)
 	s.ring.forget(names)

@@ -114,6 +114,28 @@ func (k Keys) Ensure(ctx context.Context, names []string, fresh func() []byte) (
 	return keys, g.Wait()
 }
 
+// restore makes the keys that all tells of.
+func (k Keys) restore(ctx context.Context, all func(f func(name string, key []byte) error) error) error {
+	var names []string
+	var keys [][]byte
+	write := func() error {
+		next := -1
+		_, err := k.Ensure(ctx, names, func() []byte { next++; return keys[next] })
+		names, keys = names[:0], keys[:0]
+		return err
+	}
+	err := all(func(name string, key []byte) error {
+		if names, keys = append(names, name), append(keys, key); len(names) < MaxKeyNames {
+			return nil
+		}
+		return write()
+	})
+	if err != nil {
+		return err
+	}
+	return write()
+}
+
 var errKeyExists = errors.New("jetstream: there is a key of this name")
 
 // Get returns a key, or ErrNotFound: it was never made, or it was destroyed.

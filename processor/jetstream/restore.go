@@ -18,6 +18,9 @@ type Origin struct {
 	Shards     int
 	Ingest     uint64 // last sequence of the ingest stream
 	Partitions []PartitionOrigin
+
+	// Keys calls f with all keys and returns what f returns; nil: there are none.
+	Keys func(f func(name string, key []byte) error) error
 }
 
 // PartitionOrigin is where the log of a partition begins.
@@ -80,6 +83,11 @@ func Restore(ctx context.Context, o Options, from Origin) (id string, err error)
 		}
 		if err := l.restore(ctx, p, &x); err != nil {
 			return "", fmt.Errorf("jetstream: restoring the log of partition %d: %w", p, err)
+		}
+	}
+	if from.Keys != nil {
+		if err := l.Keys().restore(ctx, from.Keys); err != nil {
+			return "", fmt.Errorf("jetstream: restoring the keys: %w", err)
 		}
 	}
 	return l.ID(), nil

@@ -82,6 +82,11 @@ func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, na
 			return nil, fmt.Errorf("worker: the log of partition %d: %w", p, err)
 		}
 	}
+	// Last, so that few are erased between this and the end; see checkpoint.Erase.
+	err = b.SaveKeys(ctx, w.cfg.Checkpoints.Blobs, w.cfg.DataDir, func(f func(string, []byte) error) error { return w.log.Keys().All(ctx, f) })
+	if err != nil {
+		return nil, fmt.Errorf("worker: the keys: %w", err)
+	}
 	return &BackupReport{b, all}, b.Save(ctx, w.cfg.Checkpoints.Blobs)
 }
 
@@ -159,6 +164,19 @@ func (w *Worker) ingested(ctx context.Context) error {
 			return fmt.Errorf("worker: the ingest stream is not moved to the partitions: %w", err)
 		}
 	}
+}
+
+// Erased notes who was erased where the backups are, and takes the keys, by
+// their names, out of them. Without a place for checkpoints there is none.
+func (w *Worker) Erased(ctx context.Context, at time.Time, ids, keys []string) error {
+	if w.cfg.Checkpoints == nil {
+		return nil
+	}
+	err := checkpoint.Erase(ctx, w.cfg.Checkpoints.Blobs, w.log.ID(), checkpoint.Erasure{At: at, IDs: ids, Keys: keys})
+	if err != nil {
+		return fmt.Errorf("worker: the erasure cannot be noted in the backups, repeat it: %w", err)
+	}
+	return nil
 }
 
 // places notes in the backup the commit record that each new log begins with,

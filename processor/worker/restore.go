@@ -171,7 +171,8 @@ type RestoreOptions struct {
 // returns that. The states come from the backup's checkpoints, the logs begin
 // behind them. A worker on DataDir goes on from there: it replays what was
 // committed, silently, and then what was not. Decisions made before the backup
-// are in the states, but not in the new commit records.
+// are in the states, but not in the new commit records. Who was erased since is
+// erased again: their keys are not restored.
 func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 	b, err := checkpoint.LoadBackup(ctx, o.Blobs, o.Deployment, o.Backup)
 	if err != nil {
@@ -186,7 +187,12 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 	if err := os.MkdirAll(tails, 0o700); err != nil {
 		return "", err
 	}
-	from := jetstream.Origin{Shards: b.Shards, Ingest: b.Ingest}
+	erased, err := checkpoint.Erased(ctx, o.Blobs, b.Deployment, b.Name)
+	if err != nil {
+		return "", err
+	}
+	from := jetstream.Origin{Shards: b.Shards, Ingest: b.Ingest,
+		Keys: func(f func(string, []byte) error) error { return b.Keys(ctx, o.Blobs, erased, f) }}
 	for p, part := range b.Partitions {
 		repo := checkpoint.New(o.Blobs, b.Deployment, p, 0)
 		m, err := repo.Load(ctx, part.Checkpoint)
@@ -205,11 +211,35 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 		}
 		from.Partitions = append(from.Partitions, jetstream.PartitionOrigin{
 			Position: m.Position, Commit: part.Commit,
-			Records: func(f func(int64, []byte) error) error { return b.ReadTail(p, tail, f) },
+			Records: func(f func(int64, []byte) error) error {
+				if err := b.ReadTail(p, tail, f); err != nil {
+					return err
+				}
+				return eraseAgain(erased, p, len(b.Partitions), f)
+			},
 		})
 	}
 	if id, err = jetstream.Restore(ctx, o.Log, from); err != nil {
 		return "", err
 	}
 	return id, os.Rename(aside, filepath.Join(o.DataDir, id))
+}
+
+// eraseAgain calls f with a record for each customer of a partition who was
+// erased after the backup was made.
+func eraseAgain(erased []checkpoint.Erasure, part, partitions int, f func(stamp int64, record []byte) error) error {
+	for _, x := range erased {
+		at := x.At.UnixMilli()
+		for _, id := range x.IDs {
+			e := processor.Event{Kind: processor.CustomerErased, Source: "restore", Stamp: at, At: at, AnonymousID: id}
+			if partitionOf(&e, partitions) != part {
+				continue
+			}
+			entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)
+			if err := f(at, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, at), entry)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 // a message that another one, read up to its place, does not lead to.
 //
 //	<deployment>/backups/<name>/tail-<partition>   the log behind the checkpoint, with its stamps
+//	<deployment>/backups/<name>/keys-<group>       see Erasure
 //	<deployment>/backups/<name>/record             what it consists of, written last
 type Backup struct {
 	Layout     int       `json:"layout"`
@@ -114,7 +115,7 @@ func (b *Backup) Save(ctx context.Context, to Blobs) error {
 			}
 		}
 	}
-	return nil
+	return forgetErasures(ctx, to, b.Deployment, oldest)
 }
 
 // boolOrder sorts what is true first.

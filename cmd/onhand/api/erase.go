@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"onhand/connectors/seal"
 	"onhand/processor"
 )
 
@@ -59,16 +60,19 @@ func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 }
 
 // forget erases the customer kept under an id, in a partition that runs here.
-// The keys of all ids are destroyed first: should this end half-way, whoever
+// Backups are told first, and then the keys of all ids are destroyed: should this end half-way, whoever
 // repeats it finds the ids still linked. They are destroyed once more when the
 // erasure is in effect, for one may have been made between.
 func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, linked []string) error {
 	ids := slices.Compact(slices.Sorted(slices.Values(append(linked, asked, id))))
+	part, now := a.partitionOf(id), a.Clock().UnixMilli()
+	if err := a.Worker.Erased(r.Context(), time.UnixMilli(now), ids, seal.Names(ids)); err != nil {
+		return &problem{Status: http.StatusBadGateway, Detail: err.Error()}
+	}
 	keys, err := a.Sealer.Destroy(r.Context(), ids)
 	if err != nil {
 		return err
 	}
-	part, now := a.partitionOf(id), a.Clock().UnixMilli()
 	e := processor.Event{Kind: processor.CustomerErased, Source: "api", Stamp: now, At: now, AnonymousID: id}
 	entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)
 	seq, err := a.Log.Append(r.Context(), part, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, now), entry))

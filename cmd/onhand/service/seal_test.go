@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"onhand/cmd/onhand/api"
 	"onhand/cmd/onhand/config"
+	"onhand/connectors/seal"
+	"onhand/processor/jetstream"
 )
 
 // noon is a time zone where it is about noon: nobody is woken.
@@ -148,4 +151,57 @@ func TestPersonalDataInClear(t *testing.T) {
 	status, answer, _ = ask(t, s, "DELETE", "/api/v1/customers/ann", "")
 	require.Equal(t, 200, status, answer)
 	require.Contains(t, answer, `"keys":0`)
+}
+
+// A backup holds the keys of those who were not erased since; who was is erased
+// in what is restored, too.
+func TestABackupForgetsWhoWasErased(t *testing.T) {
+	away := t.TempDir()
+	s := start(t, config.Config{Checkpoints: config.Checkpoints{To: away}})
+	for _, id := range []string{"ann", "bob", "cid"} {
+		status, answer, _ := ask(t, s, "POST", "/v1/identify", fmt.Sprintf(`{"userId":%q,"traits":{"email":"%s@secret.example"}}`, id, id))
+		require.Equal(t, 200, status, answer)
+		track(t, s, id, "Product Added", `{"cart_id":"c","sku":"phone","price":199,"currency":"EUR"}`)
+	}
+	erase := func(id string) {
+		status, answer, _ := ask(t, s, "DELETE", "/api/v1/customers/"+id, "")
+		require.Equal(t, 200, status, answer)
+		require.Contains(t, answer, `"keys":1`)
+	}
+	erase("cid")
+	annKey, err := s.Log.Keys().Get(t.Context(), seal.Names([]string{"ann"})[0])
+	require.NoError(t, err)
+	kept := func() (found bool) {
+		require.NoError(t, filepath.WalkDir(away, func(path string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				b, err := os.ReadFile(path)
+				require.NoError(t, err)
+				found = found || bytes.Contains(b, []byte(base64.StdEncoding.EncodeToString(annKey)))
+			}
+			return err
+		}))
+		return found
+	}
+	status, answer, _ := ask(t, s, "POST", "/api/v1/checkpoints?backup=1", "")
+	require.Equal(t, 200, status, answer)
+	require.True(t, kept())
+	erase("ann")
+	require.False(t, kept(), "the backup there is has lost the key, too")
+	stop(t, s)
+
+	data := filepath.Join(t.TempDir(), "data")
+	_, _, err = (&Restore{From: away, Data: data}).Run(t.Context())
+	require.NoError(t, err)
+	s = start(t, config.Config{Data: data, Checkpoints: config.Checkpoints{To: away}})
+	require.Contains(t, get(t, s, "/api/v1/customers/ann?min_position=end"), `"carts":[]`)
+	require.Contains(t, get(t, s, "/api/v1/customers/bob?min_position=end"), `"channels":["email"]`)
+	a, err := s.addresses(t.Context(), "bob")
+	require.NoError(t, err)
+	plain, err := s.sealer.Open(t.Context(), a.Email)
+	require.NoError(t, err)
+	require.Equal(t, "bob@secret.example", plain)
+	for _, id := range []string{"ann", "cid"} {
+		_, err = s.Log.Keys().Get(t.Context(), seal.Names([]string{id})[0])
+		require.ErrorIs(t, err, jetstream.ErrNotFound, id)
+	}
 }
