@@ -65,7 +65,8 @@ type Machine struct {
 }
 
 // Units of backlog, timers and waves, that are run with one record, so that a
-// million timers due together never block their neighbours.
+// million timers due together never block their neighbours. A record with many
+// entries, which may make as many of them due, runs one more for each.
 const (
 	unitsPerRecord = 64
 	unitsPerTick   = 2048
@@ -159,8 +160,10 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	}
 	m.shop.Now = LogTime(m.shop.Now, stamp, rec.Clock)
 	m.backlog(unitsPerRecord)
+	entries := 0
 	entry, err := rec.Next()
 	for ; entry != nil && err == nil; entry, err = rec.Next() {
+		entries++
 		if EntryType(entry[0]) == TickEntry {
 			m.backlog(unitsPerTick)
 			continue

@@ -24,7 +24,7 @@ const inboxPrefix = "_ONHAND"
 
 // dial connects. lost and restored are called when the connection breaks, and
 // when it is back.
-func (o *Options) dial(use string, lost, restored func()) (*connection, error) {
+func (o *Options) dial(use string, lost func(), restored func(*connection)) (*connection, error) {
 	c := &connection{ended: make(chan struct{})}
 	c.up.Store(true)
 	opts := []nats.Option{
@@ -49,7 +49,7 @@ func (o *Options) dial(use string, lost, restored func()) (*connection, error) {
 		nats.ReconnectHandler(func(*nats.Conn) {
 			c.up.Store(true)
 			o.Logger.Info("NATS connection restored", "use", use)
-			restored()
+			restored(c)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("NATS connection", "use", use, "error", err)
@@ -78,31 +78,32 @@ func where(o Options) string {
 	return o.URL
 }
 
-// lane is a connection to write through, and who waits for answers to what was
-// written. A client writes under one lock, and hands what it has written to an
-// embedded server through a pipe without a buffer: with one connection all
-// partitions of a process wait for each other.
+// lane is a connection to write to partitions and to read them through, and who
+// waits for answers to what was written. A client writes under one lock, hands
+// what it has written to an embedded server through a pipe without a buffer, and
+// reads on one goroutine: with one connection all partitions of a process wait
+// for each other.
 //
-//	partition 0, 8  --> lane 0 --.
-//	partition 1, 9  --> lane 1 --+--> NATS
-//	...                          |
-//	partition 7, 15 --> lane 7 --'
+//	partition 0, 8  <--> lane 0 --.
+//	partition 1, 9  <--> lane 1 --+-- NATS
+//	...                           |
+//	partition 7, 15 <--> lane 7 --'
 type lane struct {
 	*connection
 	requests *requests
 }
 
-// writeLanes is the number of lanes of a Log.
-const writeLanes = 8
+// laneCount is the number of lanes of a Log.
+const laneCount = 8
 
 // newLane connects the lane with a number. lost is called when its connection
-// breaks, and what waited for answers has been told.
-func (o *Options) newLane(number int, lost func()) (*lane, error) {
+// breaks, and what waited for answers has been told; restored when it is back.
+func (o *Options) newLane(number int, lost func(), restored func(*connection)) (*lane, error) {
 	r := newRequests()
-	c, err := o.dial("write "+strconv.Itoa(number), func() {
+	c, err := o.dial("lane "+strconv.Itoa(number), func() {
 		r.fail(time.Time{})
 		lost()
-	}, func() {})
+	}, restored)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (l *Log) ReadShard(shard int, from uint64) (*Reader, error) {
 	if err := l.checkShard(shard); err != nil {
 		return nil, err
 	}
-	return l.reader(l.ingestStream(), l.shardSubjects(shard), from)
+	return l.reader(l.read, l.ingestStream(), l.shardSubjects(shard), from)
 }
 
 // SaveShard remembers that everything of a shard up to seq is safely in the

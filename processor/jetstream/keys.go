@@ -254,4 +254,8 @@ func (w *keyWatch) stop() {
 
 func (w *keyWatch) halt() { _ = w.sub.Unsubscribe() }
 
-func (w *keyWatch) reconnected() { w.f(nil) }
+func (w *keyWatch) reconnected(c *connection) {
+	if c == w.log.read {
+		w.f(nil)
+	}
+}

@@ -47,8 +47,8 @@ type Log struct {
 
 // part is what lives until the Log is closed: readers and members.
 type part interface {
-	halt()        // stops and waits
-	reconnected() // the reading connection has been restored
+	halt()                     // stops and waits
+	reconnected(c *connection) // a connection has been restored
 }
 
 // Options describe a deployment. One of Server and URL is required.
@@ -168,19 +168,20 @@ func isToken(s string) bool {
 // connect opens the connections.
 func (l *Log) connect(o Options) (err error) {
 	lost := l.lost // the questions go through the first
-	for len(l.lanes) < writeLanes {
-		lane, err := o.newLane(len(l.lanes), lost)
+	restored := func(c *connection) {
+		for _, p := range l.living() {
+			p.reconnected(c)
+		}
+	}
+	for len(l.lanes) < laneCount {
+		lane, err := o.newLane(len(l.lanes), lost, restored)
 		if err != nil {
 			return err
 		}
 		l.lanes = append(l.lanes, lane)
 		lost = func() {}
 	}
-	if l.read, err = o.dial("read", func() {}, func() {
-		for _, p := range l.living() {
-			p.reconnected()
-		}
-	}); err != nil {
+	if l.read, err = o.dial("read", func() {}, restored); err != nil {
 		return err
 	}
 	l.js, err = jetstream.New(l.lanes[0].nc)

@@ -160,7 +160,11 @@ func (m *Member) halt() {
 	<-m.done
 }
 
-func (m *Member) reconnected() { signal(m.beat) }
+func (m *Member) reconnected(c *connection) {
+	if c == m.log.read {
+		signal(m.beat)
+	}
+}
 
 func (m *Member) run(sub *nats.Subscription) {
 	defer close(m.done)

@@ -50,6 +50,11 @@ const (
 	MaxEntryBytes = processor.MaxRecordBytes - processor.RecordHeaderBytes - maxSizeBytes
 
 	maxSizeBytes = 3 // of the size in front of an entry
+
+	// A pack takes no more entries and bytes than these, so that a record has room
+	// for one of what the deployment has to say and one of what inlets bring.
+	packEntries = processor.MaxRecordEntries / 2
+	packBytes   = processor.MaxRecordBytes / 2
 )
 
 // pack is a record being filled, and who waits for it.
@@ -176,13 +181,14 @@ func (p *Packer) AddOwn(record []byte, done func(error)) error {
 }
 
 // fill puts an entry into the last pack of a queue, or into a new one when it
-// is full, and returns the bytes it takes.
+// is full, and returns the bytes it takes. An entry that is larger than a pack is
+// one by itself.
 func (p *Packer) fill(queue *[]*pack, e []byte, w *waiter) int {
 	var k *pack
 	if n := len(*queue); n > 0 {
 		k = (*queue)[n-1]
 	}
-	if k == nil || k.entries == processor.MaxRecordEntries || len(k.record)+maxSizeBytes+len(e) > processor.MaxRecordBytes {
+	if k == nil || k.entries == packEntries || len(k.record)+maxSizeBytes+len(e) > packBytes {
 		k = p.newPack()
 		*queue = append(*queue, k)
 	}

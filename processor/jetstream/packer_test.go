@@ -57,12 +57,12 @@ func TestPackingUnderLoad(t *testing.T) {
 	require.Greater(t, records, 1)
 }
 
-// A batch that exceeds a record is spread over several and answered once.
+// A batch that exceeds a pack is spread over several records and answered once.
 func TestBatchIsAnsweredOnce(t *testing.T) {
 	l := openLog(t, Options{})
 	r, err := l.Read(0, 1)
 	require.NoError(t, err)
-	const n = 3*processor.MaxRecordEntries + 5
+	const n = 3*packEntries + 5
 	var batch [][]byte
 	for i := range n {
 		batch = append(batch, number(i))
@@ -77,6 +77,25 @@ func TestBatchIsAnsweredOnce(t *testing.T) {
 
 	require.NoError(t, l.Packer(0).AddAll(nil, func(err error) { acked <- err }))
 	require.NoError(t, <-acked)
+}
+
+// A full pack of what partitions say and a full one of what inlets bring leave
+// in one record.
+func TestFullPacksLeaveTogether(t *testing.T) {
+	for _, size := range []int{8, 1000} {
+		p := &Packer{}
+		entry := make([]byte, size)
+		for range 2 * packEntries {
+			p.fill(&p.own, entry, &waiter{})
+			p.fill(&p.queue, entry, &waiter{})
+		}
+		entries, bytes := p.own[0].entries+p.queue[0].entries, len(p.own[0].record)+len(p.queue[0].record)
+		k := p.next()
+		require.Equal(t, entries, k.entries)
+		require.LessOrEqual(t, k.entries, processor.MaxRecordEntries)
+		require.LessOrEqual(t, len(k.record), processor.MaxRecordBytes)
+		require.Greater(t, 4*len(k.record), 3*min(processor.MaxRecordBytes, bytes))
+	}
 }
 
 func TestLargestEntry(t *testing.T) {

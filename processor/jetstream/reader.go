@@ -31,6 +31,7 @@ type Message struct {
 // missing from the log.
 type Reader struct {
 	log    *Log
+	conn   *connection
 	stream string
 	filter []string // subjects; empty = all, and then sequences have no holes
 	pull   string   // subject of the API that asks the consumer for messages
@@ -77,7 +78,7 @@ func (l *Log) Read(p int, from uint64) (*Reader, error) {
 	if err := l.checkPartition(p); err != nil {
 		return nil, err
 	}
-	return l.reader(l.inStream(p), nil, from)
+	return l.reader(l.lane(p).connection, l.inStream(p), nil, from)
 }
 
 // ReadCommits reads the commit records of a partition from a sequence on.
@@ -85,13 +86,13 @@ func (l *Log) ReadCommits(p int, from uint64) (*Reader, error) {
 	if err := l.checkPartition(p); err != nil {
 		return nil, err
 	}
-	return l.reader(l.outStream(p), nil, from)
+	return l.reader(l.lane(p).connection, l.outStream(p), nil, from)
 }
 
-func (l *Log) reader(stream string, filter []string, from uint64) (*Reader, error) {
+func (l *Log) reader(conn *connection, stream string, filter []string, from uint64) (*Reader, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Reader{
-		log: l, stream: stream, filter: filter, next: max(from, 1),
+		log: l, conn: conn, stream: stream, filter: filter, next: max(from, 1),
 		ready: make(chan struct{}, 1), room: make(chan struct{}, 1), fresh: make(chan struct{}, 1),
 		ctx: ctx, stop: cancel, done: make(chan struct{}),
 	}
@@ -159,7 +160,11 @@ func (r *Reader) halt() {
 	<-r.done
 }
 
-func (r *Reader) reconnected() { signal(r.fresh) }
+func (r *Reader) reconnected(c *connection) {
+	if c == r.conn {
+		signal(r.fresh)
+	}
+}
 
 // errOdd makes the Reader start anew from the next sequence wanted.
 var errOdd = errors.New("jetstream: reader")
@@ -217,9 +222,9 @@ func (r *Reader) attach() error {
 	}
 	// A consumer whose server went away would leave its answers to the old
 	// inbox, so each has one of its own.
-	r.inbox = r.log.read.nc.NewInbox()
+	r.inbox = r.conn.nc.NewInbox()
 	arrivals := make(chan *nats.Msg, aheadMessages+64) // more than is ever asked for, and its status messages
-	sub, err := r.log.read.nc.ChanSubscribe(r.inbox, arrivals)
+	sub, err := r.conn.nc.ChanSubscribe(r.inbox, arrivals)
 	if err != nil {
 		return err
 	}
@@ -238,7 +243,7 @@ func (r *Reader) attach() error {
 		return err
 	}
 	// Not answered: if it is lost the server drops the consumer a minute later.
-	defer func() { _ = r.log.read.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil) }()
+	defer func() { _ = r.conn.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+name, nil) }()
 	r.pull = "$JS.API.CONSUMER.MSG.NEXT." + r.stream + "." + name
 	r.nextSent = 1
 	r.mu.Lock()
@@ -397,5 +402,5 @@ func (r *Reader) ask() error {
 		Expires   time.Duration `json:"expires"`
 		Heartbeat time.Duration `json:"idle_heartbeat"`
 	}{more.messages, more.bytes, pullExpires, heartbeat})
-	return r.log.read.nc.PublishRequest(r.pull, r.inbox, pull)
+	return r.conn.nc.PublishRequest(r.pull, r.inbox, pull)
 }
