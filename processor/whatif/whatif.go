@@ -199,16 +199,10 @@ func (r *run) conclude(between, truth *comparison, worlds [2]*world) {
 type pace struct {
 	share float64
 	since time.Time
-	count int
 }
-
-const restEvery = 16 // records
 
 // rest sleeps when it is time to.
 func (p *pace) rest(ctx context.Context) error {
-	if p.count++; p.count%restEvery != 0 {
-		return nil
-	}
 	if p.share <= 0 || p.share >= 1 {
 		return ctx.Err()
 	}

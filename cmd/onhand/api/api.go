@@ -52,7 +52,9 @@ type API struct {
 	transport *http.Transport // to other workers
 	control   sync.Mutex      // one change of what is in force at a time
 
-	simulating sync.Mutex // one replay at a time
+	simulating sync.Mutex      // one replay at a time
+	ending     context.Context // ends with Close
+	end        context.CancelFunc
 }
 
 //go:embed openapi.json
@@ -95,6 +97,7 @@ var routes = []route{
 // New returns the handler.
 func New(c Config) *API {
 	a := &API{Config: c, guard: newGuard(c), mux: http.NewServeMux()}
+	a.ending, a.end = context.WithCancel(context.Background())
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = (&net.Dialer{Timeout: othersAnswer}).DialContext
 	transport.ResponseHeaderTimeout = forwardWait
@@ -122,8 +125,11 @@ func New(c Config) *API {
 	return a
 }
 
-// Close lets go of connections to other workers.
-func (a *API) Close() { a.transport.CloseIdleConnections() }
+// Close ends a replay and lets go of connections to other workers.
+func (a *API) Close() {
+	a.end()
+	a.transport.CloseIdleConnections()
+}
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,12 +82,17 @@ func (a *API) simulate(w http.ResponseWriter, r *http.Request) error {
 		return errors.Join(err, control.Flush())
 	}
 	o.Progress = func(done float64, at int64) { _ = line(Simulated{Done: done, At: whatif.Time(at)}) }
-	report, err := whatif.Run(r.Context(), o)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(a.ending, cancel)()
+	report, err := whatif.Run(ctx, o)
 	switch trimmed, ok := errors.AsType[*whatif.TrimmedError](err); {
 	case err == nil:
 		return line(Simulated{Done: 1, Report: report})
 	case r.Context().Err() != nil:
 		return nil // nobody listens
+	case a.ending.Err() != nil:
+		return line(Simulated{Error: "the service is stopping; ask again when it is back"})
 	case began:
 		return line(Simulated{Error: err.Error()})
 	case ok:
@@ -126,7 +132,8 @@ func (a *API) asked(r *http.Request) (whatif.Options, error) {
 	return o, err
 }
 
-// spanOf reads the span: since, or from and to.
+// SpanOf reads the span that since, or from, and to name. The error says which
+// is wrong.
 func SpanOf(q url.Values, now time.Time) (from, to time.Time, err error) {
 	to = now
 	if text := q.Get("to"); text != "" {

@@ -3,6 +3,8 @@ package service
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -142,7 +144,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"since=1h&from=2026-01-01T00:00:00Z": "keep one",
 		"share=2":                            "at most 1",
 		"examples=-1":                        "from 0 to 100",
-		"sinse=1h":                           "sinse is no parameter",
+		"span=1h":                            "span is no parameter",
 	} {
 		status, _, answer := simulate(t, s, query, string(rules), operate...)
 		require.Equal(t, 400, status, query)
@@ -153,4 +155,28 @@ func TestSimulateRefuses(t *testing.T) {
 	require.Contains(t, answer, `unknown key`)
 	status, _, answer = simulate(t, s, "", strings.Repeat("#", 1<<20), operate...)
 	require.Equal(t, 413, status, fmt.Sprint(answer))
+}
+
+// A service that stops does not wait for a replay.
+func TestStopEndsAReplay(t *testing.T) {
+	s := start(t, config.Config{})
+	for i := range 50 {
+		track(t, s, fmt.Sprintf("ann%d", i), "Product Added", `{"cart_id":"c","sku":"phone","price":199,"quantity":2}`)
+	}
+	require.NoError(t, s.Worker.WaitIdle(t.Context()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/api/v1/simulate?share=0.0001", strings.NewReader(string(rules)))
+	require.NoError(t, err)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req) // its first line has come
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	status, _, answer := simulate(t, s, "", string(rules))
+	require.Equal(t, 409, status, answer)
+	require.Contains(t, answer, "one runs at a time")
+	began := time.Now()
+	stop(t, s)
+	require.Less(t, time.Since(began), 5*time.Second)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "the service is stopping")
 }
