@@ -56,7 +56,7 @@ func (r *refusal) Error() string {
 // caller closes, unless it is a refusal.
 func (cl *client) send(ctx context.Context, method, path string, body []byte, header ...string) (*http.Response, error) {
 	address, err := url.Parse(strings.TrimSuffix(cl.server, "/"))
-	if err != nil || address.Host == "" {
+	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
 		return nil, usagef("--server %s is not an address; write for example %s", cl.server, defaultServer)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address.String()+"/api/v1"+path, bytes.NewReader(body))

@@ -106,13 +106,65 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 		a.checkpointCommand(), a.restoreCommand(),
 		a.versionCommand(),
 	)
+	root.SetHelpCommand(helpCommand(root))
+	sayUsage(root)
 	return root
 }
 
-var unknownFlag = regexp.MustCompile(`^unknown flag: --([^=]+)`)
+// helpCommand is help, but a command that there is not is a mistake.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %s; onhand help lists them", strings.Join(args, " "))
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// sayUsage makes the commands below one say how they are written when their
+// arguments are wrong.
+func sayUsage(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		sayUsage(c)
+		if check := c.Args; check != nil {
+			c.Args = func(c *cobra.Command, args []string) error {
+				err := check(c, args)
+				if err == nil {
+					return nil
+				}
+				if !c.HasSubCommands() && !strings.Contains(c.Use, " ") {
+					err = fmt.Errorf("%s takes no %q", c.CommandPath(), args[0])
+				}
+				return usagef("%w; write: %s", err, c.UseLine())
+			}
+		}
+	}
+}
+
+var (
+	unknownFlag     = regexp.MustCompile(`^unknown flag: --([^=]+)`)
+	invalidArgument = regexp.MustCompile(`^invalid argument "(.*)" for "(?:-., )?--(.*)" flag: `)
+)
+
+// flagValues says what flags take, by their type.
+var flagValues = map[string]string{
+	"int": "a whole number", "uint64": "a whole number, not below 0", "float64": "a number",
+	"duration": "a duration like 30s or 24h", "bool": "true or false",
+}
 
 // flagError tells which flag was probably meant.
 func flagError(c *cobra.Command, err error) error {
+	if m := invalidArgument.FindStringSubmatch(err.Error()); m != nil {
+		if f := c.Flags().Lookup(m[2]); f != nil && flagValues[f.Value.Type()] != "" {
+			return usagef("--%s %s: write %s", m[2], m[1], flagValues[f.Value.Type()])
+		}
+	}
 	m := unknownFlag.FindStringSubmatch(err.Error())
 	if m == nil {
 		return usagef("%w; see onhand help %s", err, c.Name())

@@ -223,11 +223,11 @@ func (cl *client) lines(ctx context.Context, method, path string, body []byte, f
 func (a *app) printWhatIf(r *whatif.Report) error {
 	was := r.Was
 	if was == "" {
-		was = "none yet"
+		was = "none at the beginning"
 	}
-	fmt.Fprintf(a.out, "%s to %s (UTC): %s events in %d partitions\nmoments %s as they were, %s as given\n\n",
+	fmt.Fprintf(a.out, "%s to %s (UTC): %s events in %d partitions\nmoments as they were: %s; as given: %s\n\n",
 		r.From, r.To, grouped(r.Events), r.Partitions, was, r.Now)
-	t := table{head: []string{"moment", ">sent", ">would be", ">+sent", ">-sent", ">moved", ">says other", ">other reason", ">waiting", ">would be"}}
+	t := table{head: []string{"moment", ">sent", ">would be", ">+sent", ">-sent", ">moved", ">says other", ">other reason", ">waiting", ">would wait"}}
 	n := grouped
 	for _, m := range r.Moments {
 		t.add(m.Name, n(m.Before.Sent), n(m.After.Sent), n(m.More), n(m.Fewer), n(m.Moved), n(m.Says), n(m.Reason), n(m.Before.Waiting), n(m.After.Waiting))

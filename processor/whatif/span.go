@@ -34,6 +34,9 @@ func (r *run) span(ctx context.Context, bases []*base, worlds [2]*world, truth *
 				next, at = b, t
 			}
 		}
+		if r.report.From == 0 && (next == nil || at > r.to) {
+			return &BeforeError{r.to, at}
+		}
 		if next == nil || at > r.to {
 			break
 		}
@@ -68,9 +71,6 @@ func (r *run) span(ctx context.Context, bases []*base, worlds [2]*world, truth *
 		}
 	}
 	r.report.To = Time(r.to)
-	if r.report.From == 0 {
-		r.report.From = Time(r.from)
-	}
 	return nil
 }
 

@@ -59,6 +59,19 @@ const (
 	recordTolerance = 60_000
 )
 
+// BeforeError means that the span ends before the log begins.
+type BeforeError struct {
+	To     int64 // end of the span, Unix ms
+	Begins int64 // the first record, Unix ms; 0 = the log is empty
+}
+
+func (e *BeforeError) Error() string {
+	if e.Begins == 0 {
+		return "the log is empty: nothing has happened that could be replayed"
+	}
+	return fmt.Sprintf("the log begins at %s, and the span ends at %s", clockOf(e.Begins), clockOf(e.To))
+}
+
 // run is one question being answered.
 type run struct {
 	o          Options
@@ -76,7 +89,8 @@ type run struct {
 
 // Run replays the span by the rules as they were and by those given, and
 // returns the difference. It sends and writes nothing. The error is a
-// *TrimmedError when what is known does not reach back that far.
+// *TrimmedError when what is known does not reach back that far, and a
+// *BeforeError when nothing had happened yet.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if o.From >= o.To {
 		return nil, fmt.Errorf("the span is empty: it begins at %s and ends at %s", clockOf(o.From), clockOf(o.To))

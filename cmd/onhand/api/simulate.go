@@ -86,7 +86,9 @@ func (a *API) simulate(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	defer context.AfterFunc(a.ending, cancel)()
 	report, err := whatif.Run(ctx, o)
-	switch trimmed, ok := errors.AsType[*whatif.TrimmedError](err); {
+	_, trimmed := errors.AsType[*whatif.TrimmedError](err)
+	_, before := errors.AsType[*whatif.BeforeError](err)
+	switch {
 	case err == nil:
 		return line(Simulated{Done: 1, Report: report})
 	case r.Context().Err() != nil:
@@ -95,8 +97,8 @@ func (a *API) simulate(w http.ResponseWriter, r *http.Request) error {
 		return line(Simulated{Error: "the service is stopping; ask again when it is back"})
 	case began:
 		return line(Simulated{Error: err.Error()})
-	case ok:
-		return &problem{Status: http.StatusConflict, Detail: trimmed.Error()}
+	case trimmed, before:
+		return &problem{Status: http.StatusConflict, Detail: err.Error()}
 	}
 	return err
 }

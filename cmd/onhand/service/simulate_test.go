@@ -112,6 +112,10 @@ func TestSimulateOverAnActivation(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, s.Worker.WaitIdle(t.Context()))
 
+	status, _, answer = simulate(t, s, "to=2020-01-01T00:00:00Z", string(rules))
+	require.Equal(t, 409, status)
+	require.Contains(t, answer, "the log begins at ")
+
 	_, x, answer := simulate(t, s, "", string(rules))
 	require.NotNil(t, x.Report, answer)
 	m := moment(x.Report, "cart_abandoned")
