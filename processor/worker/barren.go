@@ -22,23 +22,25 @@ import (
 //
 // Whoever follows a barren epoch goes carefully: it first marks, in the commit
 // records, that it has replayed all and reads on from here, and then commits
-// record by record. Who finds that the last two epochs have marked and said
-// nothing more leaves the partition alone for a while. Rivals that fence each
-// other leave marks as well, but not for long.
+// record by record. Who finds two barren epochs at one position, the last of which
+// has marked and said nothing more, leaves the partition alone for a while: it was
+// not the replay that ended it. Rivals that fence each other are barren as well,
+// but not for long.
 
 // barren is what the commit records say of the last owners.
 type barren struct {
 	position uint64 // where they stood
 	epochs   int    // without progress, one after the other
-	ended    int    // of them, the last ones, that marked and said nothing more for a while
-	marked   int64  // the server's stamp of the last mark, Unix ms
+	lasted   int    // of them, those that were not fenced at once
+	ended    bool   // the last one marked and said nothing more for a while
+	marked   int64  // the server's stamp of its mark, Unix ms
 }
 
 const (
 	barrenBack  = 16              // commit records to look back
 	carefulMost = 4096            // records that are committed one by one
 	poisonRest  = 5 * time.Minute // nobody tries meanwhile
-	deadlyAfter = 2               // ends at one record
+	deadlyAfter = 2               // epochs without progress at one position
 )
 
 // DeadlyError means that the next record of a partition seems to end the
@@ -57,8 +59,8 @@ func (e *DeadlyError) Error() string {
 }
 
 // barrenEpochs looks at the last commit records of a partition. Without
-// anything to read no epoch is barren. An owner that said nothing for as long as
-// silence after its mark has ended.
+// anything to read no epoch is barren. An epoch lasts for silence at least, and an
+// owner that said nothing for so long after its mark has ended.
 func barrenEpochs(ctx context.Context, log *jetstream.Log, part int, silence time.Duration) (b barren, err error) {
 	seq, data, err := log.LastCommit(ctx, part)
 	if err != nil || seq == 0 {
@@ -71,7 +73,6 @@ func barrenEpochs(ctx context.Context, log *jetstream.Log, part int, silence tim
 	b.position = c.Position
 	until := time.Now().UnixMilli() // the next epoch's fence
 	var mark, fence int64           // of this epoch; of the last one
-	still := true                   // all epochs so far have ended at their marks
 	for range min(barrenBack, seq-1) {
 		m, err := log.CommitAt(ctx, part, seq)
 		if errors.Is(err, jetstream.ErrNotFound) {
@@ -101,9 +102,10 @@ func barrenEpochs(ctx context.Context, log *jetstream.Log, part int, silence tim
 		}
 		if b.epochs++; b.epochs == 1 {
 			fence, b.marked = m.Stamp, mark
+			b.ended = mark != 0 && until-mark >= silence.Milliseconds()
 		}
-		if still = still && mark != 0 && until-mark >= silence.Milliseconds(); still {
-			b.ended++
+		if until-m.Stamp >= silence.Milliseconds() {
+			b.lasted++
 		}
 		if p.Position != b.position {
 			break // the one before has made progress
@@ -128,8 +130,8 @@ func (l *loop) beware(ctx context.Context) (upTo uint64, err error) {
 	if err != nil || b.epochs == 0 {
 		return 0, err
 	}
-	if until := time.UnixMilli(b.marked).Add(l.w.cfg.poisonRest); b.ended >= deadlyAfter && time.Now().Before(until) {
-		return 0, &DeadlyError{l.part, b.position + 1, b.epochs, until}
+	if until := time.UnixMilli(b.marked).Add(l.w.cfg.poisonRest); b.ended && b.lasted >= deadlyAfter && time.Now().Before(until) {
+		return 0, &DeadlyError{l.part, b.position + 1, b.lasted, until}
 	}
 	_, last, err := l.w.log.Bounds(ctx, l.part)
 	return min(last, b.position+carefulMost), err
