@@ -18,6 +18,7 @@ const (
 	// ActivateKeeping is Activate, but what is pending is gated by the file it
 	// began under.
 	ActivateKeeping
+	Rewound // this partition was: it asks the others for what it has not heard
 )
 
 // Control is a change for the whole shop. It enters the log at partition 0,
@@ -56,7 +57,7 @@ func (m *Machine) control(c *Control) {
 	w := writer{}
 	c.encode(&w)
 	for p := range m.partitions {
-		if p != m.partition && c.Type != StallBegan && c.Type != StallEnded {
+		if p != m.partition && c.Type != StallBegan && c.Type != StallEnded && c.Type != Rewound {
 			m.sendTo(p, &Message{Type: ShopControl, Body: w.b})
 		}
 	}
@@ -66,7 +67,7 @@ func (m *Machine) control(c *Control) {
 func (m *Machine) applyControl(c *Control) {
 	s := &m.shop
 	switch c.Type {
-	case SourceSays, RaiseCode, StallBegan, StallEnded, ChannelSays:
+	case SourceSays, RaiseCode, StallBegan, StallEnded, ChannelSays, Rewound:
 	default:
 		defer m.retell() // who is in an audience may not stay, who is out may come back
 	}
@@ -88,6 +89,10 @@ func (m *Machine) applyControl(c *Control) {
 		s.Deployment.stall(c.At, c.Type == StallBegan)
 	case ChannelSays:
 		s.hold(c.Name, c.At)
+	case Rewound:
+		for p := range m.partitions {
+			m.missing(s.sender(uint64(p)))
+		}
 	case CrisisOn, CrisisOff:
 		s.Crises = setMember(s.Crises, c.Name, c.Type == CrisisOn)
 	}

@@ -113,7 +113,7 @@ func TestGoldenValues(t *testing.T) {
 	require.Equal(t, d, d2)
 	golden(t, "decision.json", d.AppendJSON(nil))
 
-	c := CommitRecord{1, 2, "v", 3, 4, 5, 6, 7, 8, []uint64{9}, []Skip{{10, 11}}, []byte{12}}
+	c := CommitRecord{1, 2, "v", 3, 4, 5, 6, 7, 8, []uint64{9}, []Skip{{10, 11}}, []byte{12}, 13}
 	golden(t, "commit", c.Append(nil))
 	c2, err := ParseCommit(c.Append(nil))
 	require.NoError(t, err)

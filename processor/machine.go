@@ -287,7 +287,7 @@ func (m *Machine) entry(entry []byte) {
 		if incarnation < s.Incarnation || incarnation == s.Incarnation && number <= s.Number {
 			return // a copy
 		}
-		if sender < Slots && incarnation == s.Incarnation && number != s.Number+1 {
+		if sender < Slots && number > s.Number+1 {
 			m.missing(s)
 			return
 		}

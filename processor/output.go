@@ -66,6 +66,8 @@ type Transfer struct {
 	Receiver int
 	Number   uint64
 	Message  []byte
+
+	Incarnation uint64 // of the commit record it is in; not part of the output
 }
 
 // ParseTransfer reads the body of a TransferOutput.
@@ -224,6 +226,11 @@ type CommitRecord struct {
 	Acked    []uint64 // by receiver: messages known to be in its log
 	Skips    []Skip   // steps passed over since the last commit
 	Outputs  []byte
+
+	// Incarnation is raised by the record with which a partition was rewound on
+	// purpose: it stands at an earlier position than the one before, and what that
+	// one and others said from there on is taken back.
+	Incarnation uint64
 }
 
 // Skip names a step that failed and is passed over by every replay.
@@ -260,6 +267,7 @@ func (c *CommitRecord) Append(dst []byte) []byte {
 		w.uint(s.Position)
 		w.uint(uint64(s.Index))
 	}
+	w.uint(c.Incarnation)
 	w.b = append(w.b, c.Outputs...)
 	return w.b
 }
@@ -282,6 +290,7 @@ func ParseCommit(msg []byte) (CommitRecord, error) {
 	for i := range c.Skips {
 		c.Skips[i] = Skip{r.uint(), int(r.uint())}
 	}
+	c.Incarnation = r.uint()
 	c.Outputs = r.b
 	return c, r.err
 }

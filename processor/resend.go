@@ -4,7 +4,7 @@ package processor
 // next one. When its log has lost some that it had acknowledged, the next one
 // does not come by itself: the sender believes that all is told. So the
 // receiver asks for them, and the sender's owner publishes again what its commit
-// records hold.
+// records hold. A partition that was rewound on purpose asks all others.
 //
 //	transfer n+k -> receiver, who stands at n: dropped
 //	receiver --ResendMessages{n+1}--> sender --ResendOutput--> n+1, n+2, ... again

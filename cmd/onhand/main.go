@@ -103,7 +103,7 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 		a.checkCommand(), a.testCommand(), a.simCommand(), a.benchCommand(),
 		a.applyCommand(), a.diffCommand(), a.whatifCommand(), a.momentsCommand(),
 		a.statusCommand(), a.stopCommand(), a.resumeCommand(), a.eraseCommand(), a.dlqCommand(),
-		a.checkpointCommand(), a.restoreCommand(),
+		a.checkpointCommand(), a.restoreCommand(), a.rewindCommand(),
 		a.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand(root))

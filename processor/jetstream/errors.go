@@ -65,7 +65,7 @@ type WentBackError struct {
 
 func (e *WentBackError) Error() string {
 	return fmt.Sprintf("jetstream: %s: the log went back: it ends at %d, but %d had been read from it: it has lost messages it had acknowledged. "+
-		"Stop all workers and make a deployment of a backup from before record %d (onhand restore), which raises the incarnation", e.Stream, e.Last, e.Want-1, e.Last+1)
+		"To go on from what it has left: onhand rewind, which raises the incarnation", e.Stream, e.Last, e.Want-1)
 }
 
 // Error codes of the JetStream API that mean something special here.

@@ -97,8 +97,8 @@ func barrenEpochs(ctx context.Context, log *jetstream.Log, part int, silence tim
 			c, seq = p, seq-1
 			continue
 		}
-		if p.Epoch == c.Epoch || c.Count > 0 || len(c.Skips) > 0 {
-			break // it has made progress
+		if p.Epoch == c.Epoch || c.Count > 0 || len(c.Skips) > 0 || p.Incarnation != c.Incarnation {
+			break // it has made progress, or was rewound
 		}
 		if b.epochs++; b.epochs == 1 {
 			fence, b.marked = m.Stamp, mark
@@ -210,7 +210,7 @@ func (p *Partition) mark() (record []byte, expect uint64) {
 	at := &p.commit.confirmed
 	c := processor.CommitRecord{
 		Epoch: p.commit.epoch, Code: at.code, Rules: at.rules, Position: at.position, Step: at.step,
-		First: at.outputs, Hash: at.hash, Now: at.now, Acked: p.ackedNumbers(),
+		First: at.outputs, Hash: at.hash, Now: at.now, Acked: p.ackedNumbers(), Incarnation: p.commit.incarnation,
 	}
 	return c.Append(nil), p.commit.expect
 }

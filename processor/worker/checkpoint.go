@@ -97,10 +97,15 @@ func (l *loop) keep(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	k.repo = checkpoint.New(c.Blobs, l.w.log.ID(), l.part, c.Keep)
+	k.repo = newRepository(l.w, l.part)
 	k.ctx, k.end = context.WithCancel(ctx)
 	k.bytes = c.Bytes
 	k.due = time.Now().Add(c.Every * time.Duration(1+l.part) / time.Duration(l.w.log.Partitions()))
+}
+
+// newRepository returns the checkpoints of a partition.
+func newRepository(w *Worker, part int) *checkpoint.Repository {
+	return checkpoint.New(w.cfg.Checkpoints.Blobs, w.log.ID(), part, w.cfg.Checkpoints.Keep)
 }
 
 // checkpoint begins one when it is time to.
@@ -163,6 +168,7 @@ func (l *loop) copyStore(epoch uint64) (m checkpoint.Mark, err error) {
 	}
 	m = checkpoint.Mark{
 		Epoch: epoch, Position: shop.Position, Step: shop.Step, Hash: shop.Hash, LogTime: shop.Now, Code: processor.CodeVersion,
+		Record: shop.Deployment.Record,
 	}
 	return m, l.store.Checkpoint(l.copyDir())
 }

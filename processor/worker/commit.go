@@ -24,11 +24,13 @@ func frontierOf(c *processor.CommitRecord) frontier {
 // commits is the state of committing: one record in flight, the next one
 // accumulating in Partition.out.
 type commits struct {
-	epoch     uint64
-	expect    uint64   // sequence of the last commit record
-	confirmed frontier // what it stands for
-	at        int64    // when it was confirmed
-	hasty     bool     // positions are committed at once
+	epoch uint64
+	// incarnation is raised when the partition was rewound on purpose.
+	incarnation uint64
+	expect      uint64   // sequence of the last commit record
+	confirmed   frontier // what it stands for
+	at          int64    // when it was confirmed
+	hasty       bool     // positions are committed at once
 
 	flight struct {
 		data   []byte // the record
@@ -103,6 +105,7 @@ func (p *Partition) NextCommit(now int64) (data []byte, expect uint64, ok bool) 
 		Epoch: c.epoch, Code: to.code, Rules: to.rules,
 		Position: to.position, Step: to.step, First: c.confirmed.outputs, Count: count, Hash: to.hash, Now: to.now,
 		Acked: p.ackedNumbers(), Skips: p.skips[p.namedSkips:], Outputs: p.out.Buf[:size],
+		Incarnation: c.incarnation,
 	}
 	p.namedSkips = len(p.skips)
 	c.flight.data = rec.Append(c.flight.data[:0])
@@ -219,7 +222,7 @@ func (p *Partition) confirm(o processor.Output, now int64) error {
 	c := &p.commit
 	switch o.Type {
 	case processor.TransferOutput:
-		return p.transfer(o.Body)
+		return p.transfer(o.Body, p.commit.incarnation)
 	case processor.DecisionOutput:
 		d, err := processor.ParseDecision(o.Body)
 		if err != nil {

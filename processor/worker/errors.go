@@ -17,6 +17,13 @@ var (
 	// ErrFenced means that another worker has taken the partition over.
 	ErrFenced = errors.New("worker: another worker has taken the partition over")
 
+	// ErrRewound means that the partition was rewound on purpose, and this standby
+	// begins anew.
+	ErrRewound = errors.New("worker: the partition was rewound")
+
+	// ErrRuns means that a partition cannot be rewound while it runs.
+	ErrRuns = errors.New("worker: the partition runs: only one that has stopped is rewound")
+
 	// ErrNotOwned means that the partition runs in another worker, or in none
 	// at the moment.
 	ErrNotOwned = errors.New("worker: the partition is not owned here")
@@ -49,7 +56,7 @@ type WentBackError struct {
 
 func (e *WentBackError) Error() string {
 	return fmt.Sprintf("worker: partition %d: the log went back: the state stands at %d, the last commit record at %d: "+
-		"stop all workers and restore the deployment from a checkpoint at or before %d (onhand restore), which raises the incarnation", e.Partition, e.State, e.Committed, e.Committed)
+		"it has lost messages it had acknowledged. %s", e.Partition, e.State, e.Committed, rewindRecipe(e.Partition))
 }
 
 // ShortLogError means that the log ends before what was decided of it, as the
@@ -62,7 +69,7 @@ type ShortLogError struct {
 
 func (e *ShortLogError) Error() string {
 	return fmt.Sprintf("worker: partition %d: the log went back: it ends at %d, and was decided up to %d: it has lost messages it had acknowledged. "+
-		"Stop all workers and restore the deployment from a checkpoint at or before %d (onhand restore), which raises the incarnation", e.Partition, e.End, e.Committed, e.End)
+		"%s", e.Partition, e.End, e.Committed, rewindRecipe(e.Partition))
 }
 
 // OtherLogError means that the log is not the one that the state was made from,
@@ -77,9 +84,15 @@ type OtherLogError struct {
 
 func (e *OtherLogError) Error() string {
 	return fmt.Sprintf("worker: partition %d: the log went back: its record %d is not the one that was applied (stamped %d, hash %016x; it was %d, %016x): "+
-		"it has lost messages it had acknowledged. Stop all workers and restore the deployment from a checkpoint before that record (onhand restore), which raises the incarnation, "+
-		"so that what the partition says again is told apart from what it had said. Deleting the state alone rebuilds it from what the log has left, and the other partitions may take its new messages for old ones",
-		e.Partition, e.Position, e.Stamp, e.Record, e.Was, e.Had)
+		"it has lost messages it had acknowledged. %s",
+		e.Partition, e.Position, e.Stamp, e.Record, e.Was, e.Had, rewindRecipe(e.Partition))
+}
+
+// rewindRecipe says what to do about a log that went back.
+func rewindRecipe(part int) string {
+	return fmt.Sprintf("What is lost is lost, unless the sources send it again; to go on from what the log has left: onhand rewind %d. "+
+		"It raises the incarnation, so that what the partition says from there is told apart from what it had said; "+
+		"deleting the state alone does not, and the other partitions may take its new messages for old ones", part)
 }
 
 // NewerError means that a version of decisions is in force that this program

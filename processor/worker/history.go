@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 
 	"onhand/processor"
 )
@@ -14,7 +15,12 @@ type History struct {
 	seq    uint64
 	points []point
 	skips  []processor.Skip
+	turns  []turn
 }
+
+// turn is where a partition was rewound to: outputs from this number on were said
+// in that incarnation, or a later one.
+type turn struct{ outputs, incarnation uint64 }
 
 // point is where a commit record ends, and the step and hash there.
 type point struct{ position, step, hash uint64 }
@@ -25,6 +31,9 @@ func (h *History) Add(seq uint64, data []byte) error {
 	c, err := processor.ParseCommit(data)
 	if err != nil {
 		return fmt.Errorf("worker: commit record %d: %w", seq, err)
+	}
+	if h.seq == 0 || c.Incarnation > h.last.Incarnation {
+		h.rewind(&c)
 	}
 	if c.Position < h.last.Position || c.Epoch < h.last.Epoch || seq <= h.seq {
 		return fmt.Errorf("worker: commit record %d (epoch %d, position %d) goes back behind record %d (epoch %d, position %d)",
@@ -47,6 +56,24 @@ func (h *History) Within(part int, end uint64) error {
 		return &ShortLogError{part, end, h.last.Position}
 	}
 	return nil
+}
+
+// rewind takes back what was committed behind a record of a new incarnation.
+func (h *History) rewind(c *processor.CommitRecord) {
+	h.points = slices.DeleteFunc(h.points, func(x point) bool { return x.position > c.Position })
+	h.skips = slices.DeleteFunc(h.skips, func(x processor.Skip) bool { return x.Position > c.Position })
+	h.last.Position = min(h.last.Position, c.Position)
+	h.turns = append(h.turns, turn{c.First, c.Incarnation})
+}
+
+// incarnationOf returns the incarnation in which an output was said.
+func incarnationOf(turns []turn, output uint64) (incarnation uint64) {
+	for _, x := range turns {
+		if output >= x.outputs {
+			incarnation = max(incarnation, x.incarnation)
+		}
+	}
+	return incarnation
 }
 
 // Position returns the position that is committed.

@@ -40,6 +40,8 @@ type loop struct {
 
 	resending map[int]bool // receivers for whom messages are being read again
 
+	incarnation uint64 // how often the partition was rewound, when its state was opened
+
 	caughtUp bool // the reader had nothing when last asked
 	reopen   bool // after a poisoned step
 	draining bool // nothing is read any more

@@ -227,6 +227,9 @@ func (w *Worker) endedLoop(l *loop) {
 		l.log.Warn("another worker has taken the partition over")
 		// Unless it is placed elsewhere by then, it is ours to take back.
 		w.rest(l.part, err, fencedWait)
+	case errors.Is(err, ErrRewound):
+		l.log.Warn("the partition was rewound, its state here is made anew")
+		w.rest(l.part, err, fencedWait)
 	case errors.Is(err, state.ErrCorrupt):
 		l.log.Error("partition begins anew on a checkpoint or the log", "error", err)
 		w.rest(l.part, err, fencedWait)

@@ -27,7 +27,6 @@ type Batch interface {
 type PartitionConfig struct {
 	Partition, Partitions int
 	Memory                int64  // bytes of decoded entities to keep
-	Incarnation           uint64 // raised when the partition was rewound on purpose
 	Code                  uint64 // newest version of decisions this program makes; default processor.CodeVersion
 
 	FlushEvery  int64 // between write-behinds; default 15 s
@@ -83,6 +82,7 @@ type Partition struct {
 	point     int     // the next one
 	high      uint64
 	collected uint64
+	turns     []turn // of the outputs that a replay may yield again
 	inherited uint64 // outputs below are the earlier owner's
 	reviewed  uint64 // outputs below were looked at when they were inherited
 	live      bool   // the earlier owner's position was reached
@@ -119,10 +119,10 @@ func openPartition(cfg PartitionConfig, store Store, h *History, now int64, foll
 	}
 	p := &Partition{
 		cfg: cfg, store: store, following: following,
-		points: h.points, high: h.last.Position, skips: slices.Clone(h.skips), namedSkips: len(h.skips),
+		points: h.points, high: h.last.Position, turns: h.turns, skips: slices.Clone(h.skips), namedSkips: len(h.skips),
 		boxes: make([]outbox, cfg.Partitions),
 	}
-	p.commit = commits{epoch: h.last.Epoch, expect: h.seq, confirmed: frontierOf(&h.last), at: now}
+	p.commit = commits{epoch: h.last.Epoch, incarnation: h.last.Incarnation, expect: h.seq, confirmed: frontierOf(&h.last), at: now}
 	p.collected = p.commit.confirmed.outputs
 	p.inherited = p.collected
 	for q := range p.boxes {
@@ -317,7 +317,7 @@ func (p *Partition) mute(size int, first uint64) error {
 func (p *Partition) recall(o processor.Output, n uint64) error {
 	switch o.Type {
 	case processor.TransferOutput:
-		return p.transfer(o.Body)
+		return p.transfer(o.Body, incarnationOf(p.turns, n))
 	case processor.DecisionOutput, processor.ReleaseOutput:
 		if !p.live || n >= p.inherited || n < p.reviewed {
 			return nil

@@ -31,7 +31,7 @@ func TestMessagesAreReadBack(t *testing.T) {
 		last, _, err := log.LastCommit(soon(t), part)
 		require.NoError(t, err)
 		for _, from := range []uint64{1, sent / 2, sent} {
-			again, err := toldBefore(soon(t), log, part, processor.Resend{Receiver: 1 - part, From: from}, last)
+			again, err := toldBefore(soon(t), log, part, processor.Resend{Receiver: 1 - part, From: from}, last, 0)
 			require.NoError(t, err)
 			require.Len(t, again, int(sent-from+1))
 			for i, m := range again {
@@ -39,7 +39,7 @@ func TestMessagesAreReadBack(t *testing.T) {
 			}
 		}
 		require.NoError(t, log.TrimCommits(soon(t), part, last))
-		_, err = toldBefore(soon(t), log, part, processor.Resend{Receiver: 1 - part, From: 1}, last)
+		_, err = toldBefore(soon(t), log, part, processor.Resend{Receiver: 1 - part, From: 1}, last, 0)
 		require.ErrorIs(t, err, jetstream.ErrNotFound)
 	}
 }

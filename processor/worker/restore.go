@@ -23,12 +23,45 @@ func StateDir(dataDir, deployment string, partition int) string {
 	return filepath.Join(dataDir, deployment, strconv.Itoa(partition))
 }
 
-func (l *loop) dir() string { return StateDir(l.w.cfg.DataDir, l.w.log.ID(), l.part) }
+// dir returns the folder of the state. One from before the partition was rewound
+// is of no use.
+func (l *loop) dir() string { return l.dirOf(l.incarnation) }
+
+func (l *loop) dirOf(incarnation uint64) string {
+	dir := StateDir(l.w.cfg.DataDir, l.w.log.ID(), l.part)
+	if incarnation > 0 {
+		dir += ".rewound-" + strconv.FormatUint(incarnation, 10)
+	}
+	return dir
+}
+
+// reincarnate takes note of how often the partition was rewound, and drops the
+// states from before.
+func (l *loop) reincarnate(ctx context.Context) error {
+	_, last, err := l.w.log.LastCommit(ctx, l.part)
+	if err != nil || last == nil {
+		return err
+	}
+	c, err := processor.ParseCommit(last)
+	if err != nil {
+		return err
+	}
+	l.incarnation = c.Incarnation
+	for i := uint64(0); i < l.incarnation; i++ {
+		if err := os.RemoveAll(l.dirOf(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // openStore opens the state of the partition. One that is corrupt is put aside.
 // Where a checkpoint is far ahead of what is here, or the log between here and
 // there is gone, the checkpoint takes its place.
 func (l *loop) openStore(ctx context.Context) error {
+	if err := l.reincarnate(ctx); err != nil {
+		return err
+	}
 	open := func() (err error) {
 		l.store, err = state.Open(l.dir(), state.Options{Shared: l.w.shared, Logger: l.log})
 		return err
@@ -122,6 +155,12 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 		if !gap && m.Position < here+worthIt {
 			break
 		}
+		if ok, err := l.ofThisLog(ctx, m); err != nil {
+			return "", err
+		} else if !ok {
+			l.log.Warn("a checkpoint is of what the log has lost", "position", m.Position, "of epoch", m.Epoch)
+			continue
+		}
 		if err = l.keeper.repo.Download(ctx, m, dir); err == nil {
 			l.log.Info("state fetched from a checkpoint", "position", m.Position, "of epoch", m.Epoch, "bytes", m.Bytes(), "here was", here)
 			l.keeper.position = m.Position
@@ -130,6 +169,19 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 		l.log.Warn("a checkpoint cannot be used", "position", m.Position, "error", err)
 	}
 	return "", l.ifNeeded(gap, err)
+}
+
+// ofThisLog reports whether the log has the record that a checkpoint ends with. One
+// that was trimmed is taken for it.
+func (l *loop) ofThisLog(ctx context.Context, m *checkpoint.Manifest) (bool, error) {
+	if m.Position == 0 {
+		return true, nil
+	}
+	r, err := l.w.log.RecordAt(ctx, l.part, m.Position)
+	if errors.Is(err, jetstream.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && processor.RecordHash(r.Data) == m.Record, err
 }
 
 // ifNeeded returns the error of fetching a checkpoint if nothing else helps: a

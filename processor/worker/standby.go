@@ -47,6 +47,8 @@ func (p *Partition) Follow(seq uint64, data []byte, now int64) error {
 	}
 	was := &p.commit.confirmed
 	switch {
+	case c.Incarnation > p.commit.incarnation && p.commit.expect > 0:
+		return p.stop(ErrRewound)
 	case c.Code > p.cfg.Code:
 		return p.stop(&NewerError{p.cfg.Partition, c.Code, p.cfg.Code})
 	case seq <= p.commit.expect || c.Epoch < p.commit.epoch || c.Position < was.position || c.First != was.outputs:
@@ -68,6 +70,7 @@ func (p *Partition) Follow(seq uint64, data []byte, now int64) error {
 	}
 	p.namedSkips = len(p.skips)
 	p.high = c.Position
+	p.commit.incarnation = c.Incarnation
 	p.commit.epoch, p.commit.expect, p.commit.confirmed, p.commit.at = c.Epoch, seq, frontierOf(&c), now
 	p.collected, p.inherited = p.commit.confirmed.outputs, p.commit.confirmed.outputs
 	for q := range p.boxes {

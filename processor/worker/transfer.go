@@ -29,11 +29,12 @@ type parcel struct {
 const maxSizeBytes = 3 // of the size in front of an entry
 
 // transfer queues a confirmed message, unless it was queued before.
-func (p *Partition) transfer(body []byte) error {
+func (p *Partition) transfer(body []byte, incarnation uint64) error {
 	t, err := processor.ParseTransfer(body)
 	if err != nil {
 		return err
 	}
+	t.Incarnation = incarnation
 	if t.Receiver < 0 || t.Receiver >= len(p.boxes) || t.Receiver == p.cfg.Partition {
 		return fmt.Errorf("worker: partition %d: message to partition %d, which does not exist or is itself", p.cfg.Partition, t.Receiver)
 	}
@@ -57,7 +58,7 @@ func (p *Partition) transfer(body []byte) error {
 
 // pack puts a message into the last of some parcels, or into a new one.
 func (p *Partition) pack(parcels []*parcel, t processor.Transfer) ([]*parcel, error) {
-	p.own.scratch = processor.AppendTransfer(p.own.scratch[:0], p.cfg.Partition, p.cfg.Incarnation, t)
+	p.own.scratch = processor.AppendTransfer(p.own.scratch[:0], p.cfg.Partition, t.Incarnation, t)
 	entry := p.own.scratch
 	var k *parcel
 	if n := len(parcels); n > 0 {

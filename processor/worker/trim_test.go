@@ -76,7 +76,7 @@ func TestCommitsAreTrimmed(t *testing.T) {
 		require.NoError(t, err)
 		heard := heardIn(t, blobs, log.ID(), all[len(all)-1], 1-p)
 		if shopIn(t, StateDir(newer.DataDir, log.ID(), 1-p), 1-p).Sent[p] > heard {
-			again, err := toldBefore(soon(t), log, 1-p, processor.Resend{Receiver: p, From: heard + 1}, last)
+			again, err := toldBefore(soon(t), log, 1-p, processor.Resend{Receiver: p, From: heard + 1}, last, 0)
 			require.NoError(t, err)
 			require.Equal(t, heard+1, again[0].Number)
 		}

@@ -19,9 +19,10 @@ type Mark struct {
 	Epoch      uint64 `json:"epoch"`    // of the owner that made it
 	Position   uint64 `json:"position"` // last record of the log that is in it
 	Step       uint64 `json:"step"`
-	Hash       uint64 `json:"hash,string"` // of all steps
-	LogTime    int64  `json:"log_time"`    // Unix ms
-	Code       int    `json:"code"`        // version of the decisions
+	Hash       uint64 `json:"hash,string"`   // of all steps
+	LogTime    int64  `json:"log_time"`      // Unix ms
+	Code       int    `json:"code"`          // version of the decisions
+	Record     uint64 `json:"record,string"` // hash of the bytes of the record at Position
 
 	Backup string `json:"backup,omitempty"` // of the whole deployment, that it was made for
 }

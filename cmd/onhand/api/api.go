@@ -86,6 +86,7 @@ var routes = []route{
 	{"POST", "/api/v1/stops", operator, (*API).stop},
 	{"DELETE", "/api/v1/stops", operator, (*API).resume},
 	{"POST", "/api/v1/checkpoints", operator, (*API).checkpoint},
+	{"POST", "/api/v1/partitions/{partition}/rewind", operator, (*API).rewind},
 	{"POST", "/api/v1/simulate", operator, (*API).simulate},
 	{"GET", "/api/v1/dlq", reader, (*API).letters},
 	{"DELETE", "/api/v1/dlq", operator, (*API).purgeAll},

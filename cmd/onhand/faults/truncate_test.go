@@ -2,7 +2,9 @@ package faults
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,7 +16,7 @@ import (
 )
 
 // A log that has lost its end is not gone on with: the partition says so and
-// stops, and the others go on.
+// stops, and the others go on. Rewound, it goes on too, now and after a restart.
 func TestTruncatedLog(t *testing.T) {
 	t.Parallel()
 	s := newProcess(t, "service", t.TempDir(), "--partitions", fmt.Sprint(partitions), "--moments", moments(t))
@@ -45,6 +47,20 @@ func TestTruncatedLog(t *testing.T) {
 			t.Logf("partition 3: %s: %s", x.Phase, x.Reason)
 		}
 	}
+	resp, err := http.Post("http://"+s.addr+"/api/v1/partitions/3/rewind", "", nil)
+	require.NoError(t, err)
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, errors.Join(err, resp.Body.Close()))
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(answer))
+	t.Log(string(answer))
+	s.waitReady()
+	l = startLoad(t, 500, s)
+	time.Sleep(time.Second)
+	l.finish()
+	waitQuiet(t, s)
+	s.stop()
+	s.start()
+	s.waitReady()
 	s.stop()
 }
 
