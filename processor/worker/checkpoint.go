@@ -130,15 +130,21 @@ func (l *loop) checkpoint() {
 		return
 	}
 	k.due, k.from = now.Add(l.w.cfg.Checkpoints.Every), k.applied
-	if len(k.asked) == 0 && at <= k.position {
-		return // nothing is new
+	// With nothing new one is made only to say so: the others keep their commit
+	// records for it to ask for.
+	heard := int64(0)
+	if s := l.p.Machine(); s != nil && l.caughtUp && s.Shop().Position == at {
+		heard = l.now()
+	}
+	if len(k.asked) == 0 && at <= k.position && (heard == 0 || l.w.cfg.Checkpoints.Decisions == 0) {
+		return
 	}
 	k.busy, k.copying = true, true
 	asked, epoch := k.asked, l.p.Epoch()
 	k.asked = nil
 	l.jobs.Go(func() {
 		mark, err := l.copyStore(epoch)
-		mark.Backup = backup
+		mark.Backup, mark.Heard = backup, heard
 		l.post(func() { k.copying = false })
 		s := saved{err: err}
 		if err == nil {

@@ -166,3 +166,37 @@ func TestKeptByAll(t *testing.T) {
 	require.EqualValues(t, 40, keptByAll([]peer{owner(1, 60), owner(2, 40)}, 0, 50, 3))
 	require.EqualValues(t, unknownKept, keptByAll([]peer{owner(1, 60), owner(2, 0)}, 0, 50, 3))
 }
+
+// TestAnIdlePartitionHoldsNothingBack: a partition that hears nothing says so with
+// its checkpoints, and the others drop their commit records.
+func TestAnIdlePartitionHoldsNothingBack(t *testing.T) {
+	t.Parallel()
+	log := openLog(t, startServer(t), 2)
+	w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: t.TempDir(), Channels: email(newPost()), FlushEvery: 20 * time.Millisecond,
+		Checkpoints: &Checkpoints{Blobs: blob.NewDir(t.TempDir()), Every: 200 * time.Millisecond, Keep: 2, Decisions: time.Millisecond, margin: time.Nanosecond}})
+	live(t, w)
+	activate(t, w)
+	require.NoError(t, w.WaitIdle(soon(t)))
+	time.Sleep(time.Second) // and checkpoints of that are made
+	_, idle, err := log.Bounds(soon(t), 1)
+	require.NoError(t, err)
+	from, _, err := log.LastCommit(soon(t), 0)
+	require.NoError(t, err)
+	in := NewIntake(log)
+	n := 0
+	waitFor(t, "commit records to be dropped", func() bool {
+		for n++; ; n++ {
+			id := fmt.Sprint("ann", n)
+			if processor.PartitionOf(processor.Hash(id), 2) == 0 {
+				require.NoError(t, in.Append(soon(t), []processor.Event{identify(id)}))
+				break
+			}
+		}
+		first, _, err := log.CommitBounds(soon(t), 0)
+		require.NoError(t, err)
+		return first > from
+	})
+	_, last, err := log.Bounds(soon(t), 1)
+	require.NoError(t, err)
+	require.Equal(t, idle, last, "the other one has heard nothing")
+}

@@ -20,12 +20,16 @@ type Mark struct {
 	Position   uint64 `json:"position"` // last record of the log that is in it
 	Step       uint64 `json:"step"`
 	Hash       uint64 `json:"hash,string"`   // of all steps
+	Heard      int64  `json:"heard"`         // Unix ms: what was in the log then is in it; 0 = as LogTime
 	LogTime    int64  `json:"log_time"`      // Unix ms
 	Code       int    `json:"code"`          // version of the decisions
 	Record     uint64 `json:"record,string"` // hash of the bytes of the record at Position
 
 	Backup string `json:"backup,omitempty"` // of the whole deployment, that it was made for
 }
+
+// heard returns up to when everything in the log is in the checkpoint.
+func (m *Mark) heard() int64 { return max(m.Heard, m.LogTime) }
 
 // Manifest is a checkpoint.
 type Manifest struct {

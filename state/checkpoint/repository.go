@@ -125,8 +125,8 @@ type Report struct {
 
 	// Floor is the least position of the newest Keep checkpoints: none of them
 	// asks the log for it or what is before. Those that only a backup holds do
-	// not count, as it brings what it needs of the log. FloorTime is the least log
-	// time of them, Unix ms.
+	// not count, as it brings what it needs of the log. FloorTime is the least time
+	// up to which one of them has heard everything in the log, Unix ms.
 	Floor     uint64
 	FloorTime int64
 }
@@ -179,9 +179,9 @@ func (r *Repository) Save(ctx context.Context, dir string, mark Mark) (*Report, 
 		return nil, err
 	}
 	stay := r.stay(append([]*Manifest{m}, all...), backups)
-	report.Floor, report.FloorTime = m.Position, m.LogTime
+	report.Floor, report.FloorTime = m.Position, m.heard()
 	for _, x := range stay[:min(len(stay), r.keep)] {
-		report.Floor, report.FloorTime = min(report.Floor, x.Position), min(report.FloorTime, x.LogTime)
+		report.Floor, report.FloorTime = min(report.Floor, x.Position), min(report.FloorTime, x.heard())
 	}
 	// What stays too long costs space only: the checkpoint stands.
 	report.Deleted, err = r.clean(ctx, mark.Epoch, m.Number, stay)
