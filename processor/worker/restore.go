@@ -18,7 +18,7 @@ import (
 const worthIt = 10_000
 
 // StateDir returns the folder of a partition's state below Config.DataDir.
-// deployment is the log's ID.
+// deployment is the log's ID. That of a partition that was rewound has a suffix.
 func StateDir(dataDir, deployment string, partition int) string {
 	return filepath.Join(dataDir, deployment, strconv.Itoa(partition))
 }
@@ -28,11 +28,14 @@ func StateDir(dataDir, deployment string, partition int) string {
 func (l *loop) dir() string { return l.dirOf(l.incarnation) }
 
 func (l *loop) dirOf(incarnation uint64) string {
-	dir := StateDir(l.w.cfg.DataDir, l.w.log.ID(), l.part)
-	if incarnation > 0 {
-		dir += ".rewound-" + strconv.FormatUint(incarnation, 10)
+	return StateDir(l.w.cfg.DataDir, l.w.log.ID(), l.part) + rewoundSuffix(incarnation)
+}
+
+func rewoundSuffix(incarnation uint64) string {
+	if incarnation == 0 {
+		return ""
 	}
-	return dir
+	return ".rewound-" + strconv.FormatUint(incarnation, 10)
 }
 
 // reincarnate takes note of how often the partition was rewound, and drops the
@@ -254,7 +257,11 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 		if m.Code > processor.CodeVersion {
 			return "", &NewerError{p, uint64(m.Code), processor.CodeVersion}
 		}
-		if err := repo.Download(ctx, m, filepath.Join(aside, strconv.Itoa(p))); err != nil {
+		c, err := processor.ParseCommit(part.Commit)
+		if err != nil {
+			return "", err
+		}
+		if err := repo.Download(ctx, m, filepath.Join(aside, strconv.Itoa(p)+rewoundSuffix(c.Incarnation))); err != nil {
 			return "", err
 		}
 		tail := filepath.Join(tails, strconv.Itoa(p))

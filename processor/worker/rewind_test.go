@@ -125,6 +125,17 @@ func TestRewind(t *testing.T) {
 			live(t, c)
 			busy("lou", c)
 			whole(t, c)
+
+			// And a backup.
+			_, err = c.Backup(soon(t), nil)
+			require.NoError(t, err)
+			closeWorker(t, c)
+			elsewhere := t.TempDir()
+			restored := restoreHere(t, startServer(t), blobs, log.ID(), elsewhere)
+			d := begin("d", elsewhere, restored)
+			live(t, d)
+			busy("max", d)
+			whole(t, d)
 		})
 	}
 }
