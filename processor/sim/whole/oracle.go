@@ -254,8 +254,8 @@ func (o *oracle) unbought(d *Told, sku string) {
 		return
 	}
 	if slices.Contains(variants, sku) {
-		any, of, _, unsure := o.wishes(d.Customer, product, sku)
-		if unsure || of < any {
+		ofProduct, had, _, unsure := o.wishes(d.Customer, product, sku)
+		if unsure || had < ofProduct {
 			return
 		}
 	}
