@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,7 +28,8 @@ const (
 	MaxKeyNames = 1024 // of one call
 	maxKeyBytes = 256
 
-	keysAtOnce = 16 // questions under way of one call
+	keysAtOnce  = 16 // questions under way of one call
+	keysSilence = time.Second
 )
 
 // ErrKeyRefused means that a name is not a token, or a key has no bytes or too
@@ -207,8 +209,18 @@ func (k Keys) All(ctx context.Context, f func(name string, key []byte) error) er
 			return err
 		}
 		defer all.Stop()
-		for {
-			m, err := all.Next(jetstream.NextContext(ctx))
+		for last := uint64(0); last < info.State.LastSeq; {
+			m, err := nextKey(ctx, all)
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				// Those that were to come may have been destroyed.
+				_, err = k.log.keys.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(k.log.keySubject(">")))
+				if errors.Is(err, jetstream.ErrMsgNotFound) {
+					return nil
+				}
+				if err == nil {
+					continue
+				}
+			}
 			if err != nil {
 				return err
 			}
@@ -219,8 +231,16 @@ func (k Keys) All(ctx context.Context, f func(name string, key []byte) error) er
 			if err != nil || meta.NumPending == 0 {
 				return err
 			}
+			last = meta.Sequence.Stream
 		}
+		return nil
 	})
+}
+
+func nextKey(ctx context.Context, all jetstream.MessagesContext) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, keysSilence)
+	defer cancel()
+	return all.Next(jetstream.NextContext(ctx))
 }
 
 // Destroyed calls f with the names of keys that are destroyed from now on, so

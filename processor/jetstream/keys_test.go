@@ -109,6 +109,30 @@ func TestADestroyedKeyIsNoMore(t *testing.T) {
 	require.NotEqual(t, first[0], next[0])
 }
 
+// Keys that are destroyed while all are read are not waited for.
+func TestAllKeysButThoseDestroyedMeanwhile(t *testing.T) {
+	l := openLog(t, Options{Server: startServer(t, ServerOptions{})})
+	var names []string
+	n := 0
+	for i := range 900 { // more than are asked for at a time
+		names = append(names, fmt.Sprint("c", i))
+	}
+	_, err := l.Keys().Ensure(soon(t), names, fresh(&n))
+	require.NoError(t, err)
+	var last []string // in the order of the bucket
+	require.NoError(t, l.Keys().All(soon(t), func(name string, _ []byte) error { last = append(last, name); return nil }))
+	require.Len(t, last, len(names))
+	seen := 0
+	require.NoError(t, l.Keys().All(soon(t), func(string, []byte) error {
+		if seen++; seen > 1 {
+			return nil
+		}
+		_, err := l.Keys().Destroy(soon(t), last[500:])
+		return err
+	}))
+	require.Equal(t, 500, seen)
+}
+
 // onDisk reports whether some file below a folder holds these bytes.
 func onDisk(t *testing.T, dir string, text []byte) (found bool) {
 	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
