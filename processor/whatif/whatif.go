@@ -163,6 +163,7 @@ func (r *run) answer(ctx context.Context) error {
 	}
 	worlds[given].said = func(d *processor.Decision) error { return between.add(given, d) }
 	for i, w := range worlds {
+		w.rest = func() error { return r.pace.rest(ctx) }
 		defer w.close()
 		if err := w.begin(bases, func(part int) (*machine, error) {
 			return openMachine(processor.Config{Partition: part, Partitions: r.partitions, Memory: r.share()}, dirOf(r.dir, worldNames[i], part), r.shared)

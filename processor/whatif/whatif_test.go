@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"context"
 	"go/parser"
 	"go/token"
 	"os"
@@ -160,4 +161,12 @@ func TestAssumed(t *testing.T) {
 	require.Error(t, err)
 	_, err = processor.ParseAttempt(nil)
 	require.Error(t, err)
+}
+
+// A long silence in which much is due ends with who has asked.
+func TestAdvanceEnds(t *testing.T) {
+	w := &world{rest: func() error { return context.Canceled }}
+	w.assumed.begin()
+	w.assumed.expect(0, "ann", "a", 1)
+	require.ErrorIs(t, w.advance(answerMS), context.Canceled)
 }

@@ -37,6 +37,7 @@ type world struct {
 	waiting  bool   // for the log's first activation, to take its place
 	left     int    // activations of the log that were left out
 	said     func(*processor.Decision) error
+	rest     func() error // called now and then: sleeps, or says that nobody waits for the answer
 
 	out     processor.Outputs
 	record  []byte
@@ -278,6 +279,9 @@ func (w *world) partition(id string) int {
 // its own time.
 func (w *world) advance(to int64) error {
 	for {
+		if err := w.rest(); err != nil {
+			return err
+		}
 		p, at := -1, w.assumed.next()
 		for q, m := range w.machines {
 			if wake := m.NextWake(); wake != 0 && (at == 0 || wake < at) {
