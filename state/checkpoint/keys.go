@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -77,6 +79,7 @@ func (b *Backup) SaveKeys(ctx context.Context, to Blobs, dir string, all func(f 
 			if files[g], err = os.OpenFile(filepath.Join(dir, fmt.Sprint(g)), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 				return err
 			}
+			_ = os.Remove(files[g].Name()) // a crash leaves no key on the disk; where an open file stays, it goes at the end
 			lines[g] = bufio.NewWriter(files[g])
 		}
 		_, err := fmt.Fprintf(lines[g], "%s %s\n", name, base64.StdEncoding.EncodeToString(key))
@@ -90,7 +93,10 @@ func (b *Backup) SaveKeys(ctx context.Context, to Blobs, dir string, all func(f 
 			break
 		}
 		var text []byte
-		if text, err = os.ReadFile(files[g].Name()); err == nil {
+		if _, err = files[g].Seek(0, io.SeekStart); err != nil {
+			break
+		}
+		if text, err = io.ReadAll(files[g]); err == nil {
 			err = putKeys(ctx, to, keysName(b.Deployment, b.Name, g), text)
 		}
 	}
@@ -179,8 +185,15 @@ func Erase(ctx context.Context, blobs Blobs, deployment string, e Erasure) error
 	return nil
 }
 
+// taking lets one erasure of this process at a time write a group: of two that
+// have read the same one, the second would put back what the first took out.
+// Another process's are left out by who restores.
+var taking sync.Mutex
+
 // takeOut takes keys out of a group of a backup.
 func takeOut(ctx context.Context, blobs Blobs, blob string, names []string) error {
+	taking.Lock()
+	defer taking.Unlock()
 	lines, err := readKeys(ctx, blobs, blob)
 	if err != nil {
 		return err

@@ -25,7 +25,12 @@ func (b *Backup) SaveTail(ctx context.Context, to Blobs, partition int, dir stri
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	unlinked := os.Remove(file.Name()) == nil // a crash leaves nothing; where an open file stays, it goes at the end
+	defer func() {
+		if err = errors.Join(err, file.Close()); !unlinked {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
 	h, size, p := sha256.New(), int64(0), &b.Partitions[partition]
 	w := bufio.NewWriterSize(io.MultiWriter(file, h), 1<<20)
 	p.Records = 0
