@@ -188,6 +188,20 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 		return
 	}
 	wanted := slices.Collect(m.facts(sku).Product.variants(want.Variant))
+	for _, v := range wanted {
+		id := c.boughtAfter(v, want.began())
+		if id == 0 {
+			continue
+		}
+		product.Bought = id // before anybody here knew of which product it is
+		for i := range c.Interests {
+			if in := &c.Interests[i]; in.Of == sku && in.live() {
+				c.giveUp(m, in)
+				in.Bought = id
+			}
+		}
+		return
+	}
 	for i := range c.Interests {
 		if in := &c.Interests[i]; in.Of == sku && !slices.Contains(wanted, in.SKU) {
 			c.giveUp(m, in) // asked for otherwise now, or another product's
@@ -206,15 +220,15 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 			if in = c.newInterest(m, v, want.Since); in == nil {
 				return
 			}
-			in.Since = want.Since
-		case in.Of == "" && (in.Declined || c.boughtAfter(v, want.Since) != 0):
+			in.Since, in.Began = want.Since, want.Began
+		case in.Of == "" && in.Declined:
 			continue // any, but this one
 		case !in.live():
-			*in = Interest{SKU: in.SKU, hash: in.hash, Since: want.Since}
+			*in = Interest{SKU: in.SKU, hash: in.hash, Since: want.Since, Began: want.Began}
 		case in.Of != sku && (in.Of != "" || c.waitsFor(m, in)):
 			continue
 		case in.Of == "":
-			in.Since = want.Since // looked at only
+			in.Since, in.Began = want.Since, want.Began // looked at only
 		}
 		in.Of = want.SKU
 		c.Profile.extend(sku, v)
@@ -399,11 +413,9 @@ func (c *Customer) unboughtVariant(m *Machine, o *Order, sku string) {
 	for i := range c.Interests {
 		if in := &c.Interests[i]; (in.SKU == product || in.Of == product) && in.Bought == o.ID && o.units(in.SKU) == 0 {
 			in.Bought = 0
-			if in.Of != "" {
-				c.queueUp(m, in)
-			}
 		}
 	}
+	c.queueUp(m, c.interest(product)) // and so each that is not bought by another order
 }
 
 // productOf returns the product an item is, or is a variant of; "" = none.
