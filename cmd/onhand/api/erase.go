@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"onhand/connectors/seal"
 	"onhand/processor"
@@ -40,6 +42,10 @@ func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 	}
 	if max(len(id), len(asked)) > processor.MaxIDBytes {
 		return badRequest("the id is longer than %d bytes", processor.MaxIDBytes)
+	}
+	// The collector takes no such id: what has one is an audience.
+	if strings.ContainsFunc(id+asked, unicode.IsControl) {
+		return badRequest("the id has a control character")
 	}
 	for range maxIDs {
 		var view processor.CustomerView
