@@ -108,6 +108,7 @@ func TestSimulateOverAnActivation(t *testing.T) {
 	later := strings.Replace(string(rules), "when: [Product Added, Product Removed, Cart Updated, Checkout Started]", "when: [Checkout Started]", 1)
 	status, answer, _ := ask(t, s, "PUT", "/api/v1/moments", later, "If-Match", "*")
 	require.Equal(t, 200, status, answer)
+	require.NoError(t, s.Worker.WaitIdle(t.Context())) // in force in the other partition too
 	track(t, s, "bob", "Product Added", `{"cart_id":"c2","sku":"phone","price":199,"quantity":2}`)
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, s.Worker.WaitIdle(t.Context()))
