@@ -216,6 +216,10 @@ type pace struct {
 	since time.Time
 }
 
+// longestRest is at most slept in one go, so that whoever asked hears of
+// progress, however small the share.
+const longestRest = time.Second
+
 // rest sleeps when it is time to.
 func (p *pace) rest(ctx context.Context) error {
 	if p.share <= 0 || p.share >= 1 {
@@ -226,7 +230,7 @@ func (p *pace) rest(ctx context.Context) error {
 		return ctx.Err()
 	}
 	select {
-	case <-time.After(time.Duration(float64(worked) * (1 - p.share) / p.share)):
+	case <-time.After(min(longestRest, time.Duration(float64(worked)*(1-p.share)/p.share))):
 	case <-ctx.Done():
 	}
 	p.since = time.Now()
