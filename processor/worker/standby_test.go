@@ -254,6 +254,9 @@ func TestTheStandbyGoesOn(t *testing.T) {
 	once(t, logB)
 }
 
+// underRace says that the race detector is on.
+var underRace bool
+
 // A worker stops in order, comes back, and the other one does the same: the
 // partitions move without a gap, and nothing is lost or done twice.
 func TestARollingRestart(t *testing.T) {
@@ -285,9 +288,13 @@ func TestARollingRestart(t *testing.T) {
 	p.end()
 	for _, w := range workers {
 		require.NoError(t, w.WaitIdle(soon(t)))
-		// Seldom one learns from a refused commit that it has been replaced, which
-		// costs nothing: what it decided last is decided by the next owner.
-		require.LessOrEqual(t, w.Metrics().Fenced, uint64(1))
+		// At the race detector's pace one seldom learns from a refused commit that
+		// it has been replaced; what it decided last is decided by the next owner.
+		allowed := uint64(0)
+		if underRace {
+			allowed = 1
+		}
+		require.LessOrEqual(t, w.Metrics().Fenced, allowed)
 	}
 	once(t, logs[0])
 }
