@@ -104,6 +104,13 @@ func (a *AfterOrder) merge(b *AfterOrder) {
 func (c *Customer) mergeAfter(m *Machine, b *AfterOrder) {
 	a := c.afterOrder()
 	a.merge(b)
+	for i := range b.Rewards {
+		if w := c.reward(b.Rewards[i].ID); w != nil {
+			if why := w.full(&b.Rewards[i]); why != "" {
+				m.dead("limit", why, m.current)
+			}
+		}
+	}
 	for i := range a.Rewards {
 		c.voidUses(&a.Rewards[i])
 		c.saySo(m, a.Rewards[i].ID, &a.Rewards[i])

@@ -74,6 +74,10 @@ func (c *Customer) hold(m *Machine, i int) {
 		}
 		stake = waits
 	}
+	if v.reason == NoChannelInTime && o.Due > m.shop.Now+retryMS { // what waits may be gone by then
+		o.Due = m.shop.Now + retryMS
+		c.soon(o.Due)
+	}
 	if v.reason == RecentlyBought { // time alone may give it back
 		if at := c.silenceEnds(m); at != 0 && at < o.Due {
 			o.Due = at

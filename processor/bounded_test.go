@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,4 +145,89 @@ func TestWishesOfTwoIDsGoInNoCircle(t *testing.T) {
 	require.True(t, x.live() && y.live())
 	require.False(t, x.Of == "y" && y.Of == "x")
 	c.endInterest(m, "x", s.now, Declined)
+}
+
+// What was decided and has no outcome has an end, too: what comes when it is
+// full is put off, comes to its outcome like everything else, and goes when
+// there is room again.
+func TestWhatWaitsForItsOutcomeHasAnEnd(t *testing.T) {
+	m := open(t, newMemStore(), 1<<40)
+	at, seq := int64(1_800_000_000_000), uint64(0)
+	apply := func(entry []byte) []*Decision {
+		var out Outputs
+		seq++
+		m.Apply(seq, at, AppendRecordEntry(AppendRecordHeader(nil, at), entry), &out)
+		return decisionsOf(t, &out)
+	}
+	say := func(e Event) []*Decision {
+		e.At, e.Stamp, e.UserID = at, at, "ann"
+		return apply(AppendEvent([]byte{byte(EventEntry)}, &e))
+	}
+	apply(AppendControl(nil, &Control{Type: Activate, Text: moments.Full()}))
+	say(Event{Kind: Identify, Traits: []byte(`{"email":"ann@example.com","consent":{"ads":{"ads":true}}}`)})
+	var first, last *Decision
+	outcomes := map[Outcome]int{}
+	for i := range maxPending + 10 {
+		for _, d := range say(Event{Kind: OrderCompleted, OrderID: fmt.Sprint("o", i), Products: []Product{{SKU: "mug", Quantity: 1}}}) {
+			if outcomes[d.Outcome]++; first == nil {
+				first = d
+			}
+			last = d
+		}
+	}
+	require.Equal(t, map[Outcome]int{Sent: maxPending, Deferred: 10}, outcomes)
+	require.Equal(t, NoChannelInTime, last.Reason)
+	require.Len(t, m.get(CustomerKind, "ann").(*Customer).Pending, maxPending)
+
+	apply(AppendOutcome(nil, "ann", first.Action.ID, 1, Delivered, ""))
+	at += retryMS
+	list := apply([]byte{byte(TickEntry)})
+	require.Len(t, list, 1)
+	require.Equal(t, Sent, list[0].Outcome)
+	at += 25 * 3600_000
+	list = apply([]byte{byte(TickEntry)})
+	require.Len(t, list, 9)
+	for _, d := range list {
+		require.Equal(t, Expired, d.Outcome)
+	}
+
+	at += 60_000
+	say(Event{Kind: StockLevelReported, SKU: "phone", Available: 9, HasLevel: true})
+	c := m.get(CustomerKind, "ann").(*Customer)
+	other := &Customer{head: &head{kind: CustomerKind}, ID: "bob", Pending: slices.Clone(c.Pending)}
+	var out Outputs
+	m.out = &out
+	m.touch(c)
+	c.merge(m, other)
+	require.Len(t, c.Pending, maxPending, "the oldest of two are taken back")
+	for _, d := range decisionsOf(t, &out) {
+		require.Equal(t, Superseded, d.Reason)
+	}
+}
+
+// A reward used more often than is kept of it says so, once for each use, be it
+// told by the customer's events or by a till.
+func TestARewardUsedTooOften(t *testing.T) {
+	s := newShopOf(t, 4)
+	s.said(Event{Kind: RewardIssued, UserID: "ann", RewardID: "card", Total: 10_000})
+	use := func(e Event) {
+		e.Kind, e.RewardID, e.Total, e.At = RewardRedeemed, "card", 100, s.now
+		s.said(e)
+		s.quiet()
+	}
+	for i := range maxUses {
+		use(Event{UserID: "ann", OrderID: fmt.Sprint("o", i)})
+	}
+	require.Empty(t, s.dead)
+	use(Event{UserID: "ann", OrderID: "one too many"})
+	require.Len(t, s.dead, 1)
+	use(Event{Location: "lyon"})
+	require.Len(t, s.dead, 2)
+	use(Event{UserID: "ann", OrderID: "o0"})
+	require.Len(t, s.dead, 2, "told again is no further use")
+	for _, d := range s.dead {
+		require.Equal(t, "limit", d.Reason)
+		require.Contains(t, d.Detail, "card was used 32 times")
+	}
+	require.Len(t, s.customer("ann").reward("card").Uses, maxUses)
 }

@@ -425,6 +425,9 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		return v.refuse(Expired, ExpiredReason)
 	}
 	if mo.Do == moments.DoAudience {
+		if c.crowded(o) && !release {
+			return v.refuse(Deferred, NoChannelInTime)
+		}
 		v.channel = channels[0]
 		return *v
 	}
@@ -432,9 +435,6 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		if in := c.interest(o.Value); in == nil || in.Offer != o.Offer || in.OfferUntil <= now {
 			return v.refuse(Expired, OfferEnded)
 		}
-	}
-	if o.Expires != 0 && now > o.Expires {
-		return v.refuse(Expired, ExpiredReason)
 	}
 	loc := c.Profile.location(m.shop.Now)
 	var soonest int64
@@ -522,6 +522,13 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 	if window := mo.Due.After.Milliseconds() + mo.Expires.After.Milliseconds(); window > 0 && mo.Expires.At.IsZero() && mo.Due.At.IsZero() &&
 		mo.Fact == "" && o.Then == 0 && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
 		return v.refuse(Suppressed, LateEvent)
+	}
+	if !release && c.crowded(o) {
+		r := v.refuse(Deferred, NoChannelInTime)
+		if r.until = now + retryMS; o.Expires != 0 && r.until > o.Expires {
+			r.outcome, r.until = Expired, 0
+		}
+		return r
 	}
 	v.channel = open[0]
 	if slices.Contains(open, c.Profile.Prefers) && (m.shop.heldUntil(c.Profile.Prefers) == 0 || m.shop.heldUntil(open[0]) != 0) {

@@ -79,6 +79,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		c.mergeOccurrence(m, o)
 	}
 	c.endTold(m)
+	c.thinPending(m)
 	c.mergeLinks(m, b)
 	c.watchAll(m, b)
 }

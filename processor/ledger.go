@@ -57,6 +57,10 @@ func (m *Machine) ledgerEvent(e *Event) {
 	}
 	n := rewardOf(e)
 	l.merge(&n)
+	if why := l.full(&n); why != "" {
+		m.dead("limit", why, m.current)
+		return
+	}
 	if l.Customer != "" {
 		n.ID = l.ID
 		m.send(l.Customer, &Message{Type: RewardTold, Customer: l.Customer, Ref: l.ID, Body: n.body()})

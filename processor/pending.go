@@ -27,6 +27,16 @@ type Pending struct {
 	Told     *told  // what the event that began it said, nil = nothing
 }
 
+// maxPending bounds the actions without an outcome of one customer. While so
+// many wait nothing is added to them but what takes something back, of which
+// there is at most one for each thing held: what else is to be said is put off,
+// and expires in the end.
+const maxPending = 256
+
+// crowded reports whether too much waits for its outcome for one more action.
+// What is held already is not asked again.
+func (c *Customer) crowded(o *Occurrence) bool { return len(c.Pending) >= maxPending && !o.In }
+
 func (p *Pending) encode(w *writer) {
 	w.str(p.ID)
 	w.str(p.Moment)
@@ -429,6 +439,22 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	c.failed(m, i)
 	if in := c.interest(p.Value); why == OutOfStock && in != nil && in.Parked {
 		c.rejoinOne(m, in) // sold out before it was said: in line again for when it is back
+	}
+}
+
+// thinPending takes the oldest actions back when two ids that became one have
+// more of them than one customer may have; what itself takes something back
+// stays.
+func (c *Customer) thinPending(m *Machine) {
+	for i := 0; i < len(c.Pending) && len(c.Pending) > maxPending; {
+		n := len(c.Pending)
+		d, err := ParseDecision(c.Pending[i].Decision)
+		if err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose && !isStep(d.Action.Kind) {
+			c.retract(m, i, &d, Superseded)
+		}
+		if len(c.Pending) >= n {
+			i++ // it stays, or another one took its place
+		}
 	}
 }
 

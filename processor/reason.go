@@ -73,7 +73,7 @@ var reasonDocs = [...]ReasonDoc{
 	{Reason: TooSoon, Outcomes: suppresses, Meaning: "within the moment's again", Example: "not again within three days, then again"},
 	{Reason: OrderSourceStale, Outcomes: defers, Meaning: "the source of orders, or of what would end it, is behind: perhaps it was bought", Example: "while the order feed is behind nobody is reminded, and an order on its way is honoured"},
 	{Reason: LateEvent, Outcomes: suppresses, Meaning: "it happened longer ago than the moment's whole window", Example: "an event eight days late is remembered and starts nothing"},
-	{Reason: NoChannelInTime, Outcomes: expires, Meaning: "every allowed channel is down or throttled for longer than it is of use", Example: "the mail provider takes nothing until the day after tomorrow, and by then the reminder is of no use"},
+	{Reason: NoChannelInTime, Outcomes: "deferred, expired", Meaning: "every allowed channel is down or throttled for longer than it is of use; deferred while too much that was decided for the customer has no outcome", Example: "the mail provider takes nothing until the day after tomorrow, and by then the reminder is of no use"},
 
 	{Reason: LostArbitration, Outcomes: suppresses, Meaning: "another message scored higher; evidence.lost_to names it", Example: "a night's messages compete in the morning"},
 	{Reason: BetterIsComing, Outcomes: "suppressed, deferred", Meaning: "a better one is due within one_at_a_time; a reward waits for the reorder message that will carry it", Example: "who knows that something better is due within two hours keeps silent"},

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"fmt"
 	"onhand/processor/moments"
 	"slices"
 )
@@ -47,9 +48,23 @@ const (
 	RewardPast    RewardState = "expired"
 )
 
-// maxUses bounds the uses of one reward that are kept; later ones change
-// nothing.
+// maxUses bounds the uses of one reward that are kept. A further one changes
+// nothing and is a dead letter.
 const maxUses = 32
+
+// full returns what to say of a use that found no room among those of a reward
+// after n was merged into it, "" when each has.
+func (w *Reward) full(n *Reward) string {
+	if len(w.Uses) < maxUses {
+		return ""
+	}
+	for _, u := range n.Uses {
+		if !slices.ContainsFunc(w.Uses, func(k RewardUse) bool { return k.Key == u.Key }) {
+			return fmt.Sprintf("the reward %s was used %d times, no more uses are kept: what is left of it is too much by this one", w.ID, maxUses)
+		}
+	}
+	return ""
+}
 
 func (w *Reward) encode(to *writer) {
 	to.str(w.ID)
@@ -106,7 +121,12 @@ func (c *Customer) rewardEvent(m *Machine, e *Event) (changed bool) {
 	n := rewardOf(e)
 	c.voidUses(&n)
 	c.saySo(m, e.RewardID, &n)
-	return c.afterOrder().reward(e.RewardID).merge(&n)
+	w := c.afterOrder().reward(e.RewardID)
+	changed = w.merge(&n)
+	if why := w.full(&n); why != "" {
+		m.dead("limit", why, m.current)
+	}
+	return changed
 }
 
 // rewardOf returns what one event says of a reward.
