@@ -466,7 +466,7 @@ func (in *Interest) union(f *Interest) {
 	if at := f.began(); at < in.began() {
 		in.Began = at
 	}
-	in.DeclinedAt = max(in.DeclinedAt, f.DeclinedAt)
+	in.DeclinedAt, in.Told = max(in.DeclinedAt, f.DeclinedAt), max(in.Told, f.Told)
 	for _, l := range f.Locations {
 		if !slices.Contains(in.Locations, l) {
 			in.Locations = append(in.Locations, l)

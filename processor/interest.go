@@ -34,6 +34,7 @@ type Interest struct {
 	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
 	Variant    string // of a product: which variants are wanted; see variantOf
 	Unseen     bool   // put into a cart when nothing was known here of the item
+	Told       int64  // the last offer the customer was told of
 	Began      int64  // when it was first wanted, if that gives no place: heard of too late, or that place was given up; 0 = Since
 }
 
@@ -101,7 +102,7 @@ func (in *Interest) encode(w *writer) {
 	w.int(in.OfferUntil)
 	w.u64(in.Bought)
 	w.bool(in.Declined)
-	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2)))
+	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2) | bit(in.Told != 0, 4)))
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
 		bit(in.Of != "", 32) | bit(in.Variant != "", 64) | bit(in.Unseen, 128)))
 	if in.Store != "" {
@@ -118,6 +119,9 @@ func (in *Interest) encode(w *writer) {
 	}
 	if in.Began != 0 {
 		w.int(in.Since - in.Began)
+	}
+	if in.Told != 0 {
+		w.int(in.Told)
 	}
 }
 
@@ -168,6 +172,9 @@ func (in *Interest) decode(r *reader) {
 	}
 	if asked&2 != 0 {
 		in.Began = in.Since - r.int()
+	}
+	if asked&4 != 0 {
+		in.Told = r.int()
 	}
 }
 

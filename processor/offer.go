@@ -3,8 +3,6 @@ package processor
 import (
 	"onhand/processor/moments"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // The customer's side of an offer: the item opens it, the customer's side asks
@@ -113,7 +111,7 @@ func (m *Machine) holdFor(sku string) int64 {
 func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	in := c.interest(o.Value)
 	hold := m.holdFor(o.Value)
-	in.OfferUntil = m.shop.Now + hold
+	in.OfferUntil, in.Told = m.shop.Now+hold, max(in.Told, o.Offer)
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
 	c.toldOfVariant(m, in)
 	if hold == 0 {
@@ -158,40 +156,49 @@ func (c *Customer) closeOffer(m *Machine, in *Interest) {
 }
 
 // answerOffer applies the customer's own answer. A claim keeps the unit until
-// it is bought or the hold ends; a decline hands it down at once.
+// it is bought or the hold ends; a decline hands it down at once. A message that
+// is answered late, when its unit is gone, says no all the same to what was
+// wanted then.
 func (c *Customer) answerOffer(m *Machine, e *Event) {
-	for i := range c.Interests {
-		if in := &c.Interests[i]; in.Offer != 0 && OfferID(in.SKU, in.Offer) == e.OfferID {
-			c.answer(m, in, e.Kind == OfferClaimed)
-			return
-		}
+	sku, n, ok := parseOfferID(e.OfferID)
+	if !ok {
+		return
+	}
+	switch in := c.interest(sku); {
+	case in == nil || n <= 0:
+	case in.Offer == n:
+		c.answer(m, in, e.Kind == OfferClaimed, e.At)
+	case e.Kind == OfferDeclined && n <= in.Told: // not somebody else's
+		c.endInterest(m, sku, e.At, Declined)
 	}
 }
 
-func (c *Customer) answer(m *Machine, in *Interest, claimed bool) {
+// answer applies an answer to the offer that is open.
+func (c *Customer) answer(m *Machine, in *Interest, claimed bool, at int64) {
 	if in.Claimed = claimed; claimed {
 		return
 	}
 	m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: in.Offer})
 	c.closeOffer(m, in)
+	c.endInterest(m, in.SKU, at, Declined)
 }
 
 // answered takes the answer that the shop gave for the customer.
 func (c *Customer) answered(m *Machine, msg *Message) {
 	if in := c.interest(msg.SKU); in != nil && in.Offer == msg.Offer {
-		c.answer(m, in, msg.Park)
+		c.answer(m, in, msg.Park, msg.At)
 		c.recheckPending(m, msg.SKU)
 	}
 }
 
 // answer passes on what a shop says of an offer without naming the customer.
 func (q *Queue) answer(m *Machine, sku string, e *Event) {
-	n, err := strconv.ParseInt(e.OfferID[strings.LastIndexByte(e.OfferID, '~')+1:], 10, 64)
-	if err != nil {
+	_, n, ok := parseOfferID(e.OfferID)
+	if !ok {
 		return
 	}
 	if v, ok := q.Offers.get(m, offerKey(n)); ok {
 		customer := parseOffer(v).key[9:]
-		m.send(customer, &Message{Type: AnswerOffer, SKU: sku, Customer: customer, Offer: n, Park: e.Kind == OfferClaimed})
+		m.send(customer, &Message{Type: AnswerOffer, SKU: sku, Customer: customer, Offer: n, Park: e.Kind == OfferClaimed, At: e.At})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"onhand/processor/moments"
 	"strconv"
+	"strings"
 )
 
 // Queue is who waits for an item and who holds an offer of it.
@@ -237,6 +238,13 @@ func parseOffer(v string) offer {
 
 // OfferID names an offer to users.
 func OfferID(sku string, n int64) string { return sku + "~" + strconv.FormatInt(n, 10) }
+
+// parseOfferID takes an offer's id apart.
+func parseOfferID(id string) (sku string, n int64, ok bool) {
+	i := strings.LastIndexByte(id, '~')
+	n, err := strconv.ParseInt(id[i+1:], 10, 64)
+	return id[:max(i, 0)], n, i > 0 && err == nil
+}
 
 // free returns the units of a store, "" = the web shop, that may be offered
 // now, of those that may be promised there.
