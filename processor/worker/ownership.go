@@ -112,7 +112,8 @@ func (w *Worker) place(part, moving int) bool {
 		if heir := l.move.heir.Load(); heir != nil && *heir == s.holder {
 			l.stop() // it has moved
 		} else {
-			l.post(func() { l.fail(ErrFenced) })
+			epoch := s.epoch
+			l.post(func() { l.replaced(epoch) })
 		}
 	case s.Owner == me && s.ready && (s.Wanted == s.Standby || l.halted.Load()) && moving < limit && !l.move.begun.Load():
 		l.move.begun.Store(true)
@@ -120,6 +121,15 @@ func (w *Worker) place(part, moving int) bool {
 		return l.post(func() { l.handOver(to) })
 	}
 	return false
+}
+
+// replaced ends an owner when another one has said that it owns the partition
+// with a later epoch. An earlier one is told of until the others have heard of
+// this owner, which may have taken over while they were being looked at.
+func (l *loop) replaced(epoch uint64) {
+	if epoch > l.p.Epoch() {
+		l.fail(ErrFenced)
+	}
 }
 
 // bulletin returns how the partitions stand here. mu is held.

@@ -60,6 +60,7 @@ type seat struct {
 	Standby string // "" = nobody else can
 	Wanted  string // the owner when all is calm
 	holder  string // who says that it is the owner; Owner is its heir, or itself
+	epoch   uint64 // of the holder
 	runs    bool   // and that the partition runs
 	ready   bool   // the standby is level
 	unable  string // workers that cannot run it, separated by commas
@@ -113,7 +114,7 @@ func seatOf(peers []peer, stands []*stand, part int) (s seat) {
 		switch x := at[id]; {
 		case x == nil:
 		case x.Role == owns && (holder == nil || x.Epoch > holder.Epoch):
-			s.Owner, s.holder, holder = id, id, x
+			s.Owner, s.holder, s.epoch, holder = id, id, x.Epoch, x
 		case x.Role == follows && (best == nil || x.Position > best.Position):
 			best = x
 		}

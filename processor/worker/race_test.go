@@ -1,6 +1,0 @@
-//go:build race
-
-package worker
-
-// Everything takes several times as long: see TestARollingRestart.
-func init() { underRace = true }
