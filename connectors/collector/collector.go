@@ -55,7 +55,12 @@ type Config struct {
 	// Keys maps write keys to the names of their sources. Without keys
 	// everybody may write, as OpenSource: the caller sees to it that only
 	// loopback is listened on.
-	Keys       map[string]string
+	Keys map[string]string
+
+	// Pages maps the keys that stand in pages and apps, where anybody can read
+	// them: they may send less.
+	Pages map[string]PageKey
+
 	OpenSource string // "" means "http"
 
 	Currency string        // of amounts whose event names none, ISO 4217
@@ -67,6 +72,12 @@ type Config struct {
 
 	Clock  func() int64 // Unix ms; nil means the wall clock
 	Logger *slog.Logger // nil means slog.Default()
+}
+
+// PageKey is a write key that stands in pages and apps.
+type PageKey struct {
+	Source string // its name
+	Only   segment.Kinds
 }
 
 const (
@@ -109,7 +120,13 @@ type Collector struct {
 // whatever was presented.
 type key struct {
 	hash   [sha256.Size]byte
+	sender sender
+}
+
+// sender is who sends with a write key.
+type sender struct {
 	source string
+	only   *segment.Kinds // nil = everything
 }
 
 // New returns a collector that appends to log and gives what it refuses in
@@ -135,7 +152,10 @@ func New(cfg Config, log Appender, dead DeadLetter) *Collector {
 	}
 	c := &Collector{cfg: cfg, log: log, dead: dead}
 	for k, source := range cfg.Keys {
-		c.keys = append(c.keys, key{sha256.Sum256([]byte(k)), source})
+		c.keys = append(c.keys, key{sha256.Sum256([]byte(k)), sender{source: source}})
+	}
+	for k, x := range cfg.Pages {
+		c.keys = append(c.keys, key{sha256.Sum256([]byte(k)), sender{x.Source, &x.Only}})
 	}
 	c.requests.New = func() any { return new(request) }
 	return c
@@ -159,7 +179,7 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	// Write keys are public by nature, pages of any origin carry them.
+	// Pages of any origin carry the keys that are made for them.
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
 	if r.Method == http.MethodOptions {
@@ -208,9 +228,12 @@ func (c *Collector) answer(w http.ResponseWriter, err error, refused int) {
 	case errors.As(err, &faults):
 		c.Counters.Refused[faults[0].Class].Add(1)
 		status := http.StatusBadRequest
-		if faults[0].Class == segment.TooLarge {
+		switch faults[0].Class {
+		case segment.TooLarge:
 			status = http.StatusRequestEntityTooLarge
 			c.Counters.TooLarge.Add(1)
+		case segment.Forbidden:
+			status = http.StatusForbidden
 		}
 		answer(w, status, faults.Error(), faults)
 	case errors.As(err, &stop):
@@ -239,14 +262,13 @@ func (c *Collector) answer(w http.ResponseWriter, err error, refused int) {
 
 var success = []byte(`{"success":true}`)
 
-// source returns the name of the source of a write key.
-func (c *Collector) source(writeKey string) (string, bool) {
+// sender returns who sends with a write key.
+func (c *Collector) sender(writeKey string) (who sender, found bool) {
 	hash := sha256.Sum256([]byte(writeKey))
-	source, found := "", false
 	for i := range c.keys {
 		if subtle.ConstantTimeCompare(hash[:], c.keys[i].hash[:]) == 1 {
-			source, found = c.keys[i].source, true
+			who, found = c.keys[i].sender, true
 		}
 	}
-	return source, found
+	return who, found
 }

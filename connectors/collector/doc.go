@@ -19,6 +19,10 @@
 // work. What may work later is answered 429 or 503 with Retry-After; a retry
 // repeats its message ids and so does no harm.
 //
+// A key that stands in pages and apps may send less than one of a server: see
+// segment.OfPages. What it may not send is refused like anything else, alone
+// with 403.
+//
 // The Content-Type is not looked at. Browsers send JSON as text/plain, to
 // spare themselves a preflight, and one server library sends compressed JSON
 // as a form.

@@ -50,7 +50,7 @@ func (q *request) release() {
 // handle reads and appends the calls of the request. The error is Faults, a
 // *problem, ErrOverloaded, or what the log or the dead letter said.
 func (q *request) handle() error {
-	source, known, err := q.authorize()
+	who, known, err := q.authorize()
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func (q *request) handle() error {
 	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew}
 	if q.typ != batch {
 		if !known {
-			if source, known = q.c.source(segment.WriteKey(body)); !known {
+			if who, known = q.c.sender(segment.WriteKey(body)); !known {
 				return unauthorized
 			}
 		}
-		o.Source, o.Type = source, q.typ
+		o.Source, o.Only, o.Type = who.source, who.only, q.typ
 		if q.events, err = q.parser.Parse(q.events[:0], body, o); err != nil {
 			return err
 		}
@@ -76,11 +76,11 @@ func (q *request) handle() error {
 		return err
 	}
 	if !known {
-		if source, known = q.c.source(env.WriteKey); !known {
+		if who, known = q.c.sender(env.WriteKey); !known {
 			return unauthorized
 		}
 	}
-	o.Source, o.SentAt = source, env.SentAt
+	o.Source, o.Only, o.SentAt = who.source, who.only, env.SentAt
 	return q.batch(o)
 }
 
@@ -138,9 +138,9 @@ var unauthorized = &problem{http.StatusUnauthorized, "unknown write key; send it
 
 // authorize looks for a write key outside the body. known is false when there
 // is none, and the body has to name it.
-func (q *request) authorize() (source string, known bool, err error) {
+func (q *request) authorize() (who sender, known bool, err error) {
 	if len(q.c.keys) == 0 {
-		return q.c.cfg.OpenSource, true, nil
+		return sender{source: q.c.cfg.OpenSource}, true, nil
 	}
 	presented, found := "", false
 	if user, _, ok := q.r.BasicAuth(); ok {
@@ -149,12 +149,12 @@ func (q *request) authorize() (source string, known bool, err error) {
 		presented, found = token, true
 	}
 	if !found {
-		return "", false, nil
+		return who, false, nil
 	}
-	if source, known = q.c.source(presented); !known {
-		return "", false, unauthorized
+	if who, known = q.c.sender(presented); !known {
+		return who, false, unauthorized
 	}
-	return source, true, nil
+	return who, true, nil
 }
 
 // read returns the body, unpacked.

@@ -15,11 +15,12 @@ const (
 	Missing                // a required property is not there
 	Invalid                // a property has a value it cannot have
 	Future                 // it happened later than can be
+	Forbidden              // the sender may not say it
 
 	Classes // the number of classes
 )
 
-var classNames = [Classes]string{"malformed", "too_large", "missing", "invalid", "future"}
+var classNames = [Classes]string{"malformed", "too_large", "missing", "invalid", "future", "forbidden"}
 
 func (c Class) String() string { return classNames[c] }
 

@@ -32,6 +32,7 @@ type Options struct {
 	MaxSkew  time.Duration // 0 means DefaultMaxSkew
 	Type     string        // type of a call that names none: that of its endpoint
 	SentAt   int64         // sentAt of the batch, for a call without its own; Unix ms, 0 = none
+	Only     *Kinds        // what the sender may send; nil = everything
 }
 
 // Parse appends to dst the events of one call: one, or one per line where a
@@ -316,6 +317,9 @@ func (p *Parser) normalise(e *processor.Event) (title string) {
 	}
 	if title == "" {
 		title = typ
+	}
+	if p.permitted(n.kind); p.faults != nil {
+		return title
 	}
 	e.Kind, e.Name = n.kind, n.own
 	e.MessageID = p.must(p.call.messageID, "messageId")

@@ -70,11 +70,21 @@ type NATS struct {
 // Keys are who may do what.
 type Keys struct {
 	Write         map[string]string // key -> source
+	Pages         map[string]Page   // by key
 	Read, Operate []string          // who may operate may read
 }
 
 // Any reports whether a key is configured.
-func (k Keys) Any() bool { return len(k.Write)+len(k.Read)+len(k.Operate) > 0 }
+func (k Keys) Any() bool { return k.Writes() || len(k.Read)+len(k.Operate) > 0 }
+
+// Writes reports whether a key to send events with is configured.
+func (k Keys) Writes() bool { return len(k.Write)+len(k.Pages) > 0 }
+
+// Page is who sends with a key that stands in pages and apps.
+type Page struct {
+	Source string
+	Also   []string // events it may send besides those of segment.OfPages
+}
 
 // Channel says how a channel is reached.
 type Channel struct {

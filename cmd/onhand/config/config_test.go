@@ -33,6 +33,7 @@ nats:
   replicas: 3
 keys:
   write: {shop: "${SHOP_KEY}"}
+  pages: {web: wwwwwwwwwwwwwwww, app: {key: aaaaaaaaaaaaaaaa, also: [Order Completed, alias]}}
   read: [rrrrrrrrrrrrrrrr]
   operate: [oooooooooooooooo]
 channels:
@@ -45,7 +46,8 @@ channels:
 		Checkpoints: Checkpoints{To: "s3://bucket/onhand?region=eu-west-1", Every: 5 * time.Minute, Keep: 4},
 		Decisions:   Decisions{Keep: 30 * 24 * time.Hour},
 		NATS:        NATS{Listen: "127.0.0.1:4222", Users: []jetstream.User{{Name: "till", Password: "secret", Publish: []string{"onhand.ingest.>"}}}, Replicas: 3},
-		Keys:        Keys{Write: map[string]string{"0123456789abcdef0": "shop"}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
+		Keys: Keys{Write: map[string]string{"0123456789abcdef0": "shop"},
+			Pages: map[string]Page{"wwwwwwwwwwwwwwww": {Source: "web"}, "aaaaaaaaaaaaaaaa": {"app", []string{"Order Completed", "alias"}}}, Read: []string{"rrrrrrrrrrrrrrrr"}, Operate: []string{"oooooooooooooooo"}},
 		Channels: map[string]Channel{
 			"email": {Type: "webhook", URL: "https://mail.example.com/hook", Secrets: []string{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, PublicOnly: true, To: true, Rate: 2.5, Burst: 5, InFlight: 3, Timeout: 5 * time.Second},
 			"ads":   {Type: "file", Path: "ads.ndjson", Sync: true, MaxBytes: 1 << 30},
@@ -56,7 +58,7 @@ channels:
 // The reference has no fault but that the environment is empty, and names every
 // key there is.
 func TestReference(t *testing.T) {
-	for _, name := range []string{"TILL_PASSWORD", "SHOP_KEY", "READ_KEY", "OPERATE_KEY"} {
+	for _, name := range []string{"TILL_PASSWORD", "SHOP_KEY", "WEB_KEY", "APP_KEY", "READ_KEY", "OPERATE_KEY"} {
 		t.Setenv(name, "0123456789abcdef "+name)
 	}
 	t.Setenv("MAIL_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")

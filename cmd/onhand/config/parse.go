@@ -64,7 +64,7 @@ func (r *reader) config(text []byte) (c Config) {
 		"personal":   func(n *yaml.Node) { personal, c.Personal = n, r.oneOf(n, PersonalSealed, PersonalClear) },
 		"memory":     func(n *yaml.Node) { c.Memory = r.size(n) },
 		"nats":       func(n *yaml.Node) { r.nats(n, &c.NATS) },
-		"keys":       func(n *yaml.Node) { r.writeKeys(n, &c.Keys) },
+		"keys":       func(n *yaml.Node) { r.accessKeys(n, &c.Keys) },
 		"channels":   func(n *yaml.Node) { c.Channels = r.channels(n) },
 		"checkpoints": func(n *yaml.Node) {
 			r.fields(n, "checkpoints", map[string]func(*yaml.Node){
@@ -115,29 +115,6 @@ func (r *reader) nats(n *yaml.Node, c *NATS) {
 	if c.Listen != "" && !Loopback(c.Listen) && len(c.Users) == 0 {
 		r.at(n, fmt.Sprintf("nats listens on %s, which is not loopback, without users", c.Listen), "add users, or listen on 127.0.0.1")
 	}
-}
-
-func (r *reader) writeKeys(n *yaml.Node, k *Keys) {
-	secrets := func(n *yaml.Node) (all []string) {
-		for _, e := range r.list(n) {
-			all = append(all, r.key(e))
-		}
-		return all
-	}
-	r.fields(n, "keys", map[string]func(*yaml.Node){
-		"read":    func(n *yaml.Node) { k.Read = secrets(n) },
-		"operate": func(n *yaml.Node) { k.Operate = secrets(n) },
-		"write": func(n *yaml.Node) {
-			k.Write = map[string]string{}
-			r.each(n, "keys.write", func(source, value *yaml.Node) {
-				key := r.key(value)
-				if other, taken := k.Write[key]; taken && key != "" {
-					r.at(value, fmt.Sprintf("source %q has the key of source %q", source.Value, other), "give each a key of its own")
-				}
-				k.Write[key] = source.Value
-			})
-		},
-	})
 }
 
 func (r *reader) channels(n *yaml.Node) map[string]Channel {

@@ -17,6 +17,7 @@ import (
 	"onhand/connectors"
 	"onhand/connectors/collector"
 	"onhand/connectors/seal"
+	"onhand/connectors/segment"
 	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/moments"
@@ -72,8 +73,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if !config.Loopback(c.HTTP) && !c.Keys.Any() {
 		return nil, fmt.Errorf("without keys the service listens on loopback only, not on %s; configure keys, or use --http 127.0.0.1:7070", c.HTTP)
 	}
-	if !config.Loopback(c.HTTP) && len(c.Keys.Write) == 0 {
-		return nil, fmt.Errorf("without write keys everybody could send events to %s; configure keys.write", c.HTTP)
+	if !config.Loopback(c.HTTP) && !c.Keys.Writes() {
+		return nil, fmt.Errorf("without write keys everybody could send events to %s; configure keys.write or keys.pages", c.HTTP)
 	}
 	s = &Service{log: o.Logger, named: c.Moments != "", clock: o.Clock, failed: make(chan error, 2)}
 	var faults []moments.Fault
@@ -182,8 +183,13 @@ func (s *Service) seal(c config.Config) func(context.Context, []processor.Event)
 func (s *Service) serve(o Options, id string, past whatif.Options) {
 	c := o.Config
 	intake := worker.NewIntake(s.Log)
+	pages := map[string]collector.PageKey{}
+	for key, p := range c.Keys.Pages {
+		only, _ := segment.OfPages().With(p.Also) // the configuration was checked
+		pages[key] = collector.PageKey{Source: p.Source, Only: only}
+	}
 	inlet := collector.New(collector.Config{
-		Keys: c.Keys.Write, Currency: s.Rules.Currency, Logger: o.Logger,
+		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
 	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
 	handler := api.New(api.Config{
