@@ -84,7 +84,7 @@ type Config struct {
 type ChannelConfig struct {
 	Channel Channel // required
 
-	RatePerSecond float64       // attempts; 0 means no limit
+	RatePerSecond float64       // attempts, of all processes together (see Share); 0 means no limit
 	Burst         int           // attempts at once after a pause; 0 means RatePerSecond, at least 1
 	InFlight      int           // attempts under way; 0 means 16
 	Queue         int           // jobs that wait; 0 means 1024
@@ -219,13 +219,13 @@ func (d *Dispatcher) Withdraw(partition int) (jobs []Job) {
 	return jobs
 }
 
-// SetRate changes the rate of a channel, for providers whose limit is shared
-// by several processes. 0 means no limit.
-func (d *Dispatcher) SetRate(channel string, perSecond float64) {
-	if l := d.lanes[channel]; l != nil {
-		l.mu.Lock()
-		l.limiter.SetLimitAt(d.config.Now(), limitOf(perSecond))
-		l.mu.Unlock()
+// Share says which part of the rates of all channels this process may use,
+// above 0 and at most 1: a provider counts what comes from all processes
+// together. Of a burst each process has its part, but at least one attempt.
+func (d *Dispatcher) Share(part float64) {
+	now := d.config.Now()
+	for _, l := range d.lanes {
+		l.share(part, now)
 		l.signal()
 	}
 }

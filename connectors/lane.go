@@ -69,6 +69,14 @@ func limitOf(perSecond float64) rate.Limit {
 	return rate.Limit(perSecond)
 }
 
+// share makes a part of the channel's rate this lane's.
+func (l *lane) share(part float64, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limiter.SetLimitAt(now, limitOf(l.RatePerSecond*part))
+	l.limiter.SetBurstAt(now, max(1, int(float64(l.Burst)*part)))
+}
+
 // submit queues a job, or refuses it with one of the errors of Submit.
 func (l *lane) submit(j Job) error {
 	l.mu.Lock()

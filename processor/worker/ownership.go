@@ -71,6 +71,7 @@ func (w *Worker) settle() {
 			moving++
 		}
 	}
+	w.shareRates()
 	var staying []string
 	for i := range peers {
 		if !peers[i].Leaving {
@@ -85,6 +86,21 @@ func (w *Worker) settle() {
 		case !mine && s != nil:
 			s.stop()
 		}
+	}
+}
+
+// shareRates takes as much of the rates of channels as there are partitions
+// owned here. mu is held.
+func (w *Worker) shareRates() {
+	n := 0
+	for _, l := range w.loops {
+		if !l.standby.Load() {
+			n++
+		}
+	}
+	if w.dispatcher != nil && n != w.owning {
+		w.owning = n
+		w.dispatcher.Share(float64(max(n, 1)) / float64(w.log.Partitions()))
 	}
 }
 

@@ -26,7 +26,8 @@ type Config struct {
 	Memory  int64          // bytes of decoded customers and items, all partitions together; default 512 MiB
 
 	// Channels by the names that actions use. Without any nothing is delivered
-	// and actions stay pending.
+	// and actions stay pending. A rate is that of all workers together: each has
+	// as much of it as it owns of the partitions.
 	Channels map[string]connectors.ChannelConfig
 
 	Currency string // of ingested amounts that name none
@@ -71,6 +72,7 @@ type Worker struct {
 	mu     sync.Mutex
 	loops  map[int]*loop
 	failed map[int]error // partitions that stopped; not started again here
+	owning int           // partitions, as the dispatcher was told
 	seats  []seat
 	shards map[int]*shard
 	health deployment
