@@ -29,8 +29,8 @@ func (r *runner) effects(effects []worker.Effect) {
 			d := *e.Decision
 			e.Decision = &d
 			w.attempts = append(w.attempts, &attempt{r, e})
-			if d.Moment == "back_in_stock" && e.Number == 1 {
-				w.offers = append(w.offers, offer{d.Customer, d.Cause.Value, d.Action.OfferID})
+			if x := (offer{d.Customer, d.Cause.Value, d.Action.OfferID}); d.Moment == "back_in_stock" && !slices.Contains(w.offers, x) {
+				w.offers = append(w.offers, x)
 			}
 		case worker.Cancel:
 			for i, v := range slices.Backward(w.attempts) {

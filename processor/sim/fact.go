@@ -35,16 +35,17 @@ const (
 	cancelled // an order
 	requested // to be told
 	unrequested
-	declined // an offer
+	declined // an offer; of no customer: the shop says it
+	claimed  // the same
 	leveled  // stock of an item
 	sold     // of an item, to nobody we know
 )
 
-var factNames = [...]string{"identified", "added", "removed", "ordered", "cancelled", "requested", "unrequested", "declined", "leveled", "sold"}
+var factNames = [...]string{"identified", "added", "removed", "ordered", "cancelled", "requested", "unrequested", "declined", "claimed", "leveled", "sold"}
 
 func (k factKind) String() string { return factNames[k] }
 
-func (f *fact) ofItem() bool { return f.kind == leveled || f.kind == sold }
+func (f *fact) ofItem() bool { return f.customer == "" }
 
 // key is the id of the entity the fact is about.
 func (f *fact) key() string {
@@ -87,6 +88,8 @@ func (f *fact) event() *processor.Event {
 		e.Kind = processor.BackInStockCancelled
 	case declined:
 		e.Kind, e.SKU, e.OfferID = processor.OfferDeclined, "", f.offer
+	case claimed:
+		e.Kind, e.SKU, e.OfferID = processor.OfferClaimed, "", f.offer
 	case leveled:
 		e.Kind, e.Available, e.HasLevel, e.Version = processor.StockLevelReported, f.n, true, f.version
 	case sold:
@@ -99,7 +102,7 @@ func (f *fact) String() string {
 	if e := f.whole; e != nil {
 		return fmt.Sprintf("%s %s of %s at=%d", e.Kind, f.id, f.key(), f.at)
 	}
-	return fmt.Sprintf("%s %s%s%s%s%s n=%d at=%d", f.kind, f.id, name(" ", f.customer), name(" ", f.sku), name(" cart ", f.cart), name(" order ", f.order), f.n, f.at)
+	return fmt.Sprintf("%s %s%s%s%s%s%s n=%d at=%d", f.kind, f.id, name(" ", f.customer), name(" ", f.sku), name(" cart ", f.cart), name(" order ", f.order), name(" offer ", f.offer), f.n, f.at)
 }
 
 func name(prefix, s string) string {

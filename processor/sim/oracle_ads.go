@@ -1,6 +1,9 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // audiences: in the end exactly those are in who put the item in a cart, did
 // not buy it, and could. Nobody comes in who has bought, or for an item that
@@ -43,7 +46,7 @@ func (o *oracle) audience(customer, sku string, left int64) {
 			switch {
 			case f.kind == cancelled || f.kind == ordered && f.sku == sku:
 				ordersOfIt++
-			case f.kind == unrequested && f.sku == sku:
+			case (f.kind == unrequested || f.kind == declined) && f.sku == sku:
 				dismissed = true
 			case f.kind == removed && f.sku == sku:
 				cleared[f.cart] = max(cleared[f.cart], f.at)
@@ -58,21 +61,21 @@ func (o *oracle) audience(customer, sku string, left int64) {
 				continue
 			}
 			if triggers == 0 || before {
-				o.w.fail("nothing invented", "%v: customer %s put it in a cart %d times, bought: %v", s, customer, triggers, before)
+				o.about(customer, sku, "nothing invented", "%v: customer %s put it in a cart %d times, bought: %v", s, customer, triggers, before)
 			}
 			home := o.home(sku)
 			if _, known := o.origin(home, o.home(customer), uint64(i)); o.most(sku, 0, known) <= 0 {
-				o.w.fail("nothing invented", "%v: there never was stock of %s", s, sku)
+				o.about(customer, sku, "nothing invented", "%v: there never was stock of %s", s, sku)
 			}
 		}
 	}
 	in := last != nil && last.outcome == "sent"
 	switch {
 	case in && left <= 0:
-		o.w.fail("oracle", "%v: %s has %d units in the end and is still advertised", last, sku, left)
+		o.about(customer, sku, "oracle", "%v: %s has %d units in the end and is still advertised", last, sku, left)
 	case in && bought():
-		o.w.fail("oracle", "%v: customer %s has bought it and still sees it advertised", last, customer)
-	case !in && left > 0 && triggers > 0 && ordersOfIt == 0 && !dismissed:
-		o.w.fail("nothing lost", "customer %s wants %s, %d are left, and it is not advertised", customer, sku, left)
+		o.about(customer, sku, "oracle", "%v: customer %s has bought it and still sees it advertised", last, customer)
+	case !in && left > 0 && triggers > 0 && ordersOfIt == 0 && !dismissed && !slices.ContainsFunc(o.decisions("back_in_stock", customer), o.answered):
+		o.about(customer, sku, "nothing lost", "customer %s wants %s, %d are left, and it is not advertised", customer, sku, left)
 	}
 }

@@ -124,7 +124,7 @@ func (o *oracle) cartsOf(customer string) {
 	for _, id := range sortedKeys(decided) {
 		for _, s := range decided[id] {
 			if b := baskets[id]; b == nil || !b.blurred {
-				o.w.fail("nothing invented", "%v: no window of the cart ended then", s)
+				o.about(customer, "", "nothing invented", "%v: no window of the cart ended then", s)
 			}
 		}
 	}
@@ -142,12 +142,12 @@ func (o *oracle) expect(customer, cart string, b *basket, ps purchases, now int6
 		return decided
 	}
 	if i < 0 {
-		o.w.fail("nothing lost", "customer %s left cart %s; nothing was decided at %d (record %d), it had to be %s %s %v", customer, cart, now, position, outcome, reason, lines)
+		o.about(customer, "", "nothing lost", "customer %s left cart %s; nothing was decided at %d (record %d), it had to be %s %s %v", customer, cart, now, position, outcome, reason, lines)
 		return decided
 	}
 	s := decided[i]
 	if s.outcome != outcome || s.reason != reason || s.at != now || outcome == "sent" && !maps.Equal(s.lines, lines) {
-		o.w.fail("oracle", "%v with %v: it had to be %s %s with %v at %d", s, s.lines, outcome, reason, lines, now)
+		o.about(customer, "", "oracle", "%v with %v: it had to be %s %s with %v at %d", s, s.lines, outcome, reason, lines, now)
 	}
 	return slices.Delete(decided, i, i+1)
 }
@@ -160,7 +160,7 @@ func (o *oracle) withdrawn(position uint64, wanted bool, decided []*said) []*sai
 			return false
 		}
 		if wanted {
-			o.w.fail("oracle", "%v: what justified the reminder was still true", s)
+			o.about(s.customer, "", "oracle", "%v: what justified the reminder was still true", s)
 		}
 		return true
 	})

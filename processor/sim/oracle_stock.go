@@ -18,7 +18,7 @@ func (s *shelf) apply(f *fact) {
 	switch {
 	case f.kind == sold:
 		s.sales = append(s.sales, f)
-	case f.version >= s.version:
+	case f.kind == leveled && f.version >= s.version:
 		s.level, s.at, s.version = f.n, f.at, f.version
 	}
 }
@@ -82,11 +82,14 @@ type wish struct {
 	at            uint64 // the request that opened it
 	boughtBy      *purchase
 	declined      bool
-	declinedAt    int64   // when, as far as it was said
-	from, latest  int64   // when it was asked for, first and last
-	reopened      bool    // by the cancellation of an order, without a request
-	told          []*said // offers
-	other         []*said // refusals and withdrawals
+	declinedAt    int64             // when, as far as it was said
+	from, latest  int64             // when it was asked for, first and last
+	reopened      bool              // by the cancellation of an order, without a request
+	offered       map[string]uint64 // where offers were decided
+	born          uint64            // the request that opened what there is now, after the one before had ended
+	unsure        bool              // an offer from before that was declined
+	told          []*said           // offers
+	other         []*said           // refusals and withdrawals
 }
 
 // ask is a request: its record and the rank it stands for.
@@ -98,7 +101,11 @@ type ask struct {
 // wishOf reads the log of a customer. It calls during for each record, with
 // whether the request was open at any time while it was applied.
 func (o *oracle) wishOf(customer, sku string, during func(position uint64, open bool)) *wish {
-	x := &wish{customer: customer, sku: sku}
+	x := &wish{customer: customer, sku: sku, offered: map[string]uint64{}}
+	told := o.decisions("back_in_stock", customer)
+	for _, s := range told {
+		x.offered[s.offer] = s.position
+	}
 	var ps purchases
 	records := o.logs[o.home(customer)].records
 	for i := range records {
@@ -111,17 +118,26 @@ func (o *oracle) wishOf(customer, sku string, during func(position uint64, open 
 		}
 		during(uint64(i), open)
 	}
-	for _, s := range o.decisions("back_in_stock", customer) {
+	for _, s := range told {
 		switch {
 		case s.value != sku:
 		case s.outcome == "sent":
 			x.told = append(x.told, s)
+			if o.answered(s) {
+				x.breaks(s.position)
+			}
 		default:
 			x.other = append(x.other, s)
 			x.breaks(s.position)
 		}
 	}
 	return x
+}
+
+// answered reports whether the shop answered an offer for its customer, at some
+// time.
+func (o *oracle) answered(s *said) bool {
+	return slices.ContainsFunc(o.w.facts, func(f *fact) bool { return f.offer == s.offer && f.customer == "" })
 }
 
 // breaks notes that from a record on the wish is not a plain one any more.
@@ -166,18 +182,20 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 		}
 		x.from = min(x.from, f.at)
 		if x.boughtBy != nil || x.declined {
-			x.latest = 0 // another wish
+			x.latest, x.born = 0, position // another wish
 		}
-		x.open, x.boughtBy, x.declined, x.latest = true, nil, false, max(x.latest, f.at)
+		x.open, x.boughtBy, x.declined, x.unsure, x.latest = true, nil, false, false, max(x.latest, f.at)
 	case len(x.asked) == 0:
 		// Nothing was asked for.
-	case f.kind == unrequested && f.sku == x.sku:
+	case f.kind == declined && f.sku == x.sku && x.offered[f.offer] < x.born:
+		x.breaks(position)
+		x.unsure = true
+	case (f.kind == unrequested || f.kind == declined) && f.sku == x.sku:
+		// To say no to an offer, however late, says no to what was asked for till then.
 		x.breaks(position)
 		if x.declinedAt = max(x.declinedAt, f.at); x.latest <= f.at {
 			x.open, x.declined = false, true
 		} // else wanted again since
-	case f.kind == declined:
-		x.breaks(position) // perhaps of another item: then nobody minds
 	case p == nil:
 	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
 		x.breaks(position)
@@ -216,11 +234,11 @@ func (o *oracle) wish(customer, sku string, left int64) {
 		}
 		switch first, last := o.origin(o.home(sku), o.home(customer), s.position); {
 		case !open[s.position]:
-			o.w.fail("nothing invented", "%v: customer %s did not wait for it", s, customer)
+			o.about(customer, sku, "nothing invented", "%v: customer %s did not wait for it", s, customer)
 		case i+1 > asked+len(x.other) && !x.reopened:
-			o.w.fail("nothing invented", "%v: told %d times, asked %d times", s, i+1, asked)
+			o.about(customer, sku, "nothing invented", "%v: told %d times, asked %d times", s, i+1, asked)
 		case o.most(sku, first, last) <= 0:
-			o.w.fail("nothing invented", "%v: there was no stock between records %d and %d of the item's log", s, first, last)
+			o.about(customer, sku, "nothing invented", "%v: there was no stock between records %d and %d of the item's log", s, first, last)
 		}
 	}
 	for _, s := range x.other {
@@ -228,7 +246,7 @@ func (o *oracle) wish(customer, sku string, left int64) {
 			return
 		}
 	}
-	if left <= 0 || !x.open {
+	if left <= 0 || !x.open || x.unsure {
 		return
 	}
 	// Who asks again while a unit is held is answered by the hold.
@@ -240,7 +258,7 @@ func (o *oracle) wish(customer, sku string, left int64) {
 			return
 		}
 	}
-	o.w.fail("nothing lost", "customer %s asked for %s (record %d) and was not told, though %d are left", customer, sku, x.at, left)
+	o.about(customer, sku, "nothing lost", "customer %s asked for %s (record %d) and was not told, though %d are left", customer, sku, x.at, left)
 }
 
 // neverTooMany: offers that are surely open together never exceed the stock.
@@ -267,7 +285,7 @@ func (o *oracle) neverTooMany(sku string) {
 			}
 		}
 		if most := o.most(sku, first, last); open > most {
-			o.w.fail("offers within stock", "%v: with it %d units of %s are offered, there were %d", s, open, sku, most)
+			o.about("", sku, "offers within stock", "%v: with it %d units of %s are offered, there were %d", s, open, sku, most)
 		}
 	}
 }
@@ -326,7 +344,7 @@ func (o *oracle) place(a, b *wish) {
 	known := o.arrived(o.home(a.customer), first.position, home)
 	opened, last := o.origin(home, o.home(b.customer), told.position)
 	if known < opened && o.answerable(a, last) && (len(a.told) == 0 || number(a.told[0]) > number(told)) {
-		o.w.fail("places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
+		o.about(a.customer, a.sku, "places kept", "%v: customer %s asked before (%d, not %d), which the item knew at its record %d, and was passed over",
 			told, a.customer, first.since, second.since, known)
 	}
 }

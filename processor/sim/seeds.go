@@ -32,7 +32,7 @@ func Check(cfg Config) (Result, error) {
 	r := Run(cfg)
 	cfg.Trace = nil
 	if again := Run(cfg); again.Hash != r.Hash {
-		r.Violations = append(r.Violations, Violation{"repeatable", fmt.Sprintf("the second run of the seed differs: hash %016x, not %016x", again.Hash, r.Hash)})
+		r.Violations = append(r.Violations, Violation{Checker: "repeatable", Text: fmt.Sprintf("the second run of the seed differs: hash %016x, not %016x", again.Hash, r.Hash)})
 	}
 	return r, r.Err()
 }

@@ -107,12 +107,19 @@ func (w *world) live() {
 		f.kind, f.customer = requested, customer
 	case k < 79:
 		f.kind, f.customer = unrequested, customer
-	case k < 82:
-		if len(w.offers) == 0 {
+	case k < 84:
+		n := len(w.offers)
+		if n == 0 {
 			return
 		}
-		o := w.offers[w.rng.IntN(len(w.offers))]
-		f.kind, f.customer, f.offer, f.sku = declined, o.customer, o.offer, ""
+		o := w.offers[w.rng.IntN(n)] // most of them late
+		if w.rng.IntN(3) == 0 {
+			o = w.offers[n-1]
+		}
+		f.kind, f.customer, f.offer, f.sku = []factKind{declined, declined, claimed}[w.rng.IntN(3)], o.customer, o.offer, o.sku
+		if w.rng.IntN(6) == 0 { // the shop answers for them
+			f.customer = ""
+		}
 	case k < 96:
 		// A source counts its reports and its clock does not go back.
 		last := w.levels[f.sku]

@@ -42,8 +42,9 @@ const (
 
 // Violation is a broken promise.
 type Violation struct {
-	Checker string // which promise
-	Text    string // how it was broken
+	Checker string   // which promise
+	Text    string   // how it was broken
+	Story   []string // what lies behind it
 }
 
 func (v Violation) String() string { return v.Checker + ": " + v.Text }
@@ -79,6 +80,9 @@ func (r Result) Err() error {
 			break
 		}
 		lines = append(lines, "  "+v.String())
+	}
+	for _, s := range r.Violations[0].Story {
+		lines = append(lines, "    "+s)
 	}
 	return errors.New(strings.Join(lines, "\n"))
 }
@@ -166,8 +170,11 @@ func Run(cfg Config) Result {
 // seconds lets things happen and fail turn by turn, and come to rest.
 func (w *world) seconds() {
 	w.begin()
-	w.faulty = true
-	for range w.cfg.Turns {
+	w.faulty, w.trouble = true, 100
+	for i := range w.cfg.Turns {
+		if i%lullTurns == lullTurns-1 {
+			w.pass(w.now + w.rng.Int64N(lullMS))
+		}
 		if len(w.result.Violations) > 0 {
 			break
 		}
@@ -179,6 +186,13 @@ func (w *world) seconds() {
 		w.settle()
 	}
 }
+
+// After so many turns the shop is silent for up to so long, and everybody is
+// told what there is to say: who is told may answer.
+const (
+	lullTurns = 500
+	lullMS    = 40_000
+)
 
 func newWorld(cfg Config) *world {
 	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), now: 1_800_000_000_000,
@@ -267,7 +281,7 @@ func (w *world) note(what string, part, a, b int) {
 }
 
 func (w *world) fail(checker, format string, args ...any) {
-	v := Violation{checker, fmt.Sprintf(format, args...)}
+	v := Violation{Checker: checker, Text: fmt.Sprintf(format, args...)}
 	w.result.Violations = append(w.result.Violations, v)
 	w.note(v.String(), -1, 0, 0)
 }
