@@ -43,6 +43,7 @@ const (
 // names are the rows in the order of the report.
 var names = []string{
 	"generator", "bare_pipe", "core", "end_to_end", "end_to_end_http",
+	"disk_idle_p50", "disk_idle_p99",
 	"event_to_decision_idle_p50", "event_to_decision_idle_p99", "event_to_decision_loaded_p50", "event_to_decision_loaded_p99",
 	"restock_to_offer_idle_p50", "restock_to_offer_idle_p99", "restock_to_offer_loaded_p50", "restock_to_offer_loaded_p99",
 	"restock_to_handoff_idle_p50", "restock_to_handoff_idle_p99", "restock_to_handoff_loaded_p50", "restock_to_handoff_loaded_p99",
@@ -64,6 +65,7 @@ var scenes = []scene{
 	{[]string{"core"}, (*harness).core},
 	{[]string{"end_to_end"}, (*harness).endToEnd},
 	{[]string{"end_to_end_http"}, (*harness).endToEndHTTP},
+	{[]string{"disk_idle_p50", "disk_idle_p99"}, (*harness).disk},
 	{latencyRows("idle"), (*harness).idle},
 	{append(latencyRows("loaded"), "rss", "restart"), (*harness).loaded},
 	{[]string{"tell_100k_hot", "tell_100k_cold"}, (*harness).tell},

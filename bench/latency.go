@@ -36,15 +36,25 @@ func (s *stopwatch) stop(i int, at time.Time) {
 	}
 }
 
+// newHistogram returns a histogram of microseconds, up to two minutes.
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, longest, 3) }
+
+const longest = int64(2 * time.Minute / time.Microsecond)
+
+// note records how long something took.
+func note(h *hdrhistogram.Histogram, took time.Duration) {
+	_ = h.RecordValue(min(max(1, took.Microseconds()), longest)) // within its range
+}
+
 // histogram holds, in microseconds, what was taken. What was sent and not
 // decided is an error: a lost decision must not make a latency look better.
 func (s *stopwatch) histogram() (*hdrhistogram.Histogram, error) {
-	h := hdrhistogram.New(1, 120_000_000, 3)
+	h := newHistogram()
 	missing := 0
 	for i := range s.from {
 		switch took := s.took[i].Load(); {
 		case took > 0:
-			_ = h.RecordValue(min(max(1, took/1000), 120_000_000)) // within its range
+			note(h, time.Duration(took))
 		case s.from[i].Load() != 0:
 			missing++
 		}
