@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"onhand/cmd/onhand/config"
+	"onhand/connectors/segment"
 	"onhand/processor"
 	"onhand/processor/moments"
 )
@@ -65,10 +66,16 @@ func (a *app) check(file, configPath string) error {
 	if err != nil {
 		return err
 	}
-	rules, more := moments.Parse(name, text, processor.Vocabulary())
+	rules, more := moments.Parse(name, text, segment.Vocabulary())
 	faults = append(faults, more...)
 	if rules != nil {
 		faults = append(faults, processor.Unsupported(name, rules)...)
+	}
+	if len(text) > moments.MaxActiveBytes && rules != nil {
+		faults = append(faults, moments.Fault{
+			File: name, Line: 1, Col: 1, Warning: true,
+			What: fmt.Sprintf("the file has %d bytes", len(text)), Do: fmt.Sprintf("a running service takes at most %d; shorten it before it is applied", moments.MaxActiveBytes),
+		})
 	}
 	if rules != nil && len(cfg.Channels) > 0 {
 		faults = append(faults, unreached(configPath, cfg, rules)...)

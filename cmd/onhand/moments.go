@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"onhand/cmd/onhand/api"
+	"onhand/connectors/segment"
 	"onhand/processor"
 	"onhand/processor/moments"
 )
@@ -115,7 +116,7 @@ func (a *app) compare(ctx context.Context, cl *client, path string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	file, faults := moments.Parse(path, text, processor.Vocabulary())
+	file, faults := moments.Parse(path, text, segment.Vocabulary())
 	if file == nil {
 		return nil, faults[0]
 	}
@@ -123,7 +124,7 @@ func (a *app) compare(ctx context.Context, cl *client, path string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	old, _ := moments.Parse("active", before, processor.Vocabulary())
+	old, _ := moments.Parse("active", before, segment.Vocabulary())
 	return append([]string{}, moments.Diff(old, file)...), nil
 }
 
@@ -198,7 +199,7 @@ func (a *app) listMoments(ctx context.Context, cl *client) error {
 	if err != nil {
 		return err
 	}
-	file, faults := moments.Parse("active", text, processor.Vocabulary())
+	file, faults := moments.Parse("active", text, segment.Vocabulary())
 	if file == nil {
 		return fmt.Errorf("the moments in force cannot be read by this version: %w", faults[0])
 	}

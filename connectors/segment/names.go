@@ -1,6 +1,9 @@
 package segment
 
-import "onhand/processor"
+import (
+	"onhand/processor"
+	"onhand/processor/moments"
+)
 
 // name is what an event name of another vocabulary means here. Own is the
 // name of a Custom event. Names of another vocabulary were not made for our
@@ -95,4 +98,21 @@ var names = map[string]name{
 	"view_promotion":         {own: "Promotion Viewed"},
 	"view_search_results":    {kind: processor.ProductsSearched},
 	"working_lead":           {own: "Lead Contacted"},
+}
+
+// Vocabulary returns what a moments file may speak of, with the names that
+// other systems give the events, so that who writes one of these is told ours.
+func Vocabulary() moments.Vocabulary {
+	v := processor.Vocabulary()
+	v.Others = make(map[string]string, len(names))
+	for other, n := range names {
+		here := n.own
+		if here == "" {
+			here = n.kind.String()
+		}
+		if _, known := v.Events[here]; known {
+			v.Others[other] = here
+		}
+	}
+	return v
 }

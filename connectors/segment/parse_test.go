@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"onhand/processor"
+	"onhand/processor/moments"
 )
 
 const (
@@ -326,5 +327,26 @@ func TestParseDoesNotAllocate(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%v allocations for %s", n, call)
 		}
+	}
+}
+
+// Who writes a moments file with the names of another system is told ours.
+func TestTheFileIsToldOurNames(t *testing.T) {
+	_, faults := moments.Parse("m", []byte(`version: 1
+currency: EUR
+moments:
+  a: {when: AddToCart, per: cart_id, after: 1h, expires: 1d}
+  b: {when: [Checkout Started], until: [purchase], expires: 1d}
+`), Vocabulary())
+	want := []string{
+		`m:4:13: event "AddToCart" does not exist; it is called "Product Added" here`,
+		`m:5:41: event "purchase" does not exist; it is called "Order Completed" here`,
+	}
+	var got []string
+	for _, f := range faults {
+		got = append(got, f.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
 	}
 }

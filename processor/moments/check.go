@@ -92,7 +92,9 @@ func (r *reader) checkCarried(d *draft) {
 	for _, event := range d.When {
 		if !r.vocabulary.carries(event, d.Per) {
 			f := r.fault(at, "per: %s, but %q carries no %s", d.Per, event, d.Per)
-			if d.have["per"] == nil {
+			if have := r.vocabulary.Events[event]; len(have) == 0 {
+				f.do("it is about no customer; choose another event")
+			} else if d.have["per"] == nil {
 				f.do("say what it is for: one of %s", strings.Join(r.vocabulary.Events[event], ", "))
 			}
 		}

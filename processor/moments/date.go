@@ -91,7 +91,13 @@ func (r *reader) date(n *yaml.Node, what string) (d Date) {
 		return d
 	}
 	if !slices.Contains(dateNames, words[0]) {
-		r.fault(n, "date %q does not exist", shorten(words[0])).choose(words[0], dateNames)
+		f := r.fault(n, "date %q does not exist", shorten(words[0]))
+		f.choose(words[0], dateNames)
+		for _, name := range dateNames {
+			if rest, ok := strings.CutPrefix(strings.ReplaceAll(n.Value, " ", ""), name); ok && len(rest) > 1 && (rest[0] == '-' || rest[0] == '+') {
+				f.do("write it with spaces: %s %c %s", name, rest[0], rest[1:])
+			}
+		}
 		return d
 	}
 	sign := time.Duration(1)

@@ -50,8 +50,39 @@ func (f *Fault) choose(got string, known []string) {
 	case len(known) <= 32:
 		f.do("one of %s", strings.Join(known, ", "))
 	default:
+		if like := sharing(got, known); len(like) > 0 {
+			f.do("perhaps %s", strings.Join(like, ", "))
+			return
+		}
 		f.do("it is none of the %d known; check the spelling", len(known))
 	}
+}
+
+// sharing returns a few of the known words that have a part in common with got,
+// those with the most parts first: Added Product and Product Added have two.
+func sharing(got string, known []string) (like []string) {
+	parts := func(s string) []string {
+		return strings.FieldsFunc(strings.ToLower(s), func(c rune) bool { return c == ' ' || c == '_' || c == '-' })
+	}
+	count := func(word string) (n int) {
+		have := parts(word)
+		for _, p := range parts(got) {
+			if len(p) > 2 && slices.Contains(have, p) {
+				n++
+			}
+		}
+		return n
+	}
+	most := 0
+	for _, word := range known {
+		most = max(most, count(word))
+	}
+	for _, word := range known {
+		if most > 0 && count(word) == most && len(like) < 8 {
+			like = append(like, word)
+		}
+	}
+	return like
 }
 
 // maxFaults bounds the faults, and apart from them the warnings, that are
@@ -101,7 +132,12 @@ func (fs *faults) sorted() []Fault {
 		}
 		return a.Col - b.Col
 	})
-	return slices.Compact(out)
+	said := make(map[Fault]bool, len(out))
+	return slices.DeleteFunc(out, func(f Fault) bool {
+		twice := said[f]
+		said[f] = true
+		return twice
+	})
 }
 
 // nearest returns the known word that got is a slip of, or "". A slip is a

@@ -11,10 +11,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Limits of a file.
+// Limits of a file. What is activated in a running service travels in one
+// record of the log, and in one message to each partition.
 const (
-	MaxFileBytes = 1 << 20
-	MaxMoments   = 1000
+	MaxFileBytes   = 1 << 20
+	MaxActiveBytes = 192 << 10
+	MaxMoments     = 1000
 )
 
 // Version is the version of the format this program reads.

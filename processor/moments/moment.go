@@ -279,12 +279,16 @@ func (r *reader) steps(n *yaml.Node) []string {
 }
 
 func (r *reader) code(n *yaml.Node) (c Code) {
+	if n.Kind != yaml.MappingNode {
+		r.fault(n, "code must be a map, not %s", describe(n)).do("write {valid: 3h, units: 200}")
+		return c
+	}
 	have := r.fields(n, "code",
 		field{"valid", func(v *yaml.Node) { c.Valid = r.duration(v, "valid", true) }},
 		field{"units", func(v *yaml.Node) { c.Units = r.int(v, "units", 1, 1_000_000_000) }},
 	)
 	for _, key := range []string{"valid", "units"} {
-		if n.Kind == yaml.MappingNode && have[key] == nil {
+		if have[key] == nil {
 			r.fault(n, "code has no %q", key).do("write {valid: 3h, units: 200}")
 		}
 	}

@@ -230,7 +230,7 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, []string{"m:1:1: the file has 1048577 bytes; at most 1048576; split off what is not rules"}, lines(faults))
 
 	_, faults = Parse("m", []byte("about: \xff"), Standard())
-	require.Equal(t, []string{"m:1:1: the file is not UTF-8 text; save it as UTF-8"}, lines(faults))
+	require.Equal(t, []string{"m:1:8: the file is not UTF-8 text; save it as UTF-8"}, lines(faults))
 
 	entries := strings.Repeat("{after: 1h}, ", maxThen+1)
 	_, faults = Parse("m", []byte("version: 1\ncurrency: EUR\nmoments: {a: {when: Signed Up, expires: 1h, then: ["+entries+"]}}"), Standard())

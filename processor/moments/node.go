@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,8 @@ type reader struct {
 // root returns the root of the text, nil when there is none.
 func (r *reader) root(text []byte) *yaml.Node {
 	if !utf8.Valid(text) {
-		r.at(1, 1, "the file is not UTF-8 text").do("save it as UTF-8")
+		line, col := placeOf(text, firstInvalid(text))
+		r.at(line, col, "the file is not UTF-8 text").do("save it as UTF-8")
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -41,13 +43,13 @@ func (r *reader) root(text []byte) *yaml.Node {
 			r.at(1, 1, "the file is empty").do("start from the file that is shipped")
 			return nil
 		}
-		r.syntax(err)
+		r.syntax(text, err)
 		return nil
 	}
 	if err := decoder.Decode(&second); err == nil {
 		r.fault(&second, "a second document begins here").do("keep one, without ---")
 	} else if !errors.Is(err, io.EOF) {
-		r.syntax(err)
+		r.syntax(text, err)
 	}
 	if len(doc.Content) != 1 {
 		r.at(1, 1, "the file is empty").do("start from the file that is shipped")
@@ -59,17 +61,87 @@ func (r *reader) root(text []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
+// firstInvalid returns where the first byte stands that is no UTF-8.
+func firstInvalid(text []byte) int {
+	for i := 0; i < len(text); {
+		c, n := utf8.DecodeRune(text[i:])
+		if c == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(text)
+}
+
+// placeOf returns the line and column, in characters, of a byte of a text.
+func placeOf(text []byte, at int) (line, col int) {
+	begin := bytes.LastIndexByte(text[:at], '\n') + 1
+	return bytes.Count(text[:at], []byte("\n")) + 1, utf8.RuneCount(text[begin:at]) + 1
+}
+
+// tabs tells of each line that is indented with a tab, where a YAML parser
+// finds only that something cannot begin there, and stops.
+func (r *reader) tabs(text []byte) {
+	for i, l := range bytes.Split(text, []byte("\n")) {
+		blank := len(l) - len(bytes.TrimLeft(l, " \t"))
+		if at := bytes.IndexByte(l[:blank], '\t'); at >= 0 && blank < len(bytes.TrimRight(l, "\r")) {
+			r.at(i+1, at+1, "the line is indented with a tab").do("use spaces, as many as the lines beside it")
+		}
+	}
+}
+
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-func (r *reader) syntax(err error) {
-	line, text := 1, strings.ReplaceAll(err.Error(), "\n", " ")
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
+// syntaxHelp says more of what a YAML parser finds.
+var syntaxHelp = []struct{ found, what, do string }{
+	{"mapping values are not allowed", "a second \": \" in one line", "put a text with a colon into quotes, or the key on a line of its own"},
+	{"found unexpected end of stream", "a quote is opened here and never closed", "close it"},
+	{"did not find expected key", "this line fits neither into the map above it nor beside it", "indent it like the keys it belongs to"},
+	{"did not find expected '-' indicator", "this line fits neither into the list above it nor beside it", "begin it with - like the entries it belongs to, or indent it like the keys"},
+	{"did not find expected ',' or ']'", "the list of a [ goes on without a comma, or never ends", "write [a, b]"},
+	{"did not find expected ',' or '}'", "the map of a { goes on without a comma, or never ends", "write {a: 1, b: 2}"},
+}
+
+func (r *reader) syntax(text []byte, err error) {
+	line, found := 1, strings.ReplaceAll(err.Error(), "\n", " ")
+	if m := yamlLine.FindStringSubmatch(found); m != nil {
 		if m[1] != "" {
 			line, _ = strconv.Atoi(m[1])
 		}
-		text = text[len(m[0]):]
+		found = found[len(m[0]):]
 	}
-	r.at(line, 1, "not YAML: %s", text).do("look at the indentation, quotes and brackets around this line")
+	if strings.Contains(found, "cannot start any token") || strings.Contains(found, "tab") {
+		if r.tabs(text); len(r.all) > 0 {
+			return
+		}
+	}
+	for _, h := range syntaxHelp {
+		if !strings.HasPrefix(found, h.found) {
+			continue
+		}
+		switch {
+		case strings.Contains(found, "expected key") || strings.Contains(found, "indicator"):
+			line = breaks(text, err.Error(), line)
+		case strings.HasPrefix(found, "did not find") && line <= bytes.Count(text, []byte("\n")):
+			line++ // a parser counts from 0, where a scanner counts from 1
+		}
+		r.at(line, 1, "not YAML: %s", h.what).do("%s", h.do)
+		return
+	}
+	r.at(line, 1, "not YAML: %s", found).do("look at the indentation, quotes and brackets around this line")
+}
+
+// breaks returns the line at which a block ends that cannot end there: the
+// parser names the one at which it began. What is cut off before that line has
+// not this fault, and what is cut off behind it has.
+func breaks(text []byte, fault string, from int) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	n := sort.Search(len(lines)-from, func(i int) bool {
+		var doc yaml.Node
+		err := yaml.Unmarshal(bytes.Join(lines[:from+i], nil), &doc)
+		return err != nil && err.Error() == fault
+	})
+	return min(from+n, len(lines))
 }
 
 // isPlainYAML refuses what makes one thing sayable in two ways. A node that is
@@ -124,8 +196,13 @@ func shorten(s string) string {
 func (r *reader) pairs(n *yaml.Node, what string, do func(key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		f := r.fault(n, "%s must be a map, not %s", what, describe(n))
-		if describe(n) == "nothing" {
+		switch {
+		case describe(n) == "nothing":
 			f.do("fill it in, write {} or remove the line")
+		case n.Kind == yaml.SequenceNode:
+			f.do("write NAME: VALUE, one a line, without -")
+		default:
+			f.do("write NAME: VALUE, one a line, or {NAME: VALUE}")
 		}
 		return
 	}
@@ -133,7 +210,7 @@ func (r *reader) pairs(n *yaml.Node, what string, do func(key, value *yaml.Node)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Kind != yaml.ScalarNode {
-			_ = r.fault(key, "a key in %s must be a word, not %s", what, describe(key))
+			r.fault(key, "a key in %s must be a word, not %s", what, describe(key)).do("write NAME: VALUE; what stands in {{ }} is not filled in here")
 			continue
 		}
 		if first, twice := seen[key.Value]; twice {
@@ -201,7 +278,7 @@ func (r *reader) named(n *yaml.Node, what, one string, read func(key, value *yam
 // text reads any scalar as it is written.
 func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		_ = r.fault(n, "%s must be a text, not %s", what, describe(n))
+		r.fault(n, "%s must be a text, not %s", what, describe(n)).do("write one word or sentence")
 		return "", false
 	}
 	if n.Value == "" {
@@ -220,7 +297,10 @@ func (r *reader) word(n *yaml.Node, what string, known []string) string {
 		return ""
 	}
 	if ok && !slices.Contains(known, s) {
-		r.fault(n, "%s %q does not exist", what, shorten(s)).choose(s, known)
+		f := r.fault(n, "%s %q does not exist", what, shorten(s))
+		if f.choose(s, known); what == "event" && r.vocabulary.Others[s] != "" {
+			f.do("it is called %q here", r.vocabulary.Others[s])
+		}
 		return ""
 	}
 	return s
@@ -231,7 +311,7 @@ func (r *reader) list(n *yaml.Node, what string, do func(*yaml.Node)) {
 	switch {
 	case n.Kind != yaml.SequenceNode:
 		f := r.fault(n, "%s must be a list, not %s", what, describe(n))
-		if n.Kind == yaml.ScalarNode {
+		if f.do("begin each entry with -"); n.Kind == yaml.ScalarNode {
 			f.do("write [%s]", shorten(n.Value))
 		}
 	case len(n.Content) == 0:
@@ -290,7 +370,7 @@ func (r *reader) events(n *yaml.Node, what string) []string {
 
 func (r *reader) bool(n *yaml.Node, what string, into *bool) {
 	if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
-		_ = r.fault(n, "%s must be true or false, not %s", what, describe(n))
+		r.fault(n, "%s must be true or false, not %s", what, describe(n)).do("write one of the two, without quotes")
 		return
 	}
 	*into = n.Value == "true"
@@ -299,7 +379,7 @@ func (r *reader) bool(n *yaml.Node, what string, into *bool) {
 func (r *reader) int(n *yaml.Node, what string, least, most int64) int64 {
 	v, err := strconv.ParseInt(n.Value, 10, 64)
 	if n.Kind != yaml.ScalarNode || n.Style != 0 || err != nil || strconv.FormatInt(v, 10) != n.Value {
-		_ = r.fault(n, "%s must be a whole number, not %s", what, describe(n))
+		r.fault(n, "%s must be a whole number, not %s", what, describe(n)).do("write one from %d to %d, without quotes", least, most)
 		return least
 	}
 	if v < least || v > most {

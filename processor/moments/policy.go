@@ -299,7 +299,7 @@ func (r *reader) sources(n *yaml.Node, p *Policy) {
 			field{"late_after", func(v *yaml.Node) { s.LateAfter = r.duration(v, "late_after", true) }},
 		)
 		for _, name := range []string{"carries", "late_after"} {
-			if have[name] == nil {
+			if value.Kind == yaml.MappingNode && have[name] == nil {
 				r.fault(key, "source %s has no %q", shorten(key.Value), name).do("write {carries: [Order Completed], late_after: 10m}")
 			}
 		}

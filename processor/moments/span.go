@@ -34,6 +34,9 @@ var errSpan = errors.New("write it like 21:00-08:00 or sun,mon 00:00-24:00")
 // "mon,tue 12:00-13:00". 24:00 is the end of the day.
 func ParseSpan(s string) (Span, error) {
 	span := Span{Days: EveryDay}
+	if strings.Contains(s, " -") || strings.Contains(s, "- ") {
+		return Span{}, errSpan
+	}
 	if days, hours, found := strings.Cut(s, " "); found {
 		span.Days = 0
 		for name := range strings.SplitSeq(days, ",") {

@@ -9,6 +9,9 @@ type Vocabulary struct {
 	// event of that name can carry. nil, as against empty, means that it is
 	// not known what it carries, and nothing is refused for the lack of it.
 	Events map[string][]string
+	// Others holds what other systems call an event, with its name here. An
+	// event arrives under either name; the file has one.
+	Others map[string]string
 	// Connectors names the channels that are configured. A moment that uses
 	// another gets a warning. nil turns the check off.
 	Connectors []string

@@ -11,13 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"onhand/connectors/segment"
 	"onhand/processor"
 	"onhand/processor/moments"
 )
-
-// maxRules bounds the text of a moments file that can be activated: it travels
-// in one record of the log, and in one message to each partition.
-const maxRules = 192 << 10
 
 // takesEffect is how long a change may take before the answer says that it is
 // on its way.
@@ -60,11 +57,11 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// Nobody waits for a sender that is slow: the kill switch takes the same lock.
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRules))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, moments.MaxActiveBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", maxRules>>10)}
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", moments.MaxActiveBytes>>10)}
 	case err != nil:
 		return badRequest("the file could not be read to its end")
 	}
@@ -81,7 +78,7 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	case match != "*" && strings.Trim(match, `"`) != version:
 		return &problem{Status: http.StatusPreconditionFailed, Detail: fmt.Sprintf("version %s is in force, not %s; look at it again", version, strings.Trim(match, `"`))}
 	}
-	file, faults := moments.Parse("moments.yaml", text, processor.Vocabulary())
+	file, faults := moments.Parse("moments.yaml", text, segment.Vocabulary())
 	if file != nil {
 		faults = append(faults, processor.Unsupported("moments.yaml", file)...)
 	}
@@ -92,7 +89,7 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	if file == nil {
 		return &problem{Status: http.StatusUnprocessableEntity, Detail: "the file is refused, what is in force stays", Errors: answer.Faults}
 	}
-	old, _ := moments.Parse("moments.yaml", before, processor.Vocabulary())
+	old, _ := moments.Parse("moments.yaml", before, segment.Vocabulary())
 	answer.Version = file.Hash
 	answer.Changes = append(answer.Changes, moments.Diff(old, file)...)
 	if r.URL.Query().Get("dry_run") != "true" {

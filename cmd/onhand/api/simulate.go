@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"onhand/processor"
+	"onhand/connectors/segment"
 	"onhand/processor/moments"
 	"onhand/processor/whatif"
 )
@@ -44,14 +44,14 @@ func (a *API) simulate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRules))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, moments.MaxActiveBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", maxRules>>10)}
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the file is larger than %d KiB", moments.MaxActiveBytes>>10)}
 	}
 	if err != nil {
 		return badRequest("the file could not be read to its end")
 	}
-	file, faults := moments.Parse("moments.yaml", text, processor.Vocabulary())
+	file, faults := moments.Parse("moments.yaml", text, segment.Vocabulary())
 	if file == nil {
 		list := []fault{}
 		for _, f := range faults {

@@ -221,7 +221,7 @@ func TestMomentsAreReplacedWhenTheyAreWhatOneThinks(t *testing.T) {
 	status, answer, _ = ask(t, s, "PUT", "/api/v1/moments", "version: 2\nfoo: 1\n", "If-Match", version)
 	require.Equal(t, 422, status, answer)
 	require.Contains(t, answer, `"line":2`)
-	status, answer, _ = ask(t, s, "PUT", "/api/v1/moments", strings.Repeat("#", maxRules+1), "If-Match", version)
+	status, answer, _ = ask(t, s, "PUT", "/api/v1/moments", strings.Repeat("#", moments.MaxActiveBytes+1), "If-Match", version)
 	require.Equal(t, 413, status, answer)
 	status, answer, _ = ask(t, s, "PUT", "/api/v1/moments?dry_run=true", next, "If-Match", version)
 	require.Equal(t, 200, status, answer)
@@ -236,8 +236,6 @@ func TestMomentsAreReplacedWhenTheyAreWhatOneThinks(t *testing.T) {
 	status, _, _ = ask(t, s, "GET", "/api/v1/moments", "", "If-None-Match", h.Get("ETag"))
 	require.Equal(t, 304, status)
 }
-
-const maxRules = 192 << 10
 
 func TestKeys(t *testing.T) {
 	s := start(t, config.Config{Keys: config.Keys{Write: map[string]string{writeKey: "shop"}, Read: []string{readKey}, Operate: []string{operateKey}}})
