@@ -109,21 +109,30 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 	if h := m.latest[kind]; h != nil && h.hash == hash && h.live != nil {
 		return h.live
 	}
-	if h, ok := m.memory.live[kind][hash]; ok {
+	e := m.memory.places.get(kind, hash)
+	if e != nil && e.live {
+		h := m.memory.places.live[e.at]
 		if h.since != m.shop.Position {
 			h.used = true
 		}
 		m.latest[kind] = h
 		return h.live
 	}
-	h, value, again := m.memory.thaw(kind, hash)
-	if h == nil {
+	var h *head
+	if e != nil {
+		var value []byte
+		var again bool
+		h, value, again = m.memory.thaw(e)
+		h.since = m.shop.Position
+		h.live = m.newEntity(h)
+		h.read(value)
+		m.memory.enter(h, again)
+	} else {
 		if m.memory.whole[kind] {
 			return nil
 		}
-		var ok bool
-		var err error
-		if value, ok, err = m.store.Get(uint8(kind), hash, m.scratch[:0]); err != nil {
+		value, ok, err := m.store.Get(uint8(kind), hash, m.scratch[:0])
+		if err != nil {
 			panic(&StoreError{err})
 		}
 		m.scratch = value
@@ -131,17 +140,13 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 			return nil
 		}
 		m.misses++
-		h = &head{kind: kind, hash: hash}
+		h = &head{kind: kind, hash: hash, since: m.shop.Position}
 		h.live = m.newEntity(h)
 		h.read(value)
 		h.saved = h.due
 		h.listed = h.waits()
-	} else {
-		h.live = m.newEntity(h)
-		h.read(value)
+		m.memory.hold(h)
 	}
-	h.since = m.shop.Position
-	m.memory.hold(h, again)
 	m.latest[kind] = h
 	return h.live
 }
@@ -194,7 +199,7 @@ func (m *Machine) newEntity(h *head) entity {
 func (m *Machine) create(kind EntityKind, hash uint64) entity {
 	h := &head{kind: kind, hash: hash, since: m.shop.Position}
 	h.live = m.newEntity(h)
-	m.memory.hold(h, false)
+	m.memory.hold(h)
 	m.touch(h.live)
 	return h.live
 }

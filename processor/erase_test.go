@@ -104,7 +104,10 @@ func TestTwoLongHistoriesAreForgotten(t *testing.T) {
 	s.until(s.now + 1000)
 	require.Zero(t, s.customer("ann").Identity.Old.Len())
 	lists := 0
-	for _, h := range m.memory.live[ChunkKind] {
+	for _, h := range m.memory.places.live {
+		if h == nil || h.kind != ChunkKind {
+			continue
+		}
 		lists++
 		require.True(t, h.gone, "a list that nobody names is left")
 	}

@@ -25,12 +25,17 @@ func (m *Machine) FlushSome(n int) (done bool) {
 		last := len(m.flushing) - 1
 		k := m.flushing[last]
 		m.flushing = m.flushing[:last]
-		if h, ok := m.memory.live[k.kind][k.hash]; ok {
-			if m.unwritten(h.flush, h.written) {
+		e := m.memory.places.get(k.kind, k.hash)
+		switch {
+		case e == nil:
+		case e.live:
+			if h := m.memory.places.live[e.at]; m.unwritten(h.flush, h.written) {
 				m.save(h)
 			}
-		} else if f, ok := m.memory.frozen[k.kind][k.hash]; ok && m.unwritten(f.flush, f.flags&writtenFlag != 0) {
-			m.saveFrozen(k, f)
+		default:
+			if f, b := m.memory.at(e); m.unwritten(f.flush, f.flags&writtenFlag != 0) {
+				m.saveFrozen(k, &f, b)
+			}
 		}
 	}
 	return len(m.flushing) == 0
@@ -61,9 +66,9 @@ func (m *Machine) save(h *head) {
 	h.saved = h.due
 }
 
-// saveFrozen does the same for a frozen one.
-func (m *Machine) saveFrozen(k key, f frozen) {
-	value := m.memory.bytes.get(f.place, int(f.size))
+// saveFrozen does the same for a frozen one, whose bytes are b.
+func (m *Machine) saveFrozen(k key, f *frozen, b []byte) {
+	value := b[frozenHeader:][:f.size]
 	r := reader{b: value[1:]} // behind the version
 	due := r.int()
 	f.flags |= writtenFlag
@@ -73,7 +78,7 @@ func (m *Machine) saveFrozen(k key, f frozen) {
 		f.flags &^= listedFlag
 	}
 	f.saved = due
-	m.memory.frozen[k.kind][k.hash] = f
+	f.write(b)
 }
 
 // put writes an entity's value, moves its timer and its row in the list of
@@ -125,7 +130,10 @@ func (m *Machine) Evict() {
 		case h.gone:
 			mem.forgetLive(h)
 		default:
-			mem.freeze(h, m.encoded(h))
+			w := writer{b: append(m.saveBuf[:0], make([]byte, frozenHeader)...)}
+			h.write(&w)
+			m.saveBuf = w.b
+			mem.freeze(h, w.b)
 			if ok && len(m.spare) < maxSpare && h.size <= maxSpareBytes {
 				m.spare = append(m.spare, c)
 			}

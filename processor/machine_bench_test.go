@@ -79,7 +79,7 @@ func BenchmarkApply(b *testing.B) {
 	var ms runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&ms)
-	customers := len(m.memory.live[CustomerKind]) + len(m.memory.frozen[CustomerKind])
+	customers := m.memory.places.count[CustomerKind]
 	b.ReportMetric(float64(customers), "customers")
 	b.ReportMetric(float64(m.memory.liveBytes+m.memory.frozenBytes)/float64(customers), "est_B/customer")
 	b.ReportMetric(float64(ms.HeapAlloc)/float64(customers), "heap_B/customer")

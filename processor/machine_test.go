@@ -218,7 +218,10 @@ func TestOffersNeverExceedStock(t *testing.T) {
 		open := map[string]int64{}
 		for i := range tp.records {
 			tp.apply(m, i, i+1, &out)
-			for _, h := range m.memory.live[ItemKind] {
+			for _, h := range m.memory.places.live {
+				if h == nil || h.kind != ItemKind {
+					continue
+				}
 				it := h.live.(*Item)
 				units, _ := it.expected(m)
 				if it.Queue.Open > open[it.SKU] {

@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // memory is which entities a partition holds, and how. An entity is live,
 // decoded and ready to change, or frozen, as it would be written: a frozen one
@@ -22,8 +25,7 @@ import "slices"
 //	thaw, create --> young --used again--> old <--used--.
 //	                   '--- not used ----> frozen   '--not used--> frozen
 type memory struct {
-	live   [entityKinds]map[uint64]*head
-	frozen [entityKinds]map[uint64]frozen
+	places places
 	bytes  arena
 	// whole says that what is not in memory is nowhere, so that the store need
 	// not be asked for what is new.
@@ -33,8 +35,9 @@ type memory struct {
 	old   fifo[*head] // live ones, used in several
 	// line is the frozen ones. Entries of what was thawed since stay until they
 	// come up.
-	line fifo[key]
-	turn uint32
+	line   fifo[key]
+	turn   uint32
+	frozen int // how many there are
 
 	liveBytes, frozenBytes int64
 	youngBytes             int64 // part of liveBytes
@@ -49,17 +52,21 @@ type key struct {
 	kind EntityKind
 }
 
-// frozen is an entity's place while it is encoded. See head for the fields of
-// the same name.
+// frozen is what stands before the value of an entity that is encoded. See head
+// for the fields of the same name.
+//
+//	armed(8) saved(8) size(4) flush(4) turn(4) flags(1) value(size)
 type frozen struct {
 	armed int64
 	saved int64
-	place uint32 // in the arena
 	size  uint32 // bytes of the value
 	flush uint32
 	turn  uint32
 	flags uint8
 }
+
+// frozenHeader is the size of what stands before a value.
+const frozenHeader = 29
 
 // What a frozen entity's flags say.
 const (
@@ -73,7 +80,7 @@ const (
 // the line.
 const (
 	headBytes   = 168
-	frozenBytes = 88
+	frozenBytes = placeBytes + 24
 )
 
 // liveShare is the part of the limit that live entities may take: as much as
@@ -87,16 +94,53 @@ const youngShare = 10
 func newMemory(limit int64, whole bool) memory {
 	m := memory{limit: limit, liveLimit: limit / liveShare}
 	for k := CustomerKind; k < entityKinds; k++ {
-		m.live[k], m.frozen[k], m.whole[k] = map[uint64]*head{}, map[uint64]frozen{}, whole
+		m.whole[k] = whole
 	}
 	return m
 }
 
-func (f *frozen) bytes() int64 { return frozenBytes + int64(unitsOf(int(f.size)))*unitBytes }
+// write puts what stands before a value, and is as long as that.
+func (f *frozen) write(b []byte) {
+	_ = b[frozenHeader-1]
+	binary.LittleEndian.PutUint64(b, uint64(f.armed))
+	binary.LittleEndian.PutUint64(b[8:], uint64(f.saved))
+	binary.LittleEndian.PutUint32(b[16:], f.size)
+	binary.LittleEndian.PutUint32(b[20:], f.flush)
+	binary.LittleEndian.PutUint32(b[24:], f.turn)
+	b[28] = f.flags
+}
 
-// hold adds a live entity; again says that it was in use not long ago.
-func (m *memory) hold(h *head, again bool) {
-	m.live[h.kind][h.hash] = h
+func (f *frozen) read(b []byte) {
+	_ = b[frozenHeader-1]
+	f.armed = int64(binary.LittleEndian.Uint64(b))
+	f.saved = int64(binary.LittleEndian.Uint64(b[8:]))
+	f.size = binary.LittleEndian.Uint32(b[16:])
+	f.flush = binary.LittleEndian.Uint32(b[20:])
+	f.turn = binary.LittleEndian.Uint32(b[24:])
+	f.flags = b[28]
+}
+
+// at returns what is frozen at a place, with its bytes: those of f, then the
+// value.
+func (m *memory) at(e *place) (f frozen, b []byte) {
+	b = m.bytes.get(e.at, int(e.units)*unitBytes)
+	f.read(b)
+	return f, b
+}
+
+func (f *frozen) bytes() int64 {
+	return frozenBytes + int64(unitsOf(frozenHeader+int(f.size)))*unitBytes
+}
+
+// hold adds a live entity.
+func (m *memory) hold(h *head) {
+	m.places.add(place{hash: h.hash, at: m.places.number(h), kind: h.kind, live: true})
+	m.enter(h, false)
+}
+
+// enter puts a live entity in its line; again says that it was in use not long
+// ago.
+func (m *memory) enter(h *head, again bool) {
 	m.weigh(h)
 	m.keep(h, !again)
 }
@@ -134,14 +178,21 @@ func (m *memory) next() *head {
 
 // forgetLive takes a live entity that next returned out of memory.
 func (m *memory) forgetLive(h *head) {
+	m.places.free(m.places.get(h.kind, h.hash).at)
+	m.places.drop(h.kind, h.hash)
+	m.leave(h)
+}
+
+// leave has a live entity be none any more.
+func (m *memory) leave(h *head) {
 	m.liveBytes -= int64(h.size)
-	delete(m.live[h.kind], h.hash)
 	h.live = nil
 }
 
-// freeze keeps a live entity that next returned as value from now on.
-func (m *memory) freeze(h *head, value []byte) {
-	f := frozen{armed: h.armed, saved: h.saved, place: m.bytes.put(value), size: uint32(len(value)), flush: h.flush}
+// freeze keeps a live entity that next returned as its value from now on. b is
+// the value, behind room for what stands before it.
+func (m *memory) freeze(h *head, b []byte) {
+	f := frozen{armed: h.armed, saved: h.saved, size: uint32(len(b) - frozenHeader), flush: h.flush}
 	if h.written {
 		f.flags |= writtenFlag
 	}
@@ -151,49 +202,47 @@ func (m *memory) freeze(h *head, value []byte) {
 	if h.waits() {
 		f.flags |= waitsFlag
 	}
-	m.forgetLive(h)
-	m.queue(h.kind, h.hash, &f)
+	f.turn = m.queue(h.kind, h.hash)
+	f.write(b)
+	e := m.places.get(h.kind, h.hash)
+	m.places.free(e.at)
+	e.at, e.units, e.live = m.bytes.put(b), uint16(min(unitsOf(len(b)), maxUnits+1)), false
+	m.leave(h)
+	m.frozen++
 	m.frozenBytes += f.bytes()
 }
 
-// queue puts a frozen entity at the end of the line.
-func (m *memory) queue(kind EntityKind, hash uint64, f *frozen) {
-	if m.line.len() > 2*m.frozenCount()+1024 {
+// queue puts a frozen entity at the end of the line and returns its turn.
+func (m *memory) queue(kind EntityKind, hash uint64) uint32 {
+	if m.line.len() > 2*m.frozen+1024 {
 		m.line.sift(func(k key) bool {
-			f, ok := m.frozen[k.kind][k.hash]
-			return ok && f.turn == k.turn
+			e := m.places.get(k.kind, k.hash)
+			if e == nil || e.live {
+				return false
+			}
+			f, _ := m.at(e)
+			return f.turn == k.turn
 		})
 	}
 	m.turn++
-	f.turn = m.turn
-	m.frozen[kind][hash] = *f
-	m.line.push(key{hash, f.turn, kind})
+	m.line.push(key{hash, m.turn, kind})
+	return m.turn
 }
 
-func (m *memory) frozenCount() (n int) {
-	for k := range m.frozen {
-		n += len(m.frozen[k])
-	}
-	return n
-}
-
-// thaw takes a frozen entity out and returns it live, but for its decoding,
-// with its value, which is valid until the next freeze, and whether it was
-// frozen not long ago.
-func (m *memory) thaw(kind EntityKind, hash uint64) (h *head, value []byte, again bool) {
-	f, ok := m.frozen[kind][hash]
-	if !ok {
-		return nil, nil, false
-	}
+// thaw makes a frozen entity live, but for its decoding, and returns it with
+// its value, which is valid until the next freeze, and whether it was frozen not
+// long ago.
+func (m *memory) thaw(e *place) (h *head, value []byte, again bool) {
+	f, b := m.at(e)
 	h = &head{
-		kind: kind, hash: hash, armed: f.armed, saved: f.saved, flush: f.flush,
+		kind: e.kind, hash: e.hash, armed: f.armed, saved: f.saved, flush: f.flush,
 		written: f.flags&writtenFlag != 0, listed: f.flags&listedFlag != 0,
 	}
-	value = m.bytes.get(f.place, int(f.size))
-	delete(m.frozen[kind], hash)
-	m.bytes.drop(f.place, int(f.size))
+	m.bytes.drop(e.at, len(b))
+	e.at, e.units, e.live = m.places.number(h), 0, true
+	m.frozen--
 	m.frozenBytes -= f.bytes()
-	return h, value, m.turn-f.turn < uint32(m.young.len()+m.old.len())
+	return h, b[frozenHeader:][:f.size], m.turn-f.turn < uint32(m.young.len()+m.old.len())
 }
 
 // maxForgotten bounds the frozen entities that are looked at when there is too
@@ -205,41 +254,36 @@ const maxForgotten = 4096
 func (m *memory) forgetOldest(durable func(flush uint32) bool) {
 	for tries := min(m.line.len(), maxForgotten); tries > 0 && m.liveBytes+m.frozenBytes > m.limit; tries-- {
 		k := m.line.pop()
-		f, ok := m.frozen[k.kind][k.hash]
+		e := m.places.get(k.kind, k.hash)
+		if e == nil || e.live {
+			continue
+		}
+		f, b := m.at(e)
 		switch {
-		case !ok || f.turn != k.turn:
+		case f.turn != k.turn:
 		case durable(f.flush):
-			delete(m.frozen[k.kind], k.hash)
-			m.bytes.drop(f.place, int(f.size))
+			m.bytes.drop(e.at, len(b))
+			m.places.drop(k.kind, k.hash)
+			m.frozen--
 			m.frozenBytes -= f.bytes()
 			m.whole[k.kind] = false
 		default:
-			m.queue(k.kind, k.hash, &f)
+			f.turn = m.queue(k.kind, k.hash)
+			f.write(b)
 		}
 	}
 }
 
 // hashes returns the hashes of the entities of a kind in memory, ascending.
 func (m *memory) hashes(kind EntityKind) []uint64 {
-	all := make([]uint64, 0, len(m.live[kind])+len(m.frozen[kind]))
-	for hash := range m.live[kind] {
-		all = append(all, hash)
-	}
-	for hash := range m.frozen[kind] {
-		all = append(all, hash)
-	}
+	all := make([]uint64, 0, m.places.count[kind])
+	m.places.all(kind, func(e *place) { all = append(all, e.hash) })
 	slices.Sort(all)
 	return all
 }
 
 // has reports whether an entity is in memory.
-func (m *memory) has(kind EntityKind, hash uint64) bool {
-	if _, ok := m.live[kind][hash]; ok {
-		return true
-	}
-	_, ok := m.frozen[kind][hash]
-	return ok
-}
+func (m *memory) has(kind EntityKind, hash uint64) bool { return m.places.get(kind, hash) != nil }
 
 // fifo is a list that grows at its end and shrinks from its beginning.
 type fifo[T any] struct {

@@ -28,11 +28,11 @@ func TestWhoComesOnceDisplacesNobody(t *testing.T) {
 	}
 	live := 0
 	for i := range regulars {
-		if _, ok := m.memory.live[CustomerKind][Hash(fmt.Sprintf("regular-%d", i))]; ok {
+		if e := m.memory.places.get(CustomerKind, Hash(fmt.Sprintf("regular-%d", i))); e != nil && e.live {
 			live++
 		}
 	}
-	all := len(m.memory.live[CustomerKind])
+	all := m.memory.young.len() + m.memory.old.len()
 	if live < regulars || all > strangers/2 {
 		t.Errorf("of %d regulars %d are live, of %d strangers %d", regulars, live, strangers, all-live)
 	}

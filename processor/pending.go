@@ -97,16 +97,15 @@ func (c *Customer) pending(id string) int {
 // a restart its owner asks for release again.
 func (m *Machine) Outbox(fn func(customer, action string, attempt int)) error {
 	var hashes []uint64
-	for hash, h := range m.memory.live[CustomerKind] {
-		if h.waits() {
-			hashes = append(hashes, hash)
+	m.memory.places.all(CustomerKind, func(e *place) {
+		if e.live && m.memory.places.live[e.at].waits() {
+			hashes = append(hashes, e.hash)
+		} else if !e.live {
+			if f, _ := m.memory.at(e); f.flags&waitsFlag != 0 {
+				hashes = append(hashes, e.hash)
+			}
 		}
-	}
-	for hash, f := range m.memory.frozen[CustomerKind] {
-		if f.flags&waitsFlag != 0 {
-			hashes = append(hashes, hash)
-		}
-	}
+	})
 	err := m.store.Scan(uint8(OutboxKind), func(hash uint64, _ []byte) error {
 		hashes = append(hashes, hash)
 		return nil
