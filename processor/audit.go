@@ -72,13 +72,13 @@ func (c *Customer) auditLine(m *Machine, mo *moments.Moment, o *Occurrence, l *A
 	if mo.Per == "cart_id" && slices.Contains(mo.Lines, moments.LineUnbought) {
 		for i := range c.Carts {
 			// All that is in the cart was bought after the last of it was put in.
-			if x := &c.Carts[i]; x.ID == o.Value && c.auditBought(l.SKU, x.latest(l.SKU)) >= x.units(m, l.SKU) {
+			if x := &c.Carts[i]; x.ID == o.Value && c.auditBought(l.SKU, x.latest(l.SKU), true) >= x.units(m, l.SKU) {
 				return Purchased
 			}
 		}
 	}
 	if silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds(); silent > 0 && mo.Class.Name == "marketing" &&
-		c.auditBought(l.SKU, m.shop.Now-silent) > 0 {
+		c.auditBought(l.SKU, m.shop.Now-silent, !slices.Contains(mo.Lines, moments.LineReplenishable)) > 0 {
 		return RecentlyBought
 	}
 	if mo.Stock != moments.StockSellable {
@@ -99,11 +99,11 @@ func (c *Customer) auditLine(m *Machine, mo *moments.Moment, o *Occurrence, l *A
 }
 
 // auditBought returns the units of an item bought after a time that stand and
-// were not sent back.
-func (c *Customer) auditBought(sku string, at int64) (units int64) {
+// were not sent back; gifts says that those for somebody else count.
+func (c *Customer) auditBought(sku string, at int64, gifts bool) (units int64) {
 	for i := range c.Orders {
 		for j := range c.Orders[i].Lines {
-			if l := &c.Orders[i].Lines[j]; c.Orders[i].At > at && l.SKU == sku {
+			if l := &c.Orders[i].Lines[j]; c.Orders[i].At > at && l.SKU == sku && (gifts || !l.Gift) {
 				units += c.Orders[i].kept(l)
 			}
 		}

@@ -319,6 +319,7 @@ type Product struct {
 	Brand     string
 	Price     int64 // minor units, 0 = not told
 	Quantity  int64 // at least 1
+	Gift      bool  // bought for somebody else
 }
 
 // Customer returns the id of the customer the event is about: the user when

@@ -96,8 +96,7 @@ const (
 	lineBrand
 	linePrice
 	lineQuantity // other than 1
-
-	lineBitsEnd
+	lineGift
 )
 
 // maxListed bounds Locations and Tags.
@@ -225,7 +224,7 @@ func appendTexts(dst []byte, list []string) []byte {
 
 func appendProduct(dst []byte, p *Product) []byte {
 	bits := bit(p.SKU != "", lineSKU) | bit(p.ProductID != "", lineProductID) | bit(p.Variant != "", lineVariant) |
-		bit(p.Category != "", lineCategory) | bit(p.Brand != "", lineBrand) | bit(p.Price != 0, linePrice) | bit(p.Quantity != 1, lineQuantity)
+		bit(p.Category != "", lineCategory) | bit(p.Brand != "", lineBrand) | bit(p.Price != 0, linePrice) | bit(p.Quantity != 1, lineQuantity) | bit(p.Gift, lineGift)
 	dst = append(dst, byte(bits))
 	dst = appendText(dst, p.SKU)
 	dst = appendText(dst, p.ProductID)
@@ -513,13 +512,13 @@ func (r *eventReader) products(dst []Product) []Product {
 		return dst
 	}
 	for range n {
-		if len(r.b) == 0 || r.b[0] >= lineBitsEnd {
-			r.fail("product is cut or of a newer form")
+		if len(r.b) == 0 {
+			r.fail("product is cut")
 			return dst
 		}
 		bits := r.b[0]
 		r.b = r.b[1:]
-		dst = append(dst, Product{Quantity: 1})
+		dst = append(dst, Product{Quantity: 1, Gift: bits&lineGift != 0})
 		p := &dst[len(dst)-1]
 		if bits&lineSKU != 0 {
 			p.SKU = r.text("product sku")

@@ -55,5 +55,6 @@ func drawProduct(t *rapid.T) Product {
 	return Product{
 		SKU: text.Draw(t, "sku"), ProductID: text.Draw(t, "product"), Variant: text.Draw(t, "variant"), Category: text.Draw(t, "category"),
 		Brand: text.Draw(t, "brand"), Price: rapid.Int64Range(0, 1<<40).Draw(t, "price"), Quantity: rapid.Int64Range(-1, 300).Draw(t, "quantity"),
+		Gift: rapid.Bool().Draw(t, "gift"),
 	}
 }

@@ -179,6 +179,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	if len(all) == 0 {
 		return // a message about no item
 	}
+	gifts := !slices.Contains(mo.Lines, moments.LineReplenishable) // what others were given is not what runs out here
 	sellable := mo.Stock != moments.StockIgnore || slices.Contains(mo.Lines, moments.LineSellable)
 	for i := range all {
 		x := &all[i]
@@ -196,7 +197,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		if x.reason == "" && mo.Class.Name == "marketing" {
 			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
-			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent) || c.arriving(m, x.line.SKU, f.Product.Family, silent) {
+			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent, gifts) || c.arriving(m, x.line.SKU, f.Product.Family, silent, gifts) {
 				x.reason = RecentlyBought
 			}
 		}

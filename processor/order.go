@@ -29,6 +29,7 @@ type OrderLine struct {
 	hash     uint64 // of SKU
 	Quantity int64
 	Price    int64 // minor units; 0 = not told
+	Gift     bool  // for somebody else: see gift.go
 	gone     int64 // units of it cancelled; follows from Order.Less
 	back     int64 // units of it returned, of those not cancelled
 }
@@ -49,6 +50,7 @@ const (
 	orderShort
 	orderSaidLater
 	orderHasLess
+	orderHasGift
 )
 
 func (o *Order) encode(w *writer) {
@@ -56,7 +58,7 @@ func (o *Order) encode(w *writer) {
 	w.int(o.At)
 	w.int(o.Cancelled)
 	w.u8(uint8(bit(o.Placed, orderPlaced) | bit(o.Confirmed, orderConfirmed) | bit(o.Updated, orderUpdated) | bit(o.Short, orderShort) |
-		bit(o.Said != o.At || o.Changes != 0, orderSaidLater) | bit(len(o.Less) > 0, orderHasLess)))
+		bit(o.Said != o.At || o.Changes != 0, orderSaidLater) | bit(len(o.Less) > 0, orderHasLess) | bit(o.hasGift(), orderHasGift)))
 	w.uint(uint64(len(o.Lines)))
 	for i := range o.Lines {
 		w.str(o.Lines[i].SKU)
@@ -75,6 +77,11 @@ func (o *Order) encode(w *writer) {
 			w.int(x.Gone)
 			w.int(x.Short)
 			w.int(x.Back)
+		}
+	}
+	if o.hasGift() {
+		for i := range o.Lines {
+			w.bool(o.Lines[i].Gift)
 		}
 	}
 }
@@ -101,6 +108,11 @@ func (o *Order) decode(r *reader) {
 		for i := range o.Less {
 			sku := r.str()
 			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int()}
+		}
+	}
+	if flags&orderHasGift != 0 {
+		for i := range o.Lines {
+			o.Lines[i].Gift = r.bool()
 		}
 	}
 	o.settle()
@@ -230,7 +242,7 @@ func orderLines(products []Product) []OrderLine {
 	lines := make([]OrderLine, 0, len(products))
 	for i := range products {
 		p := &products[i]
-		lines = append(lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Quantity: max(p.Quantity, 1), Price: p.Price})
+		lines = append(lines, OrderLine{SKU: clone(p.SKU), hash: Hash(p.SKU), Quantity: max(p.Quantity, 1), Price: p.Price, Gift: p.Gift})
 	}
 	return lines
 }
@@ -288,6 +300,8 @@ func (l OrderLine) compare(k OrderLine) int {
 		return 1
 	case l.Quantity != k.Quantity:
 		return int(l.Quantity - k.Quantity)
+	case l.Gift != k.Gift:
+		return int(bit(l.Gift, 1)) - int(bit(k.Gift, 1))
 	}
 	return int(l.Price - k.Price)
 }
@@ -470,8 +484,8 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 }
 
 // boughtSince reports whether the item, or one of its family, was bought since
-// a time.
-func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool {
+// a time; gifts says that what was bought for somebody else counts.
+func (c *Customer) boughtSince(m *Machine, sku, family string, since int64, gifts bool) bool {
 	h := Hash(sku)
 	if family == "" && !c.everBought(h) {
 		return false
@@ -483,7 +497,7 @@ func (c *Customer) boughtSince(m *Machine, sku, family string, since int64) bool
 		}
 		for j := range o.Lines {
 			l := &o.Lines[j]
-			if o.left(l) == 0 {
+			if o.left(l) == 0 || l.Gift && !gifts {
 				continue
 			}
 			if l.hash == h && l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {

@@ -152,6 +152,9 @@ func (p *Profile) observe(e *Event, now int64) (learned bool) {
 		case "context.device.token":
 			p.pushed(v.text(), e.At)
 		case "shipping_address":
+			if e.gift() {
+				return // somebody else lives there
+			}
 			learned = p.lives(v, e.At, now) || learned
 		}
 	})

@@ -50,7 +50,7 @@ func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end 
 		var lasts int64
 		for j := range order.Lines {
 			l := &order.Lines[j]
-			if n := order.kept(l); n > 0 && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
+			if n := order.kept(l); n > 0 && !l.Gift && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
 				lasts += min(n, mostLasting) * m.lasts(l.SKU)
 			}
 		}
@@ -71,7 +71,7 @@ func (c *Customer) lastOfFamily(m *Machine, family string) (sku string, ok bool)
 		return "", false
 	}
 	for i := range last.Lines {
-		if l := &last.Lines[i]; last.kept(l) > 0 && m.facts(l.SKU).Product.Family == family {
+		if l := &last.Lines[i]; last.kept(l) > 0 && !l.Gift && m.facts(l.SKU).Product.Family == family {
 			return l.SKU, true
 		}
 	}
@@ -173,7 +173,7 @@ func (c *Customer) familyLines(m *Machine, family string) (lines []ActionLine) {
 	for i := 0; last != nil && i < len(last.Lines); i++ {
 		l := &last.Lines[i]
 		n := last.kept(l)
-		if n == 0 || m.facts(l.SKU).Product.Family != family {
+		if n == 0 || l.Gift || m.facts(l.SKU).Product.Family != family {
 			continue
 		}
 		if j := slices.IndexFunc(lines, func(x ActionLine) bool { return x.SKU == l.SKU }); j >= 0 {

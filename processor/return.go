@@ -28,7 +28,7 @@ func (c *Customer) owns(sku string) (owned, returned bool) {
 		o := &c.Orders[i]
 		for j := range o.Lines {
 			l := &o.Lines[j]
-			if l.hash != h || l.SKU != sku || o.left(l) == 0 {
+			if l.hash != h || l.SKU != sku || o.left(l) == 0 || l.Gift {
 				continue
 			}
 			if o.kept(l) > 0 {

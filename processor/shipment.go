@@ -186,8 +186,9 @@ func (s *Shipment) onItsWay(now, after int64) bool {
 }
 
 // arriving reports whether the item, or one of its family, is in a parcel on
-// its way to the customer, or arrived less than after ms ago.
-func (c *Customer) arriving(m *Machine, sku, family string, after int64) bool {
+// its way to the customer, or arrived less than after ms ago; gifts says that what
+// was bought for somebody else counts.
+func (c *Customer) arriving(m *Machine, sku, family string, after int64, gifts bool) bool {
 	if c.After == nil {
 		return false
 	}
@@ -197,6 +198,9 @@ func (c *Customer) arriving(m *Machine, sku, family string, after int64) bool {
 			continue
 		}
 		for _, l := range c.parcel(s) {
+			if !gifts && c.order(s.Order).gave(l.SKU) {
+				continue
+			}
 			if l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {
 				return true
 			}

@@ -73,6 +73,7 @@ const (
 	fLevel
 	fLatitude
 	fLongitude
+	fGift
 
 	fields // the number of fields, below 64
 )
@@ -83,7 +84,7 @@ var fieldNames = [fields]string{
 	"content_category", "brand", "family", "store_id", "location", "store", "currency", "accessory_of", "locations", "substitutes", "tags",
 	"price", "total", "value", "amount", "max_price", "margin", "quantity", "available", "safety", "version", "updated_at", "opens_at", "closes_at",
 	"expires_at", "complete_to", "lasts", "low", "granted", "sellable", "published", "userId", "previousId", "subscription_id",
-	"conversation_id", "device_id", "level", "latitude", "longitude",
+	"conversation_id", "device_id", "level", "latitude", "longitude", "gift",
 }
 
 var fieldByName = func() map[string]field {

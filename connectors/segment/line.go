@@ -72,6 +72,7 @@ const (
 	lPrice
 	lItemPrice // Meta
 	lQuantity
+	lGift
 	lineKeys
 )
 
@@ -103,6 +104,8 @@ func lineKey(key []byte) int {
 		return lItemPrice
 	case "quantity":
 		return lQuantity
+	case "gift":
+		return lGift
 	}
 	return -1
 }
@@ -155,7 +158,7 @@ func (p *Parser) line(l *processor.Product, v *[lineKeys]value, digits int, path
 		return value{}, keys[0]
 	}
 	names := [lineKeys]string{"sku", "product_id", "item_id", "id", "variant", "item_variant", "category", "item_category",
-		"brand", "item_brand", "price", "item_price", "quantity"}
+		"brand", "item_brand", "price", "item_price", "quantity", "gift"}
 	fault := func(k int, why string) {
 		if why != "" {
 			p.fault(Invalid, at(path, i, names[k]), why)
@@ -196,6 +199,7 @@ func (p *Parser) line(l *processor.Product, v *[lineKeys]value, digits int, path
 		l.Quantity, why = p.count(x, 1)
 		fault(k, why)
 	}
+	l.Gift = v[lGift].form == formTrue || p.seen.has(fGift) && p.props[p.at[fGift]].v.form == formTrue
 }
 
 // at returns the path of a key of line i of this property, "" for the line.
