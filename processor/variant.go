@@ -229,6 +229,8 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 			continue
 		case in.Of == "":
 			in.Since, in.Began = want.Since, want.Began // looked at only
+		case want.Since < in.Since && in.Offer == 0 && !want.GaveUp && !in.GaveUp && in.Began == 0:
+			c.move(m, in, want.Since) // asked for earlier than was known
 		}
 		in.Of = want.SKU
 		c.Profile.extend(sku, v)
