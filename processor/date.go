@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -62,6 +63,10 @@ func (c *Customer) toldBy(m *Machine, e *Event) *told {
 	switch e.Kind {
 	case StoreSearched, StoreVisited:
 		t.Opens, t.Closes = c.clock(m, e, props, "opens_at"), c.clock(m, e, props, "closes_at")
+		if store := m.rules.file.Policy.Store(e.Location); store != nil {
+			at := time.UnixMilli(e.At)
+			t.Opens, t.Closes = cmp.Or(t.Opens, millis(store.Opens(at))), cmp.Or(t.Closes, millis(store.Closes(at)))
+		}
 		if !c.hidden() {
 			t.Here = positionIn(props)
 		}

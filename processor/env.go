@@ -134,6 +134,8 @@ func (x *env) item(f moments.Field) (moments.Value, bool) {
 	switch f {
 	case moments.StoresWithItem:
 		return moments.Int(int64(len(facts.Places))), true
+	case moments.StoresOpen:
+		return x.m.openStores(x.c.interest(sku), facts), true
 	case moments.ItemSKU:
 		return moments.Text(sku), true
 	case moments.ItemPrice:

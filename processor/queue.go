@@ -252,6 +252,9 @@ func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
 	if it.Product.Variants != "" {
 		return 0 // its variants are offered
 	}
+	if store != "" && m.closedUntil(store) != 0 {
+		return 0 // the hold would run out before anybody could fetch it
+	}
 	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}
@@ -359,6 +362,13 @@ func (q *Queue) due(m *Machine, it *Item, more bool) int64 {
 	var due int64
 	if key, _, ok := q.Holds.first(m, ""); ok {
 		due = int64(binary.BigEndian.Uint64([]byte(key)))
+	}
+	if q.Pickup != nil {
+		for _, p := range it.Facts.Places {
+			if opens := m.closedUntil(p.Location); opens != 0 && (due == 0 || opens < due) {
+				due = opens
+			}
+		}
 	}
 	if retry := m.shop.Now + staleRetryMS; q.waiting() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) && (due == 0 || retry < due) {
 		due = retry // nobody says when the feed has caught up

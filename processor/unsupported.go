@@ -30,16 +30,6 @@ func Unsupported(file string, f *moments.File) (faults []moments.Fault) {
 
 // unsupported names what of a moment this program would get wrong; "" = nothing.
 func unsupported(mo *moments.Moment) string {
-	for _, name := range unanswered {
-		if mo.If != nil && strings.Contains(mo.If.Text, name) {
-			return "if: " + name
-		}
-		for i := range mo.Then {
-			if g := mo.Then[i].If; g != nil && strings.Contains(g.Text, name) {
-				return "then if: " + name
-			}
-		}
-	}
 	switch {
 	case len(mo.Lines) > 0 && !hasLines(mo.Per):
 		return "lines per " + mo.Per
@@ -48,11 +38,6 @@ func unsupported(mo *moments.Moment) string {
 	}
 	return ""
 }
-
-// unanswered are the names a guard may use and gets no answer for: nothing says
-// when the shop's stores open. A search carries the hours of the one store it
-// found, which is store.opens_at, and a stock report none.
-var unanswered = []string{"stores.open"}
 
 // hasLines reports whether what there is one occurrence for speaks of items.
 func hasLines(per string) bool {

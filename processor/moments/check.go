@@ -77,6 +77,7 @@ func (r *reader) checkMoment(d *draft, p *Policy) {
 	r.checkDate(d.node("expires"), d, d.Expires.At)
 	r.checkOrder(d.node("expires"), d.Due.At, d.Expires.At)
 	r.checkHours(d, p)
+	r.checkStores(d, p)
 	r.checkSend(d, d.node("send"), d.node("channels"), d.Send, d.Channels)
 }
 

@@ -428,17 +428,22 @@ func (r *reader) span(n *yaml.Node, what string) (Span, bool) {
 	return s, true
 }
 
+// spans reads a span or a list of them.
+func (r *reader) spans(n *yaml.Node, what string) (out Spans) {
+	r.oneOrList(n, what, func(c *yaml.Node) {
+		if s, ok := r.span(c, what); ok {
+			out = append(out, s)
+		}
+	})
+	return out
+}
+
 // quietHours reads a span, a list of spans, or never.
 func (r *reader) quietHours(n *yaml.Node) Spans {
 	if n.Kind == yaml.ScalarNode && n.Value == "never" {
 		return nil
 	}
-	var out Spans
-	r.oneOrList(n, "quiet_hours", func(c *yaml.Node) {
-		if s, ok := r.span(c, "quiet_hours"); ok {
-			out = append(out, s)
-		}
-	})
+	out := r.spans(n, "quiet_hours")
 	if out.always() {
 		r.fault(n, "quiet_hours cover the whole week").do("nothing could be sent; leave a gap, or use mode: off in the moments")
 	}

@@ -20,6 +20,9 @@ type Policy struct {
 	Stock                Stock     // of an item without an exception
 	Items                []ItemRule
 	Sources              []Source
+	Stores               []Store // whose hours are said, in the order of the file
+
+	storeAt map[string]int // of Stores, by name
 }
 
 // Class is what a message of one kind must respect.
@@ -148,6 +151,7 @@ func (r *reader) policy(n *yaml.Node, p *Policy) {
 		field{"stock", func(v *yaml.Node) { p.Stock = r.stock(v, "stock", p.Stock) }},
 		field{"items", func(v *yaml.Node) { r.items(v, p) }},
 		field{"sources", func(v *yaml.Node) { r.sources(v, p) }},
+		field{"stores", func(v *yaml.Node) { r.stores(v, p) }},
 	)
 }
 
