@@ -15,8 +15,14 @@ import (
 func (a *app) dlqCommand() *cobra.Command {
 	var cl client
 	c := &cobra.Command{
-		Use:     "dlq",
-		Short:   "Look at what could not be processed",
+		Use:   "dlq",
+		Short: "Look at what could not be processed",
+		Long: `Dead letters are what could not be processed: calls that an inlet has refused,
+and events in the log whose step failed. They are kept until they are purged, up
+to 256 MiB. When that is full the oldest quarter of what was refused is dropped,
+which the log says and onhand_dead_letters_dropped_total counts; events whose step
+failed are never dropped by themselves. A refused call is sealed, with its
+customer's key, and shown to who may operate.`,
 		Example: "  onhand dlq list\n  onhand dlq show 17",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },

@@ -26,8 +26,8 @@ customer was known, and how many keys were destroyed. Addresses, names and free
 text in the log and in checkpoints were sealed with these keys: nobody can read
 them any more. The rest of what was written before, the ids and what was bought
 or looked at, stays in the log until it is trimmed, and in checkpoints until
-newer ones replace them; so do events that were refused, until they are purged
-(onhand dlq).`,
+newer ones replace them. Events that were refused are forgotten with the customer
+they name; those that name none cannot be read after 30 days.`,
 		Example: "  onhand erase ann\n  onhand erase ann@example.com --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -38,10 +38,12 @@
 // position of the home and of a search in stores, scores, any other trait or
 // property a guard may look at, and the ids. A shop that uses an e-mail address
 // as userId has it in the log; a guard that looks at a sealed trait sees that
-// there is one, and whether it changed, not what it says. Also not sealed: what
-// is refused, which is kept among the dead letters as it was sent until it is
-// purged, and an event on the ingest subject, for the moment until its shard
-// has moved it.
+// there is one, and whether it changed, not what it says. Also not sealed: an
+// event on the ingest subject, for the moment until its shard has moved it.
+//
+// A call that is refused is sealed whole, for what in it is personal cannot be
+// known: with the key of the customer it names, else with one of the day, which
+// is destroyed after CallsKept. Why it was refused is in clear.
 //
 // # How
 //

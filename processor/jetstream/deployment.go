@@ -44,7 +44,6 @@ func (l *Log) outSubject(p int) string { return l.name + ".out." + strconv.Itoa(
 func (l *Log) ingestStream() string    { return l.name + "-ingest" }
 func (l *Log) ingestSubject() string   { return l.name + ".ingest" }
 func (l *Log) deadStream() string      { return l.name + "-dead" }
-func (l *Log) deadSubject() string     { return l.name + ".dead" }
 func (l *Log) metaBucket() string      { return l.name + "-deployment" }
 func (l *Log) workersBucket() string   { return l.name + "-workers" }
 
@@ -186,7 +185,7 @@ func (l *Log) streams(ctx context.Context, o Options) error {
 		MaxBytes:         min(create, maxIngestStream), MaxMsgSize: MaxIngestBytes + headerSlack}, 0)
 	stream(&l.keys, l.keysConfig(), 0)
 	stream(&l.dead, jetstream.StreamConfig{
-		Name: l.deadStream(), Subjects: []string{l.deadSubject()}, MaxBytes: min(create, maxDeadBytes)}, 0)
+		Name: l.deadStream(), Subjects: []string{l.deadSubject(">")}, MaxBytes: min(create, maxDeadBytes)}, 0)
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 
@@ -173,6 +175,27 @@ func TestIngestShards(t *testing.T) {
 	require.Equal(t, "later", string(m.Data))
 }
 
+// What was personal in an event on the ingest subject is on the disk until its
+// shard has moved it, and no longer.
+func TestWhatWasMovedIsNotOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, Options{Server: startServer(t, ServerOptions{Dir: dir}), Shards: 2})
+	js, err := jetstream.New(l.read.nc)
+	require.NoError(t, err)
+	secret := func(i int) []byte { return fmt.Appendf(nil, "secret-%056d", i) }
+	for i := range 50 {
+		_, err = js.Publish(soon(t), fmt.Sprint("t.ingest.c", i), secret(i))
+		require.NoError(t, err)
+	}
+	require.True(t, onDisk(t, dir, secret(7)), "what is looked for can be found while it is there")
+	for shard := range 2 {
+		require.NoError(t, l.SaveShard(soon(t), shard, 50))
+	}
+	for i := range 50 {
+		require.False(t, onDisk(t, dir, secret(i)), i)
+	}
+}
+
 // A user for events may send events, and nothing else.
 func TestUserForEvents(t *testing.T) {
 	srv := startServer(t, ServerOptions{Listen: "127.0.0.1:0", Users: []User{
@@ -229,7 +252,7 @@ func TestUserForEventsHearsNothing(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	d := openLog(t, Options{}).DeadLetters()
 	for i := range 4 {
-		seq, err := d.Put(soon(t), fmt.Sprintf("cause %d", i+1), number(i))
+		seq, err := d.Put(soon(t), RefusedLetter, fmt.Sprintf("cause %d", i+1), number(i))
 		require.NoError(t, err)
 		require.Equal(t, uint64(i+1), seq)
 	}
@@ -254,6 +277,61 @@ func TestDeadLetters(t *testing.T) {
 	require.Equal(t, []uint64{3}, seqs(2, 1))
 	require.NoError(t, d.PurgeAll(soon(t), 3))
 	require.Equal(t, []uint64{4}, seqs(0, 10))
+}
+
+// Whoever sends rubbish fills the dead letters with it and holds up nobody: the
+// oldest rubbish goes, counted and logged. What had been accepted stays, and
+// when nothing else is left a new letter is refused.
+func TestDeadLettersThatAreFull(t *testing.T) {
+	var said strings.Builder
+	l := openLog(t, Options{MaxBytesIn: 64 << 10, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	d := l.DeadLetters()
+	put := func(kind LetterKind, n int) error {
+		_, err := d.Put(soon(t), kind, fmt.Sprint(kind, n), make([]byte, 2<<10))
+		return err
+	}
+	require.NoError(t, put(FailedLetter, 0))
+	last := 0
+	for n := range 200 {
+		require.NoError(t, put(RefusedLetter, n))
+		last = n
+	}
+	require.NoError(t, put(FailedLetter, 1))
+	list, err := d.List(soon(t), 0, 1000)
+	require.NoError(t, err)
+	require.Equal(t, "failed0", list[0].Key)
+	require.Equal(t, "failed1", list[len(list)-1].Key)
+	require.Greater(t, len(list), 15)
+	for i, x := range list[1 : len(list)-1] {
+		require.Equal(t, fmt.Sprint("refused", last-(len(list)-3)+i), x.Key, "the newest are left")
+	}
+	require.Equal(t, 202, len(list)+int(d.Dropped()))
+	require.Contains(t, said.String(), "the dead letters were full")
+
+	// Many at once make room once each time.
+	before := d.Dropped()
+	var group sync.WaitGroup
+	for n := range 40 {
+		group.Go(func() {
+			if err := put(RefusedLetter, 1000+n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	require.Less(t, d.Dropped()-before, uint64(60))
+
+	for n := 0; err == nil; n++ {
+		require.Less(t, n, 100)
+		err = put(FailedLetter, 2+n)
+	}
+	require.ErrorIs(t, err, ErrOverloaded)
+	require.ErrorIs(t, put(RefusedLetter, 0), ErrOverloaded)
+	list, err = d.List(soon(t), 0, 1000)
+	require.NoError(t, err)
+	for i, x := range list {
+		require.Equal(t, fmt.Sprint("failed", i), x.Key)
+	}
 }
 
 // A question that nobody answered in time may be asked again: its leader may

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,17 +26,19 @@ type Log struct {
 
 	// Reading has a connection of its own: a server drops a connection that
 	// reads too slowly, and with it the answers to what was being written.
-	read    *connection
-	lanes   []*lane             // partition p writes through lane p modulo their number
-	js      jetstream.JetStream // on the first lane
-	meta    jetstream.KeyValue  // the deployment record, shard positions
-	workers jetstream.KeyValue  // heartbeats
-	lease   time.Duration       // of a heartbeat
-	in, out []jetstream.Stream
-	ingest  jetstream.Stream
-	dead    jetstream.Stream
-	keys    jetstream.Stream
-	packers []*Packer
+	read        *connection
+	lanes       []*lane             // partition p writes through lane p modulo their number
+	js          jetstream.JetStream // on the first lane
+	meta        jetstream.KeyValue  // the deployment record, shard positions
+	workers     jetstream.KeyValue  // heartbeats
+	lease       time.Duration       // of a heartbeat
+	in, out     []jetstream.Stream
+	ingest      jetstream.Stream
+	dead        jetstream.Stream
+	deadRoom    sync.Mutex
+	deadDropped atomic.Uint64
+	keys        jetstream.Stream
+	packers     []*Packer
 
 	mu     sync.Mutex
 	line   context.Context // ends with the connection of the first lane; the next one has another

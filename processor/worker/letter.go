@@ -25,7 +25,24 @@ type DeadLetter struct {
 	Position  uint64 `json:"position,omitempty"` // in the log of the partition, or of the shard
 	Step      uint64 `json:"step,omitempty"`
 	Entry     []byte `json:"entry,omitempty"` // of the log
-	Body      string `json:"body,omitempty"`  // as it was sent
+	Body      string `json:"body,omitempty"`  // as it was sent, or sealed
+	Sealed    bool   `json:"sealed,omitempty"`
+}
+
+// Refused reports whether an inlet has refused what the letter holds.
+func (l *DeadLetter) Refused() bool { return l.Partition < 0 }
+
+// PutRefused keeps a call that an inlet has refused, and waits until it is safe.
+// seal seals the call; nil leaves it in clear.
+func PutRefused(ctx context.Context, d jetstream.DeadLetters, l *DeadLetter, call []byte, seal func(context.Context, []byte) (string, error)) (err error) {
+	l.Partition, l.Body = -1, string(call)
+	if seal != nil && len(call) > 0 {
+		if l.Body, err = seal(ctx, call); err != nil {
+			return err
+		}
+		l.Sealed = true
+	}
+	return PutLetter(ctx, d, l)
 }
 
 // PutLetter keeps a dead letter and waits until it is safe.
@@ -34,7 +51,11 @@ func PutLetter(ctx context.Context, d jetstream.DeadLetters, l *DeadLetter) erro
 	if err != nil {
 		return err
 	}
-	_, err = d.Put(ctx, l.Kind, data)
+	kind := jetstream.FailedLetter
+	if l.Refused() {
+		kind = jetstream.RefusedLetter
+	}
+	_, err = d.Put(ctx, kind, l.Kind, data)
 	return err
 }
 

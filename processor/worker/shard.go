@@ -185,12 +185,12 @@ func (s *shard) take(ctx context.Context, m jetstream.Message) error {
 // refuse keeps what cannot be read. The position moves on only when it is kept.
 func (s *shard) refuse(ctx context.Context, m jetstream.Message, cause error) error {
 	l := &DeadLetter{Kind: "ingest", Reason: "malformed", Detail: cause.Error(), Source: "nats", At: m.Stamp,
-		Partition: -1, Position: m.Seq, Body: string(m.Data[:min(len(m.Data), processor.MaxEventBytes)])}
+		Position: m.Seq}
 	var faults segment.Faults
 	if errors.As(cause, &faults) && len(faults) > 0 {
 		l.Field = faults[0].Field
 	}
-	return PutLetter(ctx, s.w.log.DeadLetters(), l)
+	return PutRefused(ctx, s.w.log.DeadLetters(), l, m.Data[:min(len(m.Data), processor.MaxEventBytes)], s.w.cfg.SealCall)
 }
 
 func (s *shard) queue(part int, seq uint64, entry []byte) {

@@ -35,6 +35,10 @@ type Config struct {
 	// Seal seals the personal data of ingested events; nil leaves it as it is.
 	Seal func(context.Context, []processor.Event) error
 
+	// SealCall seals a message of an ingest shard that is refused, as it was
+	// sent; nil leaves it as it is.
+	SealCall func(ctx context.Context, call []byte) (string, error)
+
 	State *state.SharedOptions // nil means the defaults
 
 	Checkpoints *Checkpoints // nil means none; the log is never trimmed then

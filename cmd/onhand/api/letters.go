@@ -3,9 +3,12 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
+	"onhand/connectors/seal"
 	"onhand/processor"
 	"onhand/processor/jetstream"
 	"onhand/processor/worker"
@@ -23,8 +26,9 @@ type Letter struct {
 	Partition *int    `json:"partition,omitempty"`
 	Position  uint64  `json:"position,omitempty"`
 	Step      uint64  `json:"step,omitempty"`
-	Body      string  `json:"body,omitempty"`  // as it was sent; only of a single letter
-	Entry     []byte  `json:"entry,omitempty"` // of the log, base64; only of a single letter
+	Body      string  `json:"body,omitempty"`   // as it was sent; only of a single letter, and for who may operate
+	Sealed    string  `json:"sealed,omitempty"` // why there is no body
+	Entry     []byte  `json:"entry,omitempty"`  // of the log, base64; only of a single letter
 }
 
 func letterOf(d jetstream.DeadLetter) Letter {
@@ -35,6 +39,9 @@ func letterOf(d jetstream.DeadLetter) Letter {
 		return l
 	}
 	l.Reason, l.Detail, l.Field, l.Source, l.Position, l.Step, l.Body, l.Entry = x.Reason, x.Detail, x.Field, x.Source, x.Position, x.Step, x.Body, x.Entry
+	if x.Sealed {
+		l.Sealed = "sealed"
+	}
 	if x.At != 0 {
 		l.At = Instant(x.At)
 	}
@@ -63,7 +70,7 @@ func (a *API) letters(w http.ResponseWriter, r *http.Request) error {
 	data := make([]Letter, 0, len(found))
 	for _, d := range found {
 		l := letterOf(d)
-		l.Body, l.Entry = "", nil
+		l.Body, l.Sealed, l.Entry = "", "", nil
 		data = append(data, l)
 	}
 	page := list{Data: data}
@@ -91,7 +98,30 @@ func (a *API) letter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, letterOf(d))
+	l := letterOf(d)
+	return reply(w, l.opened(r, a))
+}
+
+// opened returns a letter with the call in it as it was sent, or why it cannot
+// be told.
+func (l Letter) opened(r *http.Request, a *API) Letter {
+	if l.Sealed == "" || l.Body == "" {
+		return l
+	}
+	if a.guard.allow(r, operator) != nil {
+		l.Body, l.Sealed = "", "what was sent may hold personal data: it is shown to a key of keys.operate"
+		return l
+	}
+	body, err := a.Sealer.Open(r.Context(), l.Body)
+	switch {
+	case err == nil:
+		l.Body, l.Sealed = body, ""
+	case errors.Is(err, seal.ErrDestroyed):
+		l.Body, l.Sealed = "", fmt.Sprintf("nobody can read any more what was sent: its customer was forgotten, or it named none and came more than %d days ago", seal.CallsKept/(24*time.Hour))
+	default:
+		l.Body, l.Sealed = "", "the key cannot be had now: "+err.Error()
+	}
+	return l
 }
 
 func (a *API) purge(w http.ResponseWriter, r *http.Request) error {

@@ -53,6 +53,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	for reason, n := range m.Dead {
 		counter("onhand_dead_letters_total", "Entries of the log that could not be applied.", n, "reason", reason)
 	}
+	counter("onhand_dead_letters_dropped_total", "Refused calls dropped from the full dead letters, by this process.", f.api.Log.DeadLetters().Dropped())
 	counter("onhand_steps_skipped_total", "Steps that failed and were passed over.", m.Poisoned)
 	counter("onhand_partitions_fenced_total", "Partitions lost to the commit of another owner.", m.Fenced)
 	out <- latency("onhand_commit_seconds", "From the request to the acknowledgement of a commit record.", m.CommitLatency)

@@ -44,11 +44,13 @@ func (a *appender) Append(ctx context.Context, events []processor.Event) error {
 }
 
 // refuser keeps what the collector refuses among the dead letters.
-type refuser struct{ dead jetstream.DeadLetters }
+type refuser struct {
+	dead jetstream.DeadLetters
+	seal func(ctx context.Context, call []byte) (string, error) // nil: nothing is sealed
+}
 
 func (d refuser) Refuse(ctx context.Context, r collector.Refused) error {
-	return worker.PutLetter(ctx, d.dead, &worker.DeadLetter{
-		Kind: "http", Reason: "refused", Detail: r.Reason, Field: r.Field, Source: r.Source,
-		At: r.At, Partition: -1, Body: string(r.Body),
-	})
+	return worker.PutRefused(ctx, d.dead, &worker.DeadLetter{
+		Kind: "http", Reason: "refused", Detail: r.Reason, Field: r.Field, Source: r.Source, At: r.At,
+	}, r.Body, d.seal)
 }

@@ -205,3 +205,53 @@ func TestABackupForgetsWhoWasErased(t *testing.T) {
 		require.ErrorIs(t, err, jetstream.ErrNotFound, id)
 	}
 }
+
+// What an inlet refuses is kept for people to look at, and forgotten with whom it
+// is about.
+func TestRefusedCallsAreSealed(t *testing.T) {
+	s := start(t, config.Config{
+		NATS: config.NATS{Listen: "127.0.0.1:0"},
+		Keys: config.Keys{Write: map[string]string{writeKey: "shop"}, Read: []string{readKey}, Operate: []string{operateKey}},
+	})
+	auth := []string{"Authorization", "Bearer " + writeKey}
+	status, answer, _ := ask(t, s, "POST", "/v1/batch", `{"batch":[{"type":"identify","userId":"ann","traits":{"email":"ann@secret.example"},"timestamp":"tomorrow"}]}`, auth...)
+	require.Equal(t, 200, status, answer)
+	require.Contains(t, answer, `"refused":1`)
+	nc, err := nats.Connect(s.NATS())
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, nc.Publish("onhand.ingest.x", []byte(`{"type":"identify","email":"bob@secret.example"`)))
+	require.Eventually(t, func() bool {
+		letters, err := s.Log.DeadLetters().List(t.Context(), 1, 10)
+		return err == nil && len(letters) == 2
+	}, 10*time.Second, 10*time.Millisecond)
+	letters, err := s.Log.DeadLetters().List(t.Context(), 1, 10)
+	require.NoError(t, err)
+	for _, l := range letters {
+		require.NotContains(t, string(l.Data), "ecret")
+	}
+	show := func(n int, key string) api.Letter {
+		status, answer, _ := ask(t, s, "GET", fmt.Sprint("/api/v1/dlq/", n), "", "Authorization", "Bearer "+key)
+		require.Equal(t, 200, status, answer)
+		var l api.Letter
+		require.NoError(t, json.Unmarshal([]byte(answer), &l))
+		return l
+	}
+	require.Contains(t, show(1, operateKey).Body, `"email":"ann@secret.example"`)
+	require.Contains(t, show(1, operateKey).Detail, "timestamp")
+	require.Equal(t, `{"type":"identify","email":"bob@secret.example"`, show(2, operateKey).Body)
+	require.Empty(t, show(1, operateKey).Sealed)
+	require.Empty(t, show(1, readKey).Body)
+	require.Contains(t, show(1, readKey).Sealed, "keys.operate")
+	status, answer, _ = ask(t, s, "GET", "/api/v1/dlq", "", "Authorization", "Bearer "+readKey)
+	require.Equal(t, 200, status)
+	require.NotContains(t, answer, "sealed")
+	status, answer, _ = ask(t, s, "POST", "/api/v1/dlq/1/retry", "", "Authorization", "Bearer "+operateKey)
+	require.Equal(t, 409, status, answer)
+
+	status, answer, _ = ask(t, s, "DELETE", "/api/v1/customers/ann", "", "Authorization", "Bearer "+operateKey)
+	require.Equal(t, 200, status, answer)
+	require.Empty(t, show(1, operateKey).Body)
+	require.Contains(t, show(1, operateKey).Sealed, "nobody can read")
+	require.Contains(t, show(1, operateKey).Detail, "timestamp", "what was wrong with it stays")
+}

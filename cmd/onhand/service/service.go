@@ -117,7 +117,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	s.Worker, err = worker.New(worker.Config{
 		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
 		Channels: channels, Currency: s.Rules.Currency, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
-		Checkpoints: checkpoints, Seal: s.seal(c),
+		Checkpoints: checkpoints, Seal: s.seal(c), SealCall: s.sealCall(c),
 	})
 	if err != nil {
 		return s, err
@@ -128,6 +128,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	s.tasks.Go(func() { s.activate(running) })
+	s.tasks.Go(func() { s.expireCalls(running) })
 	if s.server != nil {
 		s.tasks.Go(func() { s.watch(running) })
 	}
@@ -178,6 +179,31 @@ func (s *Service) seal(c config.Config) func(context.Context, []processor.Event)
 	return s.sealer.Seal
 }
 
+// sealCall returns what seals a call that was refused, nil when it is to stay as
+// it is.
+func (s *Service) sealCall(c config.Config) func(context.Context, []byte) (string, error) {
+	if c.Personal != config.PersonalSealed {
+		return nil
+	}
+	return func(ctx context.Context, call []byte) (string, error) { return s.sealer.SealCall(ctx, call, s.clock()) }
+}
+
+// expireCalls destroys the keys of refused calls of long ago, once a day.
+func (s *Service) expireCalls(ctx context.Context) {
+	for {
+		wait := 24 * time.Hour
+		if err := s.sealer.ExpireCalls(ctx, s.clock()); err != nil && ctx.Err() == nil {
+			s.log.Warn("keys of refused calls that are too old cannot be destroyed yet", "error", err)
+			wait = time.Minute
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // serve starts the HTTP server. Its limits are against senders that are slow
 // on purpose; the collector bounds the bodies.
 func (s *Service) serve(o Options, id string, past whatif.Options) {
@@ -191,7 +217,7 @@ func (s *Service) serve(o Options, id string, past whatif.Options) {
 	inlet := collector.New(collector.Config{
 		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
-	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters()})
+	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, Sealer: s.sealer, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
