@@ -22,7 +22,7 @@ const (
 	// MaxRecordBytes bounds a record, and with it a message of the log.
 	MaxRecordBytes = 256 << 10
 	// MaxRecordEntries bounds the entries of a record.
-	MaxRecordEntries = 1024
+	MaxRecordEntries = 4096
 )
 
 // EntryType says what an entry is.
