@@ -245,7 +245,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 	}
 	c.Last = max(c.Last, e.Stamp)
 	c.Known = c.Known || e.UserID != ""
-	learned := c.Profile.observe(e, m.shop.Now)
+	learned, refused := c.Profile.observe(e, m.shop.Now)
 	if e.AnonymousID != "" && e.UserID != "" || e.PreviousID != "" {
 		c.identityEvent(m, e)
 	}
@@ -309,6 +309,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 	case MessageReceived, MessageAnswered:
 		less, more = c.talk(m, e)
 	}
+	less = less || refused
 	if changed {
 		c.showInterest(m, e)
 	}

@@ -381,6 +381,9 @@ func (c *Customer) permitted(m *Machine, mo *moments.Moment, o *Occurrence) ([]s
 		if r == "" && mo.Consent != "" {
 			r = c.Profile.permits(ch, mo.Consent, scope)
 		}
+		if r == "" && ch == adsChannel {
+			r = c.Profile.advertised()
+		}
 		if r != "" {
 			consent = stronger(consent, r)
 			continue

@@ -209,6 +209,7 @@ func person(v CustomerView, late bool) string {
 	for i := range v.Interests {
 		in := &v.Interests[i]
 		in.Queue, in.OfferID, in.HoldUntil, in.Sellable = "", "", 0, false
+		in.Until, in.Wants = 0, nil // they tell when it was heard of
 	}
 	for i := range v.Carts {
 		slices.SortFunc(v.Carts[i].Lines, func(a, b LineView) int { return strings.Compare(a.SKU, b.SKU) })

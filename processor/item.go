@@ -116,7 +116,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 	case StockLevelReported:
 		it.level(e)
 	case PriceChanged:
-		if ed := editionOf(e); !ed.older(it.Priced) {
+		if ed := editionOf(e); e.HasPrice && !ed.older(it.Priced) {
 			it.Price, it.Priced = e.Price, ed
 		}
 	case ProductUpdated:

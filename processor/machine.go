@@ -327,6 +327,9 @@ func (m *Machine) applyEvent(body, entry []byte) {
 		m.dead("malformed", err.Error(), entry)
 		return
 	}
+	if m.foreign(e) {
+		e.dropAmounts()
+	}
 	kind, id := e.Target()
 	switch kind {
 	case ShopKind:

@@ -133,12 +133,14 @@ func (p *Profile) recentDevice(now int64) string {
 }
 
 // observe learns from what any event may carry: the device's zone, whether it
-// can be pushed to, where an order goes. It reports whether a zone was learned
-// of a customer who had none.
-func (p *Profile) observe(e *Event, now int64) (learned bool) {
+// can be pushed to, where an order goes, what data may be used for. It reports
+// whether more may be said now, as when a zone was learned of a customer who had
+// none, and whether less may be, as when a use was refused.
+func (p *Profile) observe(e *Event, now int64) (more, less bool) {
 	if len(e.Properties) == 0 {
-		return false
+		return false, false
 	}
+	learned, allowed := false, false
 	properties(e.Properties).each(func(key string, v properties) {
 		switch key {
 		case "context.timezone":
@@ -149,6 +151,8 @@ func (p *Profile) observe(e *Event, now int64) (learned bool) {
 				}
 				p.DeviceAt = e.At
 			}
+		case "context.consent.categoryPreferences":
+			allowed, less = p.dataUse(v, e.At)
 		case "context.device.token":
 			p.pushed(v.text(), e.At)
 		case "shipping_address":
@@ -158,7 +162,7 @@ func (p *Profile) observe(e *Event, now int64) (learned bool) {
 			learned = p.lives(v, e.At, now) || learned
 		}
 	})
-	return learned && p.location(now) != nil
+	return learned && p.location(now) != nil || allowed, less
 }
 
 // lives learns the zone of an address: an object with country and state. It

@@ -84,6 +84,7 @@ type LineView struct {
 
 	Cancelled int64 `json:"cancelled,omitempty"` // units, of an order
 	Returned  int64 `json:"returned,omitempty"`
+	Gift      bool  `json:"gift,omitempty"` // for somebody else
 }
 
 // OrderView is one order that still matters.
@@ -112,6 +113,20 @@ type InterestView struct {
 	Locations []string `json:"locations,omitempty"`
 	Sellable  bool     `json:"sellable"`     // as last told here
 	Of        string   `json:"of,omitempty"` // the product any variant of which is wanted
+	// Until is when the wish ends unless it is shown again, Wants what it was read
+	// from, each by its name in the moments file.
+	Until Instant    `json:"until,omitzero"`
+	Wants []WantView `json:"wants,omitempty"`
+}
+
+// WantView is one source of an interest. What the customer said is explicit,
+// what was read from their looking around is implicit.
+type WantView struct {
+	Name       string  `json:"name"`
+	Strength   uint8   `json:"strength"`
+	Provenance string  `json:"provenance"`
+	Since      Instant `json:"since"`
+	Until      Instant `json:"until"`
 }
 
 // OccurrenceView is a moment that has begun and is not decided yet.
@@ -254,7 +269,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 		x := OrderView{At: Instant(o.At), CancelledAt: Instant(o.Cancelled), Lines: []LineView{}}
 		for j := range o.Lines {
 			l := &o.Lines[j]
-			x.Lines = append(x.Lines, LineView{SKU: l.SKU, Quantity: l.Quantity, Price: l.Price, Cancelled: l.gone, Returned: l.back})
+			x.Lines = append(x.Lines, LineView{SKU: l.SKU, Quantity: l.Quantity, Price: l.Price, Cancelled: l.gone, Returned: l.back, Gift: l.Gift})
 		}
 		v.Orders = append(v.Orders, x)
 	}
@@ -305,6 +320,15 @@ func (in *Interest) view(m *Machine) InterestView {
 		Locations: slices.Clone(in.Locations), Sellable: m.facts(in.SKU).Sellable, Of: in.Of,
 	}
 	v.Name, v.Strength = in.strongest(m.shop.Now)
+	v.Until = Instant(in.ends())
+	for i := range in.Wants {
+		x := &in.Wants[i]
+		w := WantView{x.Name, x.Strength, "implicit", Instant(x.Since), Instant(x.Until)}
+		if x.Said != 0 {
+			w.Provenance = "explicit"
+		}
+		v.Wants = append(v.Wants, w)
+	}
 	switch {
 	case in.Bought != 0:
 		v.State = "bought"
