@@ -269,6 +269,18 @@ func (l *Line) quantity(since int64) int64 {
 	return max(n, 0)
 }
 
+// held reports whether a unit lay in the cart at a time; what was taken out
+// since is not remembered one by one, and did.
+func (l *Line) held(at int64) bool {
+	var n int64
+	for _, c := range l.Changes {
+		if c.at <= at {
+			n += c.n
+		}
+	}
+	return n > 0 || l.Cleared > at
+}
+
 // since returns when the oldest unit still wanted was put in.
 func (l *Line) since(oldest int64) int64 {
 	for _, c := range l.Changes {

@@ -64,18 +64,30 @@ func flags(list ...bool) (f byte) {
 	return f
 }
 
-// contactMemoryMS is how long a contact is remembered.
+// contactMemoryMS is how long a contact is remembered, longer only where a cap
+// or an `again` of the file looks further back.
 const contactMemoryMS = 90 * 24 * 3600_000
+
+// roomForContact makes room for one more contact. The oldest goes of those that
+// no cap counts, and only then the oldest of all: a cap counts at most half of
+// what is kept.
+func (c *Customer) roomForContact(m *Machine) {
+	for len(c.Contacts) >= maxContacts {
+		i := slices.IndexFunc(c.Contacts, func(k Contact) bool {
+			class := m.rules.file.Policy.Class(k.Class)
+			return class == nil || !class.Caps
+		})
+		c.Contacts = slices.Delete(c.Contacts, max(i, 0), max(i, 0)+1)
+	}
+}
 
 // told remembers what was sent and, when it is live, keeps the action until
 // its outcome is known.
 func (c *Customer) told(m *Machine, d *Decision, o *Occurrence) {
 	a := d.Action
 	if a.Kind == kindMessage || a.Kind == moments.DoOrder {
-		c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return m.shop.Now-k.At > contactMemoryMS })
-		if len(c.Contacts) >= maxContacts {
-			c.Contacts = slices.Delete(c.Contacts, 0, 1)
-		}
+		c.Contacts = slices.DeleteFunc(c.Contacts, func(k Contact) bool { return m.shop.Now-k.At > m.rules.memory() })
+		c.roomForContact(m)
 		k := Contact{ID: d.ID, At: d.At, Moment: d.Moment, Value: o.Value, Class: a.Class, Channel: a.Channel, N: o.N, Then: o.Then}
 		for i := range a.Lines {
 			k.SKUs = append(k.SKUs, Hash(a.Lines[i].SKU))

@@ -106,23 +106,75 @@ func (c *Customer) tooLate(m *Machine, e *Event) {
 		if k.Corrected || mo == nil {
 			continue
 		}
-		switch e.Kind {
-		case OrderCompleted, OrderUpdated:
-			if c.boughtBefore(m, mo, k, e) {
-				c.learned(m, k, Purchased, e.At)
-			}
-		case ConsentChanged, MessageUnsubscribed, Identify:
-			for _, purpose := range [...]string{m.rules.file.Policy.Consent(mo.Class, k.Channel), mo.Consent} {
-				if purpose != "" && c.Profile.permits(k.Channel, purpose, k.Value) == ConsentWithdrawn {
-					c.learned(m, k, ConsentWithdrawn, e.At)
-				}
-			}
-		case MessageComplained:
-			if slices.Contains(c.Profile.Blocked, k.Channel) {
-				c.learned(m, k, AddressBlocked, e.At)
-			}
+		if why := c.stops(m, mo, k, e); why != "" {
+			c.learned(m, k, why, e.At)
 		}
 	}
+}
+
+// stops returns the word with which an event would have stopped a message, ""
+// when it would not have.
+func (c *Customer) stops(m *Machine, mo *moments.Moment, k *Contact, e *Event) Reason {
+	about := func(per, value string) bool { return mo.Per == per && k.Value == value }
+	switch e.Kind {
+	case OrderCompleted, OrderUpdated:
+		if c.boughtBefore(m, mo, k, e) {
+			return Purchased
+		}
+	case OrderCancelled:
+		if about("order_id", e.OrderID) && len(e.Products) == 0 {
+			return Cancelled
+		}
+	case ConsentChanged, MessageUnsubscribed, Identify:
+		for _, purpose := range [...]string{m.rules.file.Policy.Consent(mo.Class, k.Channel), mo.Consent} {
+			if purpose != "" && c.Profile.permits(k.Channel, purpose, k.Value) == ConsentWithdrawn {
+				return ConsentWithdrawn
+			}
+		}
+	case MessageComplained:
+		if slices.Contains(c.Profile.Blocked, k.Channel) {
+			return AddressBlocked
+		}
+	case RewardRedeemed, RewardExpired:
+		if mo.Class.Name == "transactional" || !about("reward_id", e.RewardID) && !slices.Contains(k.SKUs, rewardKey(e.RewardID)) {
+			break
+		}
+		if w := c.reward(e.RewardID); w != nil {
+			then := *w // what was used later is no mistake
+			then.Uses = slices.DeleteFunc(slices.Clone(w.Uses), func(u RewardUse) bool { return u.At >= k.At })
+			switch then.State(k.At) {
+			case RewardUsed:
+				return Redeemed
+			case RewardPast:
+				return ExpiredReason
+			}
+		}
+	case ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
+		if cart := c.findCart(k.Value); mo.Per == "cart_id" && cart != nil && !slices.ContainsFunc(cart.Lines, func(l Line) bool { return slices.Contains(k.SKUs, l.hash) && l.held(k.At) }) {
+			return CartEmptied
+		}
+	case ProductDismissed, BackInStockCancelled:
+		if in := c.interest(k.Value); mo.Per == "sku" && (e.SKU == k.Value || e.SKU == "" && m.facts(k.Value).Product.Category == e.Category) && in != nil && !in.live() {
+			return Declined
+		}
+	case SaleUnregistered:
+		if about("sale_id", e.SaleID) && mo.Class.Name != "transactional" && !c.registered(e.SaleID) {
+			return Declined
+		}
+	case SubscriptionStarted:
+		if slices.Contains(mo.Lines, moments.LineUnsubscribed) && slices.Contains(k.SKUs, Hash(e.SKU)) && c.subscribed(m, e.SKU, "") {
+			return Subscribed
+		}
+	}
+	// What came before the quiet that went before the message was followed by
+	// what begins it again.
+	if mo.Due.At.IsZero() && e.At < k.At-mo.Due.After.Milliseconds() {
+		return ""
+	}
+	if slices.Contains(m.rules.ends(e), mo) && slices.Contains(values(m, mo.Per, e, nil), k.Value) {
+		return Ended
+	}
+	return ""
 }
 
 // boughtBefore reports whether an order bought something a message spoke of,
@@ -249,6 +301,37 @@ func (wa *Watch) soldOutBefore(m *Machine, why Reason, happened int64) {
 		}
 	}
 	wa.Mentions = nil
+}
+
+// roseBefore corrects the messages of a lower price that went after the price
+// had risen again and before that was known here.
+func (wa *Watch) roseBefore(m *Machine, f *ItemFacts) {
+	for _, x := range wa.Mentions {
+		c, ok := m.get(CustomerKind, x.Customer).(*Customer)
+		if !ok || f.PriceAt >= x.At {
+			continue
+		}
+		k, in := c.contact(x.Decision), c.interest(wa.SKU)
+		if k == nil || in == nil || in.PriceSeen == 0 || f.Price < in.PriceSeen {
+			continue
+		}
+		if mo := m.rules.file.Moment(k.Moment); mo != nil && mo.Fact == moments.PriceDown {
+			m.touch(c)
+			c.learned(m, k, PriceRose, f.PriceAt)
+		}
+	}
+}
+
+// saleOverBefore corrects the messages about a sale that went after it was
+// cancelled and before that was known here. What tells of the change is right.
+func (c *Customer) saleOverBefore(m *Machine, id string, happened int64) {
+	for i := len(c.Contacts) - 1; i >= 0 && happened < c.Contacts[i].At; i-- {
+		k := &c.Contacts[i]
+		mo := m.rules.file.Moment(k.Moment)
+		if k.Value == id && mo != nil && mo.Per == "sale_id" && mo.Class.Name != "transactional" && !slices.Contains(mo.When, SaleCancelled.String()) {
+			c.learned(m, k, SaleOver, happened)
+		}
+	}
 }
 
 func (x *Mention) encode(w *writer) {

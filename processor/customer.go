@@ -323,7 +323,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 	if less || more {
 		c.recheck(m, e, more)
 	}
-	if less && len(c.Contacts) > 0 {
+	if n := len(c.Contacts); n > 0 && e.At < c.Contacts[n-1].At && (less || len(m.rules.ends(e)) > 0) {
 		c.tooLate(m, e)
 	}
 	if more {

@@ -479,11 +479,6 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		}
 		return v.refuse(Suppressed, QuietHours)
 	}
-	if len(m.shop.Held) > 0 && o.Expires != 0 && !release {
-		if open = m.inTime(open, o.Expires); len(open) == 0 {
-			return v.refuse(Expired, NoChannelInTime)
-		}
-	}
 	if mo.Class.Caps && !release {
 		var free []string
 		var until int64
@@ -527,6 +522,11 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		mo.Fact == "" && o.Then == 0 && o.Position != 0 && now-o.At > window+clockGraceMS && !release {
 		return v.refuse(Suppressed, LateEvent)
 	}
+	if o.Expires != 0 && !release {
+		if open = m.inTime(open, o.Expires); len(open) == 0 {
+			return v.refuse(Expired, NoChannelInTime)
+		}
+	}
 	if !release && c.crowded(o) {
 		r := v.refuse(Deferred, NoChannelInTime)
 		if r.until = now + retryMS; o.Expires != 0 && r.until > o.Expires {
@@ -541,11 +541,21 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 	return *v
 }
 
-// inTime returns the channels that take something before a time, those that do
-// so now first.
+// inTime returns the channels that can hand something over before a time, those
+// that take it now first.
 func (m *Machine) inTime(channels []string, expires int64) []string {
+	late := func(ch string) bool {
+		p := m.rules.file.Policy.Channel(ch)
+		return p != nil && max(m.shop.Now, m.shop.heldUntil(ch))+p.HandOver.Milliseconds() > expires
+	}
+	if slices.ContainsFunc(channels, late) {
+		channels = slices.DeleteFunc(slices.Clone(channels), late)
+	}
+	if len(m.shop.Held) == 0 {
+		return channels
+	}
+	channels = slices.Clone(channels)
 	held := func(ch string) bool { return m.shop.heldUntil(ch) != 0 }
-	channels = slices.DeleteFunc(slices.Clone(channels), func(ch string) bool { return m.shop.heldUntil(ch) > expires })
 	slices.SortStableFunc(channels, func(a, b string) int {
 		switch {
 		case held(a) == held(b):

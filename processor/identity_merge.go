@@ -47,7 +47,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	c.Sights = append(c.Sights, b.Sights...)
 	slices.SortStableFunc(c.Sights, func(a, b sight) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) })
 	c.Sights = c.Sights[max(0, len(c.Sights)-maxSights):]
-	c.mergeContacts(b.Contacts, shift)
+	c.mergeContacts(m, b.Contacts, shift)
 	for i := range b.Pending {
 		p := b.Pending[i]
 		p.N += shift
@@ -299,13 +299,18 @@ func (c *Customer) mergeOrder(b *Order) {
 }
 
 // mergeContacts counts what the other id was told as told to this one.
-func (c *Customer) mergeContacts(list []Contact, shift int64) {
+func (c *Customer) mergeContacts(m *Machine, list []Contact, shift int64) {
 	for _, k := range list {
 		k.N += shift
 		c.Contacts = append(c.Contacts, k)
 	}
 	slices.SortStableFunc(c.Contacts, func(a, b Contact) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
-	c.Contacts = c.Contacts[max(0, len(c.Contacts)-maxContacts):]
+	if len(c.Contacts) > maxContacts {
+		last := c.Contacts[len(c.Contacts)-1]
+		c.Contacts = c.Contacts[:len(c.Contacts)-1]
+		c.roomForContact(m)
+		c.Contacts = append(c.Contacts, last)
+	}
 }
 
 // mergeSales takes over the latest word on each sale.

@@ -139,6 +139,7 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 		c.redate(m)
 	}
 	c.recheck(m, &e, false)
+	c.tooLate(m, &e)
 }
 
 // LedgerView is a reward as a till sees it.

@@ -30,6 +30,7 @@ type rules struct {
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
 	longestCap      int64 // ms: nothing sent longer ago fills a cap
+	remembers       int64 // ms: how far back contacts are looked at
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
 	feeds      map[string]feeds
@@ -90,8 +91,10 @@ func newRules(file *moments.File) *rules {
 	for i := range file.Policy.Caps {
 		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
 	}
+	r.remembers = max(contactMemoryMS, r.longestCap)
 	for i := range file.Moments {
 		mo := &file.Moments[i]
+		r.remembers = max(r.remembers, mo.Again.Milliseconds())
 		r.asksWords(mo)
 		if unsupported(mo) != "" {
 			continue
@@ -147,6 +150,18 @@ func newRules(file *moments.File) *rules {
 		}
 	}
 	return r
+}
+
+// memory returns how far back the rules in force, and those that are kept, look
+// at contacts, in ms.
+func (r *rules) memory() (ms int64) {
+	if r.newest != nil {
+		r = r.newest
+	}
+	for _, k := range r.kept {
+		ms = max(ms, k.remembers)
+	}
+	return max(ms, r.remembers)
 }
 
 // offered reports whether a moment brings offers to those with the interest.

@@ -304,9 +304,11 @@ func (c *Customer) unregister(m *Machine, id string) {
 // It is called for each registered customer, who has been touched.
 func (c *Customer) saleChanged(m *Machine, id string) {
 	c.redate(m)
-	if f := m.sale(id); f == nil || !f.Cancelled {
+	f := m.sale(id)
+	if f == nil || !f.Cancelled {
 		return
 	}
+	c.saleOverBefore(m, id, f.At)
 	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if o.Value != id || o.State != deferredState && o.State != waitingState {

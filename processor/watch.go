@@ -211,6 +211,9 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 	if was.Sellable && !f.Sellable && len(wa.Mentions) > 0 {
 		wa.soldOutBefore(m, f.Why, at)
 	}
+	if f.Price > was.Price && len(wa.Mentions) > 0 {
+		wa.roseBefore(m, f)
+	}
 	if changed && wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""
 		wa.tell(m)

@@ -72,6 +72,11 @@ func (r *reader) checkMoment(d *draft, p *Policy) {
 		example := map[string]string{DoAudience: "ads", DoCase: "desk", DoOrder: "orders"}[d.Do]
 		r.fault(d.node("do"), `do: %s needs "channels"`, d.Do).do("name who does it, for example channels: [%s]", example)
 	}
+	if late := func(ch string) bool { c := p.Channel(ch); return c != nil && c.HandOver > d.Expires.After }; d.Expires.At.IsZero() &&
+		d.Expires.After > 0 && d.Do != DoAudience && len(d.Channels) > 0 && !slices.ContainsFunc(d.Channels, func(ch string) bool { return !late(ch) }) {
+		r.warn(d.node("expires"), "moment %s expires before any of its channels promises to hand over", d.Name).
+			do("nothing could be sent; let it expire later, add a quicker channel, or see hand_over of its channels")
+	}
 	r.checkCarried(d)
 	r.checkDate(d.node("at"), d, d.Due.At)
 	r.checkDate(d.node("expires"), d, d.Expires.At)

@@ -234,11 +234,15 @@ func (r *reader) class(n *yaml.Node, name string) Class {
 	return c
 }
 
+// maxAtMost bounds what a cap lets through: half of the messages that are kept
+// of one customer.
+const maxAtMost = 100
+
 func (r *reader) caps(n *yaml.Node, p *Policy) {
 	r.list(n, "caps", func(entry *yaml.Node) {
 		c := Cap{Class: "marketing"}
 		have := r.fields(entry, "a cap",
-			field{"at_most", func(v *yaml.Node) { c.AtMost = int(r.int(v, "at_most", 1, 1000)) }},
+			field{"at_most", func(v *yaml.Node) { c.AtMost = int(r.int(v, "at_most", 1, maxAtMost)) }},
 			field{"every", func(v *yaml.Node) { c.Every = r.duration(v, "every", true) }},
 			field{"class", func(v *yaml.Node) { c.Class = r.word(v, "class", classNames) }},
 			field{"channel", func(v *yaml.Node) { c.Channel = r.word(v, "channel", r.channelNames) }},
