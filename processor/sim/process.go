@@ -153,8 +153,14 @@ func (r *runner) putFence(then func(seq uint64)) bool {
 		w.fail("takeover", "partition %d: %v", r.part, err)
 		return false
 	}
+	return r.put(fence, seq, then)
+}
+
+// put puts a fence behind the commit record with a sequence, which has to be the
+// last.
+func (r *runner) put(fence []byte, behind uint64, then func(seq uint64)) bool {
 	r.fencing = true
-	w.send(&packet{partition: r.part, commit: true, expect: seq, record: record{data: fence}, reply: func(a answer, seq uint64) {
+	r.process.w.send(&packet{partition: r.part, commit: true, expect: behind, record: record{data: fence}, reply: func(a answer, seq uint64) {
 		if r.fencing = false; a == stored {
 			then(seq)
 		}

@@ -42,16 +42,32 @@ func (r *runner) follow() bool {
 }
 
 // takeOver puts a fence behind the last commit record when the partition falls
-// to the standby.
+// to the standby. One that has followed all there is makes the fence of that and
+// does not wait until it has read it.
 func (r *runner) takeOver() bool {
 	if r.process.w.owner[r.part] != r.process.id || r.fencing || r.fence != 0 {
 		return false
 	}
-	return r.putFence(func(seq uint64) {
+	fence, last := r.p.Claim()
+	reach := func(seq uint64) {
 		if r.live() {
 			r.fence = seq
 			r.lead()
 		}
+	}
+	if end, _ := r.process.w.broker.last(r.part); end != last {
+		return r.putFence(reach)
+	}
+	return r.put(fence, last, func(seq uint64) {
+		if !r.live() || r.p.Followed() != last {
+			reach(seq)
+			return
+		}
+		if err := r.p.Follow(seq, fence, r.process.now()); err != nil {
+			r.failed(err)
+			return
+		}
+		reach(seq)
 	})
 }
 

@@ -206,10 +206,13 @@ func (l *loop) mark() {
 
 // mark returns an empty commit record that stands where the last one stands,
 // and the sequence it expects.
-func (p *Partition) mark() (record []byte, expect uint64) {
+func (p *Partition) mark() (record []byte, expect uint64) { return p.stay(p.commit.epoch) }
+
+// stay is mark in an epoch.
+func (p *Partition) stay(epoch uint64) (record []byte, expect uint64) {
 	at := &p.commit.confirmed
 	c := processor.CommitRecord{
-		Epoch: p.commit.epoch, Code: at.code, Rules: at.rules, Position: at.position, Step: at.step,
+		Epoch: epoch, Code: at.code, Rules: at.rules, Position: at.position, Step: at.step,
 		First: at.outputs, Hash: at.hash, Now: at.now, Acked: p.ackedNumbers(), Incarnation: p.commit.incarnation,
 	}
 	return c.Append(nil), p.commit.expect

@@ -93,6 +93,7 @@ func (l *loop) follow() (busy bool) {
 		l.levelAt = now
 		if !l.level.Swap(true) {
 			l.enter("standby")
+			l.w.lookAgain() // a move may wait for it
 		}
 	case now.Sub(l.levelAt) > levelKept && l.level.Swap(false):
 		l.enter("following")
@@ -127,13 +128,15 @@ func (l *loop) reached() bool {
 }
 
 // takeOver makes a standby the owner: it puts a fence behind the last commit
-// record, follows up to it and leads.
+// record, follows up to it and leads. Mostly it has followed all there is, knows
+// by that what the fence has to say, and need not read it back.
 func (l *loop) takeOver() {
 	if l.commits == nil || l.claiming || l.fence != 0 {
 		return
 	}
 	l.claiming = true
 	fruitful := l.p.progress
+	record, last := l.p.Claim()
 	l.jobs.Go(func() {
 		ctx, cancel := context.WithTimeout(l.w.ctx, claimWait)
 		defer cancel()
@@ -143,6 +146,10 @@ func (l *loop) takeOver() {
 			upTo, err = l.beware(ctx)
 		}
 		if err == nil {
+			seq, err = putFence(ctx, l.w.log, l.part, record, last)
+		}
+		own := seq > 0
+		if !own && err == nil {
 			seq, err = fence(ctx, l.w.log, l.part)
 		}
 		l.post(func() {
@@ -150,6 +157,12 @@ func (l *loop) takeOver() {
 			switch {
 			case err == nil:
 				l.beCareful(upTo)
+				if own && l.p.Followed() == last {
+					if err := l.p.Follow(seq, record, l.now()); err != nil {
+						l.fail(err)
+						return
+					}
+				}
 				l.fence = seq
 				l.reached()
 			case passes(err) || errors.Is(err, context.DeadlineExceeded):
@@ -171,6 +184,8 @@ func (l *loop) report() {
 	l.position.Store(s.Position)
 	l.code.Store(s.Deployment.Code)
 	l.stalls.Store(uint64(len(s.Deployment.Stalled)))
-	l.epoch.Store(l.p.Epoch())
+	if l.epoch.Swap(l.p.Epoch()) == 0 && !l.standby.Load() {
+		l.w.lookAgain() // the others hear that it runs
+	}
 	l.flushed.Store(l.p.FlushPosition())
 }

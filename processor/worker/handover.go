@@ -54,19 +54,21 @@ func (l *loop) advance() {
 		return
 	}
 	took := time.Since(m.since)
-	switch {
-	case took > moveWait: // the heir has not come
+	if took > moveWait { // the heir has not come
 		l.log.Warn("the partition stays", "heir", m.to)
 		m.to, m.quiet = "", false
 		m.heir.Store(nil)
 		m.begun.Store(false)
 		l.p.Hasten(false)
 		l.w.lookAgain()
-	case !m.quiet && (l.underway.Load() <= 0 || took > attemptsWait):
+		return
+	}
+	if !m.quiet && (l.underway.Load() <= 0 || took > attemptsWait) {
 		m.quiet = true
 		l.p.Hasten(true)
 		l.send()
-	case m.quiet && m.heir.Load() == nil && l.p.Quiet():
+	}
+	if m.quiet && m.heir.Load() == nil && l.p.Quiet() {
 		to := m.to
 		m.heir.Store(&to)
 		l.w.lookAgain()

@@ -327,7 +327,9 @@ func (l *loop) healthy() bool {
 			l.log.Info("reading goes on")
 		}
 	}
-	l.halted.Store(l.paused != nil)
+	if pauses := l.paused != nil; l.halted.Swap(pauses) != pauses {
+		l.w.lookAgain()
+	}
 	return l.paused == nil
 }
 

@@ -81,6 +81,11 @@ func (p *Partition) Follow(seq uint64, data []byte, now int64) error {
 	return nil
 }
 
+// Claim returns the fence (see Fence) that a standby puts behind the last commit
+// record it has followed, and the sequence of that: who takes over so asks for
+// nothing. It is refused when more was committed.
+func (p *Partition) Claim() (fence []byte, last uint64) { return p.stay(p.commit.epoch + 1) }
+
 // Lead makes a standby the owner: the caller's own fence (see Fence) was the
 // last commit record it followed. It goes live as soon as it is level, and
 // applies the rest of the log as an owner.

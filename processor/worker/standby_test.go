@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ import (
 
 // pulse has a customer in every partition leave a cart every few milliseconds
 // and watches the commit records: how long the longest time is without a
-// decision. Decisions come a second after the carts.
+// decision, and how long from what one owner has said last to what the next
+// says first. Decisions come a second after the carts.
 type pulse struct {
 	log  *jetstream.Log
 	stop context.CancelFunc
@@ -25,7 +27,8 @@ type pulse struct {
 	mu   sync.Mutex
 	last []time.Time
 	gaps []time.Duration
-	sent int // carts that were stored
+	took []time.Duration // by the next owners, to go on
+	sent int             // carts that were stored
 }
 
 func startPulse(t testing.TB, log *jetstream.Log) *pulse {
@@ -68,6 +71,8 @@ func startPulse(t testing.TB, log *jetstream.Log) *pulse {
 		require.NoError(t, err)
 		p.done.Go(func() {
 			defer r.Stop()
+			var before processor.CommitRecord // the last one that says something
+			var at int64
 			for {
 				m, err := r.Next(ctx)
 				if err != nil {
@@ -76,6 +81,13 @@ func startPulse(t testing.TB, log *jetstream.Log) *pulse {
 				c, err := processor.ParseCommit(m.Data)
 				if err != nil {
 					panic(err)
+				}
+				if c.Position > before.Position {
+					if p.mu.Lock(); at > 0 && c.Epoch > before.Epoch {
+						p.took = append(p.took, time.Duration(m.Stamp-at)*time.Millisecond)
+					}
+					p.mu.Unlock()
+					before, at = c, m.Stamp
 				}
 				decided := false
 				for rest := c.Outputs; len(rest) > 0 && !decided; {
@@ -281,8 +293,9 @@ func TestARollingRestart(t *testing.T) {
 	for part, gap := range p.longest() {
 		require.Less(t, gap, 2*time.Second, "partition %d", part)
 	}
-	t.Logf("moved: longest without a decision %v", p.longest())
 	p.end()
+	slices.Sort(p.took)
+	t.Logf("moved: longest without a decision %v; %d moves took %v", p.longest(), len(p.took), p.took)
 	for _, w := range workers {
 		require.NoError(t, w.WaitIdle(soon(t)))
 		require.Zero(t, w.Metrics().Fenced)

@@ -37,15 +37,24 @@ func fence(ctx context.Context, log *jetstream.Log, part int) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		seq, err := log.Commit(ctx, part, record, last)
-		var fenced *jetstream.FencedError
-		if err != nil && !errors.As(err, &fenced) && !errors.Is(err, jetstream.ErrUnknown) || ctx.Err() != nil {
-			return 0, errors.Join(err, ctx.Err())
-		}
-		if err == nil {
-			return seq, nil
+		if seq, err := putFence(ctx, log, part, record, last); seq > 0 || err != nil {
+			return seq, err
 		}
 	}
+}
+
+// putFence commits a fence and returns its sequence; 0 when it was refused, or
+// its fate is not known.
+func putFence(ctx context.Context, log *jetstream.Log, part int, record []byte, last uint64) (uint64, error) {
+	seq, err := log.Commit(ctx, part, record, last)
+	var fenced *jetstream.FencedError
+	switch {
+	case err == nil && ctx.Err() == nil:
+		return seq, nil
+	case ctx.Err() != nil || !errors.As(err, &fenced) && !errors.Is(err, jetstream.ErrUnknown):
+		return 0, errors.Join(err, ctx.Err())
+	}
+	return 0, nil
 }
 
 // sameLog compares the last record that the state has applied with the log. A
