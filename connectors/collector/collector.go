@@ -64,6 +64,7 @@ type Config struct {
 	OpenSource string // "" means "http"
 
 	Currency string        // of amounts whose event names none, ISO 4217
+	PhoneKey []byte        // see segment.PhoneID
 	MaxSkew  time.Duration // how far ahead of its arrival an event may have happened; 0 means 48 h
 
 	MaxBody     int // bytes of one request, unpacked and packed; 0 means 4 MiB

@@ -58,7 +58,7 @@ func (q *request) handle() error {
 	if err != nil {
 		return err
 	}
-	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew}
+	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew, PhoneKey: q.c.cfg.PhoneKey}
 	if q.typ != batch {
 		if !known {
 			if who, known = q.c.sender(segment.WriteKey(body)); !known {

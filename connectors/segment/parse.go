@@ -31,6 +31,7 @@ type Options struct {
 	Currency string        // ISO 4217 of amounts whose event names none; "" counts two digits
 	MaxSkew  time.Duration // 0 means DefaultMaxSkew
 	Type     string        // type of a call that names none: that of its endpoint
+	PhoneKey []byte        // see PhoneID; nil = a telephone number names nobody
 	SentAt   int64         // sentAt of the batch, for a call without its own; Unix ms, 0 = none
 	Only     *Kinds        // what the sender may send; nil = everything
 }
@@ -80,7 +81,7 @@ type call struct {
 }
 
 // context holds what is wanted of a call's context.
-type context struct{ consent, timezone, token value }
+type context struct{ consent, timezone, token, phone value }
 
 // prop is one property as sent.
 type prop struct {
@@ -121,7 +122,7 @@ func (p *Parser) Parse(dst []processor.Event, body []byte, o Options) ([]process
 	dst = grow(dst)
 	title := p.normalise(&dst[n])
 	if p.faults == nil {
-		dst = p.split(dst, n)
+		dst = p.ownPhone(p.split(dst, n), n)
 	}
 	if p.faults != nil {
 		title = strings.Clone(title)
@@ -227,7 +228,7 @@ func (p *Parser) clearProps() {
 }
 
 // context reads what is wanted of the context: consent.categoryPreferences,
-// timezone and device.token.
+// timezone, device.token and traits.phone.
 func (p *Parser) context() (c context) {
 	p.members(maxDepth, func(key []byte) {
 		switch string(key) {
@@ -237,6 +238,8 @@ func (p *Parser) context() (c context) {
 			c.token = p.member(maxDepth-1, "token")
 		case "timezone":
 			c.timezone = p.s.value(maxDepth - 1)
+		case "traits":
+			c.phone = p.member(maxDepth-1, "phone")
 		default:
 			p.s.value(maxDepth - 1)
 		}
@@ -328,6 +331,7 @@ func (p *Parser) normalise(e *processor.Event) (title string) {
 	e.PreviousID = p.must(p.call.previousID, "previousId")
 	p.clock(e)
 	p.fields(e, n, foreign)
+	p.byPhone(e)
 	p.identity(e)
 	p.traits(e)
 	return title

@@ -197,7 +197,7 @@ func (r *runner) send(st Step) error {
 		dice.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	for _, c := range list {
-		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.rules.currency})
+		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.rules.currency, PhoneKey: []byte("scenario")})
 		switch {
 		case err != nil && st.send.refused:
 		case err != nil:

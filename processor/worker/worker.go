@@ -31,6 +31,7 @@ type Config struct {
 	Channels map[string]connectors.ChannelConfig
 
 	Currency string // of ingested amounts that name none
+	PhoneKey []byte // see segment.PhoneID
 
 	// Seal seals the personal data of ingested events; nil leaves it as it is.
 	Seal func(context.Context, []processor.Event) error

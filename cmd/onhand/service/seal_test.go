@@ -99,7 +99,7 @@ func TestPersonalDataIsSealed(t *testing.T) {
 
 	keys := func() (n int) {
 		require.NoError(t, s.Log.Keys().All(t.Context(), func(string, []byte) error { n++; return nil }))
-		return n
+		return n - 1 // one is the deployment's own
 	}
 	require.Equal(t, 3, keys())
 	status, answer, _ = ask(t, s, "DELETE", "/api/v1/customers/tablet-ann", "")

@@ -48,6 +48,7 @@ type Service struct {
 	Rules  *moments.File // as given; what is in force may differ
 
 	sealer   *seal.Sealer
+	phoneKey []byte
 	log      *slog.Logger
 	named    bool // the rules are from a file that somebody named
 	server   *jetstream.Server
@@ -104,6 +105,9 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if s.sealer, err = seal.New(s.Log.Keys()); err != nil {
 		return s, err
 	}
+	if s.phoneKey, err = s.sealer.PhoneKey(ctx); err != nil {
+		return s, err
+	}
 	channels := o.Channels
 	if channels == nil {
 		if channels, err = s.openChannels(c); err != nil {
@@ -116,7 +120,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	s.Worker, err = worker.New(worker.Config{
 		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
-		Channels: channels, Currency: s.Rules.Currency, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
+		Channels: channels, Currency: s.Rules.Currency, PhoneKey: s.phoneKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
 		Checkpoints: checkpoints, Seal: s.seal(c), SealCall: s.sealCall(c),
 	})
 	if err != nil {
@@ -215,7 +219,7 @@ func (s *Service) serve(o Options, id string, past whatif.Options) {
 		pages[key] = collector.PageKey{Source: p.Source, Only: only}
 	}
 	inlet := collector.New(collector.Config{
-		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, Logger: o.Logger,
+		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, PhoneKey: s.phoneKey, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
 	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
 	handler := api.New(api.Config{
