@@ -56,13 +56,8 @@ func (c *Customer) bytes() int {
 	for i := range c.Carts {
 		n += 80 + 96*cap(c.Carts[i].Lines)
 	}
-	for i := range c.Orders {
-		n += 64 + 56*cap(c.Orders[i].Lines)
-	}
-	for i := range c.Interests {
-		n += len(c.Interests[i].SKU) + 40*cap(c.Interests[i].Wants)
-	}
 	n += c.After.bytes() + c.Models.bytes() + c.Traits.bytes() + c.Journeys.bytes()
+	n += 120*len(c.Orders) + 60*len(c.Interests) // mostly one line, one want
 	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
@@ -167,15 +162,9 @@ func (c *Customer) decode(r *reader) {
 	c.Journeys = decodeJourneys(r)
 }
 
-// newCustomer returns an empty customer, in the room of one that was frozen if
-// there is one: the small pieces of a customer are made again and again.
-func (m *Machine) newCustomer(h *head) *Customer {
-	n := len(m.spare)
-	if n == 0 {
-		return &Customer{head: h}
-	}
-	c := m.spare[n-1]
-	m.spare = m.spare[:n-1]
+// empty makes a customer that was frozen one of whom nothing is known, and
+// keeps the room of its lists.
+func (c *Customer) empty() {
 	// What lies behind the end of a list may share its slices with what stands
 	// in it.
 	clearEnd(c.Carts)
@@ -185,18 +174,11 @@ func (m *Machine) newCustomer(h *head) *Customer {
 		clearEnd(c.Carts[i].Lines)
 	}
 	*c = Customer{
-		head: h, recent: recent{sent: c.sent[:0]}, Profile: Profile{Consents: c.Profile.Consents[:0]},
+		head: c.head, recent: recent{sent: c.sent[:0]}, Profile: Profile{Consents: c.Profile.Consents[:0]},
 		Carts: c.Carts[:0], Orders: c.Orders[:0], OrderIDs: c.OrderIDs[:0], Interests: c.Interests[:0],
 		Sights: c.Sights[:0], Occurrences: c.Occurrences[:0], Contacts: c.Contacts[:0],
 	}
-	return c
 }
-
-// Room of frozen customers that is kept: of so many, none of them larger.
-const (
-	maxSpare      = 64
-	maxSpareBytes = 8 << 10
-)
 
 // resize returns s with n elements, which hold anything. A decoder that is
 // given s sets all of each, and uses again the slices in them.

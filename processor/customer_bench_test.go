@@ -37,10 +37,9 @@ func BenchmarkThaw(b *testing.B) {
 	b.ReportMetric(float64(len(w.b)), "bytes")
 	m := &Machine{}
 	for b.Loop() {
-		h := &head{kind: CustomerKind}
-		h.live = m.newEntity(h)
-		h.read(w.b)
-		m.spare = append(m.spare, h.live.(*Customer))
+		h := m.newEntity(CustomerKind, 1)
+		h.read(&m.reader, w.b)
+		m.spare.keep(h.live, 1000, 1<<20)
 	}
 }
 

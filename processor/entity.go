@@ -120,12 +120,9 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 	}
 	var h *head
 	if e != nil {
-		var value []byte
-		var again bool
-		h, value, again = m.memory.thaw(e)
-		h.since = m.shop.Position
-		h.live = m.newEntity(h)
-		h.read(value)
+		h = m.newEntity(kind, hash)
+		value, again := m.memory.thaw(h, e)
+		h.read(&m.reader, value)
 		m.memory.enter(h, again)
 	} else {
 		if m.memory.whole[kind] {
@@ -140,9 +137,8 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 			return nil
 		}
 		m.misses++
-		h = &head{kind: kind, hash: hash, since: m.shop.Position}
-		h.live = m.newEntity(h)
-		h.read(value)
+		h = m.newEntity(kind, hash)
+		h.read(&m.reader, value)
 		h.saved = h.due
 		h.listed = h.waits()
 		m.memory.hold(h)
@@ -154,10 +150,10 @@ func (m *Machine) load(kind EntityKind, hash uint64) entity {
 // entityVersion is the first byte of every entity's value.
 const entityVersion = 1
 
-// read decodes a value into the live entity.
-func (h *head) read(value []byte) {
+// read decodes a value into the live entity, with a reader that it may use.
+func (h *head) read(r *reader, value []byte) {
 	// One copy of the value holds all of the entity's strings.
-	r := &reader{b: value, s: string(value)}
+	*r = reader{b: value, s: string(value)}
 	if v := r.u8(); v != entityVersion {
 		panic(&StoreError{fmt.Errorf("%s %016x has version %d, this program reads %d", h.kind, h.hash, v, entityVersion)})
 	}
@@ -166,6 +162,7 @@ func (h *head) read(value []byte) {
 	if r.err != nil {
 		panic(&StoreError{fmt.Errorf("%s %016x: %w", h.kind, h.hash, r.err)})
 	}
+	*r = reader{}
 }
 
 // write encodes the entity as it is stored.
@@ -175,30 +172,9 @@ func (h *head) write(w *writer) {
 	h.live.encode(w)
 }
 
-func (m *Machine) newEntity(h *head) entity {
-	switch h.kind {
-	case CustomerKind:
-		return m.newCustomer(h)
-	case ItemKind:
-		return &Item{head: h}
-	case WatchKind:
-		return &Watch{head: h}
-	case ChunkKind:
-		return &Chunk{head: h}
-	case SaleKind:
-		return &Sale{head: h}
-	case RewardKind:
-		return &Ledger{head: h}
-	case QuorumKind:
-		return &Quorum{head: h}
-	}
-	panic("processor: no such kind of entity")
-}
-
 // create makes a new entity at a hash that find returned.
 func (m *Machine) create(kind EntityKind, hash uint64) entity {
-	h := &head{kind: kind, hash: hash, since: m.shop.Position}
-	h.live = m.newEntity(h)
+	h := m.newEntity(kind, hash)
 	m.memory.hold(h)
 	m.touch(h.live)
 	return h.live

@@ -105,9 +105,9 @@ func (m *Machine) put(kind EntityKind, hash uint64, value []byte, saved, due int
 
 // encoded returns a live entity as it is stored; valid until the next call.
 func (m *Machine) encoded(h *head) []byte {
-	w := writer{b: m.saveBuf[:0]}
-	h.write(&w)
-	m.saveBuf = w.b
+	w := &m.coder
+	w.b = w.b[:0]
+	h.write(w)
 	return w.b
 }
 
@@ -120,23 +120,22 @@ func (m *Machine) Evict() {
 	}
 	clear(m.latest[:])
 	for tries := 2 * (mem.young.len() + mem.old.len()); mem.liveBytes > mem.liveLimit && tries > 0; tries-- {
-		h := mem.next()
-		c, ok := h.live.(*Customer)
+		h, young := mem.next()
 		switch {
 		case h.used || h.gone && !m.durable(h.flush):
 			h.used = false
-			mem.weigh(h)
+			if young {
+				mem.weigh(h) // mostly it was made, and has grown since
+			}
 			mem.keep(h, false)
 		case h.gone:
 			mem.forgetLive(h)
 		default:
-			w := writer{b: append(m.saveBuf[:0], make([]byte, frozenHeader)...)}
-			h.write(&w)
-			m.saveBuf = w.b
+			e, w := h.live, &m.coder
+			w.b = append(w.b[:0], make([]byte, frozenHeader)...)
+			h.write(w)
 			mem.freeze(h, w.b)
-			if ok && len(m.spare) < maxSpare && h.size <= maxSpareBytes {
-				m.spare = append(m.spare, c)
-			}
+			m.spare.keep(e, int64(h.size), mem.liveLimit/spareShare)
 		}
 	}
 	mem.forgetOldest(m.durable)

@@ -52,9 +52,7 @@ func FuzzApply(f *testing.F) {
 func FuzzStored(f *testing.F) {
 	f.Add(uint8(CustomerKind), []byte{1, 0})
 	f.Fuzz(func(_ *testing.T, kind uint8, b []byte) {
-		h := &head{kind: CustomerKind + EntityKind(kind%4)}
-		r := &reader{b: b}
-		(&Machine{}).newEntity(h).decode(r)
+		makeEntity(CustomerKind + EntityKind(kind%4)).live.decode(&reader{b: b})
 		var s Shop
 		s.decode(&reader{b: b})
 		_, _ = ParseCommit(b)

@@ -412,14 +412,13 @@ func (c *Customer) permitted(m *Machine, mo *moments.Moment, o *Occurrence) ([]s
 // stronger picks the reason that says most: a pending consent may still come,
 // a withdrawn one was once there.
 func stronger(a, b Reason) Reason {
-	rank := func(r Reason) int {
-		return slices.Index([]Reason{"", NoConsent, NoAddress, AddressBlocked, ConsentWithdrawn, ConsentPending}, r)
-	}
-	if rank(b) > rank(a) {
+	if a == "" || slices.Index(strength, b) > slices.Index(strength, a) {
 		return b
 	}
 	return a
 }
+
+var strength = []Reason{NoConsent, NoAddress, AddressBlocked, ConsentWithdrawn, ConsentPending}
 
 // timely asks whether this is the time, and picks the channel.
 func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict, channels []string, release bool) verdict {

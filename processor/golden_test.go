@@ -79,9 +79,8 @@ func TestGoldenValues(t *testing.T) {
 		h.write(&w)
 		golden(t, h.kind.String(), w.b)
 
-		back := &head{kind: h.kind}
-		back.live = (&Machine{}).newEntity(back)
-		back.read(w.b)
+		back := makeEntity(h.kind)
+		back.read(&reader{}, w.b)
 		again := writer{}
 		back.write(&again)
 		require.Equal(t, w.b, again.b, "%s is read back as it was", h.kind)

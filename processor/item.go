@@ -72,11 +72,11 @@ func (it *Item) decode(r *reader) {
 	it.Published = Flag(r.u8())
 	it.Price = r.int()
 	it.Priced = edition{r.int(), r.int()}
-	it.Levels = make([]Level, r.count(8))
+	it.Levels = resize(it.Levels, r.count(8))
 	for i := range it.Levels {
 		it.Levels[i].decode(r)
 	}
-	it.Sold = make([]Sold, r.count(11))
+	it.Sold = resize(it.Sold, r.count(11))
 	for i := range it.Sold {
 		it.Sold[i].decode(r)
 	}
@@ -85,7 +85,7 @@ func (it *Item) decode(r *reader) {
 	it.Low, it.Units = r.int(), r.int()
 	it.SettleAt = r.int()
 	it.Facts.decode(r)
-	it.Watchers = make([]uint32, r.count(1))
+	it.Watchers = resize(it.Watchers, r.count(1))
 	for i := range it.Watchers {
 		it.Watchers[i] = uint32(r.uint())
 	}

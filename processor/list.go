@@ -58,7 +58,7 @@ func (c *Chunk) encode(w *writer) {
 
 func (c *Chunk) decode(r *reader) {
 	n := r.count(2)
-	c.keys, c.values = make([]string, n), make([]string, n)
+	c.keys, c.values = resize(c.keys, n), resize(c.values, n)
 	for i := range n {
 		c.keys[i], c.values[i] = r.str(), r.str()
 	}

@@ -35,17 +35,19 @@ type Machine struct {
 
 	// The step being applied.
 	out     *Outputs
-	current []byte      // the entry
-	hops    int64       // ids that have passed it on
-	index   int         // within the record
-	mark    int         // where its outputs begin
-	last    *head       // touched last
-	body    writer      // scratch of emit
-	event   Event       // scratch of Apply
-	inbox   []Message   // for entities of this partition
-	values  []string    // scratch of occurrences
-	spare   []*Customer // room of frozen ones; see newCustomer
-	atOnce  []int64     // scratch of startOccurrences
+	current []byte    // the entry
+	hops    int64     // ids that have passed it on
+	index   int       // within the record
+	mark    int       // where its outputs begin
+	last    *head     // touched last
+	body    writer    // scratch of emit
+	event   Event     // scratch of Apply
+	inbox   []Message // for entities of this partition
+	values  []string  // scratch of occurrences
+	spare   spare
+	reader  reader  // scratch of load
+	coder   writer  // scratch of what encodes an entity
+	atOnce  []int64 // scratch of startOccurrences
 
 	happened    int64   // when what an item is told of now happened
 	arbitrating bool    // a better candidate is being decided first
@@ -60,8 +62,6 @@ type Machine struct {
 	misses   uint64
 	held     uint64 // records whose stamp the publisher's clock held back
 	scratch  []byte
-	saveBuf  []byte
-	hashBuf  []byte
 }
 
 // Units of backlog, timers and waves, that are run with one record, so that a
@@ -254,10 +254,7 @@ func (m *Machine) end() {
 		h = mix(h ^ xxhash.Sum64(out))
 	}
 	if s.Step%hashEvery == 0 && m.last != nil {
-		w := writer{b: m.hashBuf[:0]}
-		m.last.write(&w)
-		m.hashBuf = w.b
-		h = mix(h ^ xxhash.Sum64(w.b))
+		h = mix(h ^ xxhash.Sum64(m.encoded(m.last)))
 	}
 	m.last = nil
 	s.Hash = h

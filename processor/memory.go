@@ -165,15 +165,16 @@ func (m *memory) weigh(h *head) {
 	}
 }
 
-// next takes the live entity whose turn it is to go out of its line.
-func (m *memory) next() *head {
+// next takes the live entity whose turn it is to go out of its line, and says
+// which it was.
+func (m *memory) next() (h *head, young bool) {
 	if m.young.len() > 0 && (m.youngBytes > m.liveLimit/youngShare || m.old.len() == 0) {
-		h := m.young.pop()
+		h = m.young.pop()
 		m.youngBytes -= int64(h.size)
 		h.young = false
-		return h
+		return h, true
 	}
-	return m.old.pop()
+	return m.old.pop(), false
 }
 
 // forgetLive takes a live entity that next returned out of memory.
@@ -229,20 +230,18 @@ func (m *memory) queue(kind EntityKind, hash uint64) uint32 {
 	return m.turn
 }
 
-// thaw makes a frozen entity live, but for its decoding, and returns it with
-// its value, which is valid until the next freeze, and whether it was frozen not
-// long ago.
-func (m *memory) thaw(e *place) (h *head, value []byte, again bool) {
+// thaw makes a frozen entity live, but for its decoding: h is its head from now
+// on. It returns the value, which is valid until the next freeze, and whether it
+// was frozen not long ago.
+func (m *memory) thaw(h *head, e *place) (value []byte, again bool) {
 	f, b := m.at(e)
-	h = &head{
-		kind: e.kind, hash: e.hash, armed: f.armed, saved: f.saved, flush: f.flush,
-		written: f.flags&writtenFlag != 0, listed: f.flags&listedFlag != 0,
-	}
+	h.armed, h.saved, h.flush = f.armed, f.saved, f.flush
+	h.written, h.listed = f.flags&writtenFlag != 0, f.flags&listedFlag != 0
 	m.bytes.drop(e.at, len(b))
 	e.at, e.units, e.live = m.places.number(h), 0, true
 	m.frozen--
 	m.frozenBytes -= f.bytes()
-	return h, b[frozenHeader:][:f.size], m.turn-f.turn < uint32(m.young.len()+m.old.len())
+	return b[frozenHeader:][:f.size], m.turn-f.turn < uint32(m.young.len()+m.old.len())
 }
 
 // maxForgotten bounds the frozen entities that are looked at when there is too
