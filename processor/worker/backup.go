@@ -57,8 +57,11 @@ func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, na
 		return nil, err
 	}
 	b := &checkpoint.Backup{
-		Name: w.cfg.Clock().UTC().Format("20060102T150405.000Z"), Deployment: w.log.ID(), Created: time.Now().UTC().Truncate(time.Second),
+		Deployment: w.log.ID(), Created: time.Now().UTC().Truncate(time.Second),
 		Shards: w.log.Shards(), Partitions: make([]checkpoint.Part, w.log.Partitions()),
+	}
+	if err := b.Begin(ctx, w.cfg.Checkpoints.Blobs, w.cfg.Clock()); err != nil {
+		return nil, err
 	}
 	all, err := w.saveAll(ctx, b, others)
 	if err != nil {
@@ -82,7 +85,7 @@ func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, na
 			return nil, fmt.Errorf("worker: the log of partition %d: %w", p, err)
 		}
 	}
-	// Last, so that few are erased between this and the end; see checkpoint.Erase.
+	// Last, so that few are erased between this and the end; see checkpoint.Erasure.
 	err = b.SaveKeys(ctx, w.cfg.Checkpoints.Blobs, w.cfg.DataDir, func(f func(string, []byte) error) error { return w.log.Keys().All(ctx, f) })
 	if err != nil {
 		return nil, fmt.Errorf("worker: the keys: %w", err)
@@ -166,17 +169,23 @@ func (w *Worker) ingested(ctx context.Context) error {
 	}
 }
 
-// Erased notes who was erased where the backups are, and takes the keys, by
-// their names, out of them. Without a place for checkpoints there is none.
-func (w *Worker) Erased(ctx context.Context, at time.Time, ids, keys []string) error {
+// Erase notes who is erased where the backups are, and takes the keys out of
+// them; it comes before the keys are destroyed. done notes that the erasure is in
+// effect and that the keys are destroyed; until it has returned nil, backups
+// count on neither. Without a place for checkpoints there is none.
+func (w *Worker) Erase(ctx context.Context, e checkpoint.Erasure) (done func(context.Context) error, err error) {
 	if w.cfg.Checkpoints == nil {
-		return nil
+		return func(context.Context) error { return nil }, nil
 	}
-	err := checkpoint.Erase(ctx, w.cfg.Checkpoints.Blobs, w.log.ID(), checkpoint.Erasure{At: at, IDs: ids, Keys: keys})
-	if err != nil {
-		return fmt.Errorf("worker: the erasure cannot be noted in the backups, repeat it: %w", err)
+	failed := func(err error) error {
+		if err != nil {
+			err = fmt.Errorf("worker: the erasure cannot be noted in the backups, repeat it: %w", err)
+		}
+		return err
 	}
-	return nil
+	blobs := w.cfg.Checkpoints.Blobs
+	note, err := checkpoint.Erase(ctx, blobs, w.log.ID(), e)
+	return func(ctx context.Context) error { return failed(checkpoint.Erased(ctx, blobs, w.log.ID(), note, e)) }, failed(err)
 }
 
 // places notes in the backup the commit record that each new log begins with,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"onhand/processor"
 	"onhand/processor/jetstream"
@@ -242,7 +243,7 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 	if err := os.MkdirAll(tails, 0o700); err != nil {
 		return "", err
 	}
-	erased, err := checkpoint.Erased(ctx, o.Blobs, b.Deployment, b.Name)
+	erased, err := b.Erasures(ctx, o.Blobs)
 	if err != nil {
 		return "", err
 	}
@@ -274,7 +275,7 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 				if err := b.ReadTail(p, tail, f); err != nil {
 					return err
 				}
-				return eraseAgain(erased, p, len(b.Partitions), f)
+				return eraseAgain(erased, time.Now().UnixMilli(), p, len(b.Partitions), f)
 			},
 		})
 	}
@@ -285,10 +286,10 @@ func Restore(ctx context.Context, o RestoreOptions) (id string, err error) {
 }
 
 // eraseAgain calls f with a record for each customer of a partition who was
-// erased after the backup was made.
-func eraseAgain(erased []checkpoint.Erasure, part, partitions int, f func(stamp int64, record []byte) error) error {
+// erased after the backup was begun, or whose erasure was not done by then.
+func eraseAgain(erased []checkpoint.Erasure, now int64, part, partitions int, f func(stamp int64, record []byte) error) error {
 	for _, x := range erased {
-		at := x.At.UnixMilli()
+		at := min(x.At.UnixMilli(), now) // a clock that was ahead does not move the log's
 		for _, id := range x.IDs {
 			e := processor.Event{Kind: processor.CustomerErased, Source: "restore", Stamp: at, At: at, AnonymousID: id}
 			if partitionOf(&e, partitions) != part {

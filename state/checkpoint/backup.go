@@ -16,7 +16,7 @@ import (
 // a message that another one, read up to its place, does not lead to.
 //
 //	<deployment>/backups/<name>/tail-<partition>   the log behind the checkpoint, with its stamps
-//	<deployment>/backups/<name>/keys-<group>       see Erasure
+//	<deployment>/backups/<name>/keys-<group>       see SaveKeys
 //	<deployment>/backups/<name>/record             what it consists of, written last
 type Backup struct {
 	Layout     int       `json:"layout"`
@@ -26,6 +26,7 @@ type Backup struct {
 	Shards     int       `json:"shards"`
 	Ingest     uint64    `json:"ingest"` // last sequence of the ingest stream
 	Partitions []Part    `json:"partitions"`
+	Done       []string  `json:"erased,omitempty"` // erasures that were done before it began
 }
 
 // Part is a partition of a backup.
@@ -80,11 +81,39 @@ func Deployments(ctx context.Context, b Blobs) ([]string, error) {
 	return slices.Compact(found), nil // List sorts
 }
 
-// Save completes a backup whose checkpoints and tails are saved, and deletes
-// all but the newest KeepBackups. It fails when a checkpoint is not there any
+// Begin names a backup by the time, but after all that there are, whatever the
+// clocks of those say who made them, and notes which erasures are done. It comes
+// before anything of the backup is read.
+func (b *Backup) Begin(ctx context.Context, to Blobs, now time.Time) error {
+	all, err := to.List(ctx, backupFolder(b.Deployment))
+	if err != nil {
+		return err
+	}
+	for _, blob := range all {
+		name, _, _ := strings.Cut(strings.TrimPrefix(blob, backupFolder(b.Deployment)), "/")
+		if at, err := time.Parse(nameTime, name); err == nil && !now.After(at) {
+			now = at.Add(time.Millisecond)
+		}
+	}
+	b.Name = now.UTC().Format(nameTime)
+	_, b.Done, err = notes(ctx, to, b.Deployment)
+	return err
+}
+
+// Save completes a backup whose checkpoints, tails and keys are saved, and
+// deletes all but the newest KeepBackups. It fails when a checkpoint is not there any
 // more: until a backup is complete only those of the newest one are sure to stay.
 func (b *Backup) Save(ctx context.Context, to Blobs) error {
 	b.Layout = layout
+	erased, err := b.Erasures(ctx, to)
+	if err != nil {
+		return err
+	}
+	for _, e := range erased {
+		if err := takeOut(ctx, to, b.folder(), e.Keys); err != nil {
+			return err
+		}
+	}
 	text, _ := json.Marshal(b) // numbers, texts and times always marshal
 	if err := to.Create(ctx, backupFolder(b.Deployment)+b.Name+recordName, sealed(text)); err != nil {
 		return err
@@ -115,7 +144,13 @@ func (b *Backup) Save(ctx context.Context, to Blobs) error {
 			}
 		}
 	}
-	return forgetErasures(ctx, to, b.Deployment, oldest)
+	first := b
+	if oldest != b.Name {
+		if first, err = LoadBackup(ctx, to, b.Deployment, oldest); err != nil {
+			return err
+		}
+	}
+	return forgetErasures(ctx, to, first)
 }
 
 // boolOrder sorts what is true first.
@@ -141,7 +176,7 @@ func LoadBackup(ctx context.Context, from Blobs, deployment, name string) (*Back
 		}
 		name = names[0]
 	}
-	data, err := read(ctx, from, backupFolder(deployment)+name+recordName)
+	data, err := read(ctx, from, backupFolder(deployment)+name+recordName, maxSmall)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w (%s of %s)", ErrNoBackup, name, deployment)
 	}

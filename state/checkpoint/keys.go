@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,38 +14,33 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 )
 
 // A backup holds the keys that personal data is sealed with, or nobody could
-// read what is restored; and who is forgotten afterwards must be forgotten in
-// it, too:
+// read what is restored:
 //
-//	<deployment>/backups/<name>/keys-<group>   names and keys, a line each
-//	<deployment>/erased/<time>-<key>           who was erased, under which ids
+//	<deployment>/backups/<name>/keys-<group>-<hash>   names and keys, a line each
 //
-// An erasure is noted first; then its keys are taken out of the backups there
-// are. A backup that was being made meanwhile may hold one still: whoever
-// restores it leaves out the keys of those noted since, and erases them again.
-// A copy of a backup that was taken elsewhere hears of no erasure.
-
-// Erasure is a customer who was forgotten.
-type Erasure struct {
-	At   time.Time `json:"at"`
-	IDs  []string  `json:"ids"`
-	Keys []string  `json:"keys"` // names of the keys of the ids
-}
+// Keys are taken out by processes that know nothing of each other. A group may
+// be there several times, and holds the keys that are in each copy of it.
+// Whoever takes some out saves what is left of all copies, and then deletes
+// those it has read; it looks again, until there is one copy without these keys.
+// The name of a copy tells what is in it, so two who come to the same save the
+// same, and a copy is deleted only for one that holds no more.
 
 // keyGroups is how many blobs the keys of a backup are spread over, so that
 // taking one out moves few of the others.
 const keyGroups = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-const nameTime = "20060102T150405.000Z" // as the names of backups
+const (
+	maxGroup   = 1 << 30 // bytes of a group: 600 million keys in all
+	groupTries = 100     // while others take keys out of a group
+)
 
-func keysName(deployment, backup string, group int) string {
-	return fmt.Sprintf("%s%s/keys-%02d", backupFolder(deployment), backup, group)
-}
+// groupName begins the names of the copies of a group of a backup's folder.
+func groupName(folder string, group int) string { return fmt.Sprintf("%s/keys-%02d-", folder, group) }
+
+func (b *Backup) folder() string { return backupFolder(b.Deployment) + b.Name }
 
 // groupOf returns the group of a key, by the first letter of its name.
 func groupOf(name string) int {
@@ -54,8 +49,6 @@ func groupOf(name string) int {
 	}
 	return max(0, strings.IndexByte(keyGroups, name[0]))
 }
-
-func erasedFolder(deployment string) string { return deployment + "/erased/" }
 
 // SaveKeys saves the keys of a deployment in a backup. all calls f for each of
 // them, and returns what f returns. dir is for files that are there meanwhile.
@@ -97,15 +90,16 @@ func (b *Backup) SaveKeys(ctx context.Context, to Blobs, dir string, all func(f 
 			break
 		}
 		if text, err = io.ReadAll(files[g]); err == nil {
-			err = putKeys(ctx, to, keysName(b.Deployment, b.Name, g), text)
+			_, err = putKeys(ctx, to, groupName(b.folder(), g), text)
 		}
 	}
 	return err
 }
 
-func putKeys(ctx context.Context, to Blobs, name string, lines []byte) error {
-	data := sealed(lines)
-	return to.Put(ctx, name, bytes.NewReader(data), int64(len(data)))
+// putKeys saves a copy of a group and returns its name.
+func putKeys(ctx context.Context, to Blobs, group string, lines []byte) (string, error) {
+	data, name := sealed(lines), fmt.Sprintf("%s%x", group, sha256.Sum256(lines))
+	return name, to.Put(ctx, name, bytes.NewReader(data), int64(len(data)))
 }
 
 // Keys calls f for the keys of a backup, but for those of the erasures.
@@ -117,7 +111,7 @@ func (b *Backup) Keys(ctx context.Context, from Blobs, erased []Erasure, f func(
 		}
 	}
 	for g := range len(keyGroups) {
-		lines, err := readKeys(ctx, from, keysName(b.Deployment, b.Name, g))
+		lines, _, err := readGroup(ctx, from, groupName(b.folder(), g))
 		if err != nil {
 			return err
 		}
@@ -138,111 +132,112 @@ func (b *Backup) Keys(ctx context.Context, from Blobs, erased []Erasure, f func(
 	return nil
 }
 
-// readKeys returns the lines of a group; nothing when there are none.
-func readKeys(ctx context.Context, from Blobs, name string) ([]byte, error) {
-	data, err := read(ctx, from, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// readGroup returns the lines that are in each copy of a group, and the names of
+// the copies; nothing when there is none.
+func readGroup(ctx context.Context, from Blobs, group string) (lines []byte, copies []string, err error) {
+again:
+	for range groupTries {
+		if copies, err = from.List(ctx, group); err != nil || len(copies) == 0 {
+			return nil, nil, err
+		}
+		for i, name := range copies {
+			data, err := read(ctx, from, name, maxGroup)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue again // there is one that holds less
+			}
+			if err == nil {
+				data, err = opened(data)
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", name, err)
+			}
+			if i == 0 {
+				lines = data
+				continue
+			}
+			there := map[string]bool{}
+			for line := range bytes.Lines(data) {
+				there[string(line)] = true
+			}
+			lines = without(lines, func(line []byte) bool { return !there[string(line)] })
+		}
+		return lines, copies, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if data, err = opened(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
+	return nil, nil, fmt.Errorf("checkpoint: %s is changed all the time", group)
 }
 
-// Erase notes an erasure and takes its keys out of all backups of a deployment.
-func Erase(ctx context.Context, blobs Blobs, deployment string, e Erasure) error {
-	if len(e.Keys) == 0 {
-		return nil
+func without(lines []byte, drop func(line []byte) bool) []byte {
+	kept := make([]byte, 0, len(lines))
+	for line := range bytes.Lines(lines) {
+		if !drop(line) {
+			kept = append(kept, line...)
+		}
 	}
-	text, _ := json.Marshal(e) // texts and times always marshal
-	note := erasedFolder(deployment) + e.At.UTC().Format(nameTime) + "-" + e.Keys[0]
-	data := sealed(text)
-	if err := blobs.Put(ctx, note, bytes.NewReader(data), int64(len(data))); err != nil {
-		return err
-	}
-	groups := map[int][]string{}
-	for _, name := range e.Keys {
-		groups[groupOf(name)] = append(groups[groupOf(name)], name)
-	}
+	return kept
+}
+
+// takeOutOfAll takes keys out of all backups of a deployment.
+func takeOutOfAll(ctx context.Context, blobs Blobs, deployment string, keys []string) error {
 	all, err := blobs.List(ctx, backupFolder(deployment)) // those that are being made, too
 	if err != nil {
 		return err
 	}
-	for _, blob := range all {
-		for g, names := range groups {
-			if !strings.HasSuffix(blob, fmt.Sprintf("/keys-%02d", g)) {
-				continue
-			}
-			if err := takeOut(ctx, blobs, blob, names); err != nil {
-				return err
-			}
+	var folders []string
+	for _, name := range all {
+		if folder, _, ok := strings.Cut(name, "/keys-"); ok {
+			folders = append(folders, folder)
+		}
+	}
+	for _, folder := range slices.Compact(folders) { // List sorts
+		if err := takeOut(ctx, blobs, folder, keys); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// taking lets one erasure of this process at a time write a group: of two that
-// have read the same one, the second would put back what the first took out.
-// Another process's are left out by who restores.
-var taking sync.Mutex
-
-// takeOut takes keys out of a group of a backup.
-func takeOut(ctx context.Context, blobs Blobs, blob string, names []string) error {
-	taking.Lock()
-	defer taking.Unlock()
-	lines, err := readKeys(ctx, blobs, blob)
-	if err != nil {
-		return err
+// takeOut takes keys out of the backup in a folder.
+func takeOut(ctx context.Context, blobs Blobs, folder string, keys []string) error {
+	groups := map[int]map[string]bool{}
+	for _, name := range keys {
+		g := groupOf(name)
+		if groups[g] == nil {
+			groups[g] = map[string]bool{}
+		}
+		groups[g][name] = true
 	}
-	kept := make([]byte, 0, len(lines))
-	for line := range bytes.Lines(lines) {
-		if name, _, _ := bytes.Cut(line, []byte(" ")); !slices.Contains(names, string(name)) {
-			kept = append(kept, line...)
+	for g, names := range groups {
+		if err := takeOutOf(ctx, blobs, groupName(folder, g), names); err != nil {
+			return err
 		}
 	}
-	if len(kept) == len(lines) {
-		return nil
-	}
-	return putKeys(ctx, blobs, blob, kept)
+	return nil
 }
 
-// Erased returns who was erased since a backup of that name was begun.
-func Erased(ctx context.Context, from Blobs, deployment, since string) (all []Erasure, err error) {
-	notes, err := from.List(ctx, erasedFolder(deployment))
-	if err != nil {
-		return nil, err
-	}
-	for _, note := range notes {
-		if strings.TrimPrefix(note, erasedFolder(deployment)) < since {
-			continue
-		}
-		data, err := read(ctx, from, note)
-		if err == nil {
-			data, err = opened(data)
-		}
-		var e Erasure
-		if err == nil {
-			err = json.Unmarshal(data, &e)
-		}
+func takeOutOf(ctx context.Context, blobs Blobs, group string, names map[string]bool) error {
+	for range groupTries {
+		lines, copies, err := readGroup(ctx, blobs, group)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", note, err)
+			return err
 		}
-		all = append(all, e)
-	}
-	return all, nil
-}
-
-// forgetErasures drops the notes from before the oldest backup.
-func forgetErasures(ctx context.Context, blobs Blobs, deployment, oldest string) error {
-	notes, err := blobs.List(ctx, erasedFolder(deployment))
-	for _, note := range notes {
-		if err == nil && strings.TrimPrefix(note, erasedFolder(deployment)) < oldest {
-			err = blobs.Delete(ctx, note)
+		kept := without(lines, func(line []byte) bool {
+			name, _, _ := bytes.Cut(line, []byte(" "))
+			return names[string(name)]
+		})
+		if len(copies) == 0 || len(copies) == 1 && len(kept) == len(lines) {
+			return nil
+		}
+		left, err := putKeys(ctx, blobs, group, kept)
+		if err != nil {
+			return err
+		}
+		for _, name := range copies {
+			if name != left {
+				if err := blobs.Delete(ctx, name); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	return err
+	return fmt.Errorf("checkpoint: %s is changed all the time, repeat it", group)
 }

@@ -3,7 +3,10 @@ package checkpoint
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,8 +59,9 @@ func TestKeysAreInNoFile(t *testing.T) {
 	require.NoError(t, b.ReadTail(0, path, func(_ int64, record []byte) error { require.Equal(t, "record", string(record)); return nil }))
 }
 
-// TestErasuresAtOnce: of keys that are taken out of a group at the same time none
-// comes back.
+// TestErasuresAtOnce: of keys that are taken out of a group at the same time, by
+// processes that know nothing of each other, none comes back, and no copy holds
+// one.
 func TestErasuresAtOnce(t *testing.T) {
 	const n = 30
 	blobs := blob.NewDir(t.TempDir())
@@ -66,11 +70,89 @@ func TestErasuresAtOnce(t *testing.T) {
 	for i := range n {
 		group.Go(func() {
 			e := Erasure{At: time.Now(), IDs: []string{"x"}, Keys: []string{fmt.Sprint("c", i)}}
-			if err := Erase(t.Context(), blobs, "d", e); err != nil {
+			if _, err := Erase(t.Context(), blobs, "d", e); err != nil {
 				t.Error(err)
+			}
+			// Whoever reads meanwhile finds all that nobody takes out.
+			if lines, _, err := readGroup(t.Context(), blobs, groupName(b.folder(), groupOf("c"))); err != nil || !strings.Contains(string(lines), fmt.Sprintf("c%d ", n)) {
+				t.Error(err, string(lines))
 			}
 		})
 	}
 	group.Wait()
 	require.Equal(t, []string{fmt.Sprint("c", n)}, keysOf(t, b, blobs))
+	copies, err := blobs.List(t.Context(), b.folder()+"/keys-")
+	require.NoError(t, err)
+	require.Len(t, copies, 1)
+}
+
+// TestErasuresAndClocks: whether a backup can hold something of who was erased is
+// told by what happened, not by the clocks of those who erase and who back up.
+func TestErasuresAndClocks(t *testing.T) {
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	for name, skew := range map[string]time.Duration{"behind": -3 * time.Hour, "ahead": 3 * time.Hour, "right": 0} {
+		t.Run(name, func(t *testing.T) {
+			blobs := blob.NewDir(t.TempDir())
+			all := map[string]string{"old": "1", "open": "2", "late": "3", "last": "4", "bob": "5"}
+			erase := func(key string) func() {
+				e := Erasure{At: noon.Add(skew), IDs: []string{key}, Keys: []string{key}}
+				note, err := Erase(t.Context(), blobs, "d", e)
+				require.NoError(t, err)
+				return func() {
+					delete(all, key)
+					require.NoError(t, Erased(t.Context(), blobs, "d", note, e))
+				}
+			}
+			erase("old")()
+			open := erase("open") // noted before the backup begins, destroyed after it has read the keys
+			b := &Backup{Deployment: "d"}
+			require.NoError(t, b.Begin(t.Context(), blobs, noon))
+			late := erase("late")
+			require.NoError(t, b.SaveKeys(t.Context(), blobs, t.TempDir(), func(f func(string, []byte) error) error {
+				for _, name := range slices.Sorted(maps.Keys(all)) {
+					if err := f(name, []byte(all[name])); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			require.Equal(t, []string{"bob", "last", "late", "open"}, slices.Sorted(slices.Values(keysOf(t, b, blobs))))
+			late()
+			require.NoError(t, b.Save(t.Context(), blobs))
+			open()
+			require.Equal(t, []string{"bob", "last"}, slices.Sorted(slices.Values(keysOf(t, b, blobs))), "a backup that is complete holds no key of them")
+			erase("last")()
+			require.Equal(t, []string{"bob"}, keysOf(t, b, blobs))
+
+			back, err := LoadBackup(t.Context(), blobs, "d", "")
+			require.NoError(t, err)
+			erased, err := back.Erasures(t.Context(), blobs)
+			require.NoError(t, err)
+			var ids []string
+			for _, e := range erased {
+				ids = append(ids, e.IDs...)
+			}
+			require.ElementsMatch(t, []string{"open", "late", "last"}, ids, "they are erased again in what is restored; who was before is not, and may have come back")
+
+			// What did not end well is done when it is repeated.
+			erase("ann")
+			erase("ann")()
+			open2, done, err := notes(t.Context(), blobs, "d")
+			require.NoError(t, err)
+			require.Empty(t, open2)
+			require.Len(t, done, 5, "the notes of before the oldest backup are gone")
+
+			// A backup of a machine whose clock is behind is the newest all the same.
+			next := &Backup{Deployment: "d"}
+			require.NoError(t, next.Begin(t.Context(), blobs, noon.Add(-time.Hour)))
+			require.Greater(t, next.Name, b.Name)
+			require.NoError(t, next.Save(t.Context(), blobs))
+			newest, err := LoadBackup(t.Context(), blobs, "d", "")
+			require.NoError(t, err)
+			require.Equal(t, next.Name, newest.Name)
+			erased, err = newest.Erasures(t.Context(), blobs)
+			require.NoError(t, err)
+			require.Empty(t, erased)
+		})
+	}
 }

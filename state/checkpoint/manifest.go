@@ -103,12 +103,12 @@ func parseManifest(data []byte) (*Manifest, error) {
 }
 
 // read reads a small blob.
-func read(ctx context.Context, b Blobs, name string) ([]byte, error) {
+func read(ctx context.Context, b Blobs, name string, limit int64) ([]byte, error) {
 	r, err := b.Get(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxSmall))
+	data, err := io.ReadAll(io.LimitReader(r, limit))
 	return data, errors.Join(err, r.Close())
 }
 

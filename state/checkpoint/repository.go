@@ -81,7 +81,7 @@ func (r *Repository) numbers(ctx context.Context) ([]uint64, error) {
 // Load reads a manifest. The error is fs.ErrNotExist or ErrBroken when that is
 // why it cannot.
 func (r *Repository) Load(ctx context.Context, number uint64) (*Manifest, error) {
-	data, err := read(ctx, r.blobs, r.manifest(number))
+	data, err := read(ctx, r.blobs, r.manifest(number), maxSmall)
 	if err != nil {
 		return nil, err
 	}

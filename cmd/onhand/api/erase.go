@@ -11,6 +11,7 @@ import (
 
 	"onhand/connectors/seal"
 	"onhand/processor"
+	"onhand/state/checkpoint"
 )
 
 // Erasure is the proof that a customer was forgotten.
@@ -49,12 +50,19 @@ func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 	}
 	for range maxIDs {
 		var view processor.CustomerView
-		here, err := a.at(w, r, a.partitionOf(id), func(m *processor.Machine) { view, _ = m.CustomerView(id) })
+		var logTime int64
+		here, err := a.at(w, r, a.partitionOf(id), func(m *processor.Machine) {
+			view, _ = m.CustomerView(id)
+			logTime = m.Shop().Now
+		})
 		if !here || err != nil {
 			return err
 		}
 		if view.KeptBy == "" {
-			return a.forget(w, r, asked, id, view.Linked)
+			// Whatever this machine's clock says, it is later than what was heard of
+			// already, and than an erasure of before, which it would be a copy of.
+			now := max(a.Clock().UnixMilli(), logTime, int64(view.ErasedAt)+1)
+			return a.forget(w, r, asked, id, view.Linked, now)
 		}
 		id = view.KeptBy
 		r = elsewhere(w, r, "/api/v1/customers/", id)
@@ -68,12 +76,20 @@ func (a *API) erase(w http.ResponseWriter, r *http.Request) error {
 // forget erases the customer kept under an id, in a partition that runs here.
 // Backups are told first, and then the keys of all ids are destroyed: should this end half-way, whoever
 // repeats it finds the ids still linked. They are destroyed once more when the
-// erasure is in effect, for one may have been made between.
-func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, linked []string) error {
+// erasure is in effect, for one may have been made between; then it is done.
+func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, linked []string, now int64) error {
 	ids := slices.Compact(slices.Sorted(slices.Values(append(linked, asked, id))))
-	part, now := a.partitionOf(id), a.Clock().UnixMilli()
-	if err := a.Worker.Erased(r.Context(), time.UnixMilli(now), ids, seal.Names(ids)); err != nil {
-		return &problem{Status: http.StatusBadGateway, Detail: err.Error()}
+	part := a.partitionOf(id)
+	note := func(ids []string) (func(context.Context) error, error) {
+		done, err := a.Worker.Erase(r.Context(), checkpoint.Erasure{At: time.UnixMilli(now), IDs: ids, Keys: seal.Names(ids)})
+		if err != nil {
+			err = &problem{Status: http.StatusBadGateway, Detail: err.Error()}
+		}
+		return done, err
+	}
+	done, err := note(ids)
+	if err != nil {
+		return err
 	}
 	keys, err := a.Sealer.Destroy(r.Context(), ids)
 	if err != nil {
@@ -81,7 +97,7 @@ func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, l
 	}
 	e := processor.Event{Kind: processor.CustomerErased, Source: "api", Stamp: now, At: now, AnonymousID: id}
 	entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)
-	seq, err := a.Log.Append(r.Context(), part, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, now), entry))
+	seq, err := a.Log.Append(r.Context(), part, processor.AppendRecordEntry(processor.AppendRecordHeader(nil, a.Clock().UnixMilli()), entry))
 	if err != nil {
 		return err
 	}
@@ -93,14 +109,22 @@ func (a *API) forget(w http.ResponseWriter, r *http.Request, asked, id string, l
 		if err != nil {
 			return err
 		}
-		if view.Position >= seq && view.ErasedAt >= processor.Instant(now) {
-			ids = slices.Compact(slices.Sorted(slices.Values(append(ids, view.Linked...))))
-			more, err := a.Sealer.Destroy(ctx, ids)
+		if view.Position >= seq && view.ErasedAt != 0 {
+			all := slices.Compact(slices.Sorted(slices.Values(append(view.Linked, ids...))))
+			if len(all) > len(ids) { // one was linked meanwhile
+				if done, err = note(all); err != nil {
+					return err
+				}
+			}
+			more, err := a.Sealer.Destroy(ctx, all)
 			if err != nil {
 				return err
 			}
-			a.Logger.Warn("customer erased", "partition", part, "position", seq, "ids", len(ids), "keys destroyed", keys+more)
-			return reply(w, Erasure{asked, Instant(view.ErasedAt), part, seq, len(view.Pending), ids, keys + more})
+			if err := done(ctx); err != nil {
+				return &problem{Status: http.StatusBadGateway, Detail: err.Error()}
+			}
+			a.Logger.Warn("customer erased", "partition", part, "position", seq, "ids", len(all), "keys destroyed", keys+more)
+			return reply(w, Erasure{asked, Instant(view.ErasedAt), part, seq, len(view.Pending), all, keys + more})
 		}
 		select {
 		case <-time.After(2 * time.Millisecond):
