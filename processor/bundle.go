@@ -10,11 +10,9 @@ import (
 
 // A bundle is an item that consists of others: it can be had while every part
 // can, and by its own count where the shop counts bundles, and whoever bought
-// it has bought its parts. It is offered by its own count, once every part is
-// there as well: no unit of a part is held for a bundle, since the last one
-// would be promised twice, by its own line and by that of the bundle, in two
-// partitions that cannot ask each other first. Where the shop does not count its
-// bundles, `stock: sellable` tells who waits, and nothing is held.
+// it has bought its parts. Where the shop counts its bundles they are offered by
+// that count, once every part is there as well, and no unit of a part is held;
+// where it does not, by the units its parts give it (reserve.go).
 
 // maxParts bounds the parts of one bundle, and the bundles of one item that
 // count.

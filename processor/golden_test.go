@@ -58,6 +58,7 @@ func TestGoldenValues(t *testing.T) {
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s"}}, Extra: Sold{13, 14, 15, "s"},
 		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}},
+		Held: &partsHeld{[]string{"pot"}, []set{{28}}, 29, []given{{"pot", 30, 31}}, 32},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
 		Mentions: []Mention{{2, "ann", "d"}}, Own: &facts, Bundles: []string{"b"},

@@ -27,13 +27,14 @@ type Item struct {
 	Facts    ItemFacts
 	Watchers []uint32 // partitions told of facts, ascending
 	Queue    Queue
+	Held     *partsHeld // of a bundle that nobody counts: units of its parts
 }
 
 func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
 	return 560 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
-		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes()
+		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes() + it.Held.bytes()
 }
 
 func (it *Item) encode(w *writer) {
@@ -63,6 +64,7 @@ func (it *Item) encode(w *writer) {
 		w.uint(uint64(p))
 	}
 	it.Queue.encode(w)
+	it.Held.encode(w)
 }
 
 func (it *Item) decode(r *reader) {
@@ -90,6 +92,7 @@ func (it *Item) decode(r *reader) {
 		it.Watchers[i] = uint32(r.uint())
 	}
 	it.Queue.decode(r)
+	it.Held = decodePartsHeld(r)
 }
 
 // item returns the item of a SKU, made when it is new, ready to be changed.
@@ -135,12 +138,13 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		it.Queue.answer(m, it.SKU, e)
 		return
 	case ItemSold:
-		if !it.duplicate(m, e) {
+		if !it.duplicate(m, e) && !it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location)) {
 			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
 			it.unsell(e.OrderID, quantity(e))
+			it.unsoldSets(m, e.OrderID, quantity(e))
 		}
 	}
 	it.settle(m)
@@ -228,7 +232,7 @@ func (it *Item) settle(m *Machine) {
 		At: now, LevelAt: levelAt, Open: open, Available: min(max(units, 0), availableCap),
 		Price: it.Price, PriceAt: it.Priced.At, Product: it.Product, Ahead: open == OutOfStock && it.ahead(m),
 	}
-	f.Over = it.Queue.Open > it.Queue.most(m, it, units)
+	f.Over = it.Queue.Open > it.Queue.most(m, it, it.offerable(units))
 	f.OpensAt, f.ClosesAt = it.window(now)
 	f.Places = it.places(m)
 	f.Why = f.why(now)
@@ -241,7 +245,8 @@ func (it *Item) settle(m *Machine) {
 	} else {
 		it.Facts.LevelAt = levelAt
 	}
-	it.rearm(m, it.Queue.serve(m, it, units))
+	it.reserve(m)
+	it.rearm(m, it.Queue.serve(m, it, it.offerable(units)))
 }
 
 // rejoinGraceMS is how long the item waits for others who wake at the same
@@ -272,6 +277,9 @@ func (it *Item) rearm(m *Machine, more bool) {
 	}
 	if it.Facts.Open == StockStale && it.Facts.LevelAt != 0 && it.SettleAt <= now && len(it.Watchers) > 0 {
 		at(now + staleRetryMS) // the feed is behind, and nobody says when it has caught up
+	}
+	if it.Held != nil {
+		at(it.Held.RetryAt)
 	}
 	at(it.SettleAt)
 	at(it.Facts.OpensAt)
@@ -332,10 +340,20 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
 		m.happened = msg.At
+		held := it.Queue.heldUnits(m, msg.Offer)
 		it.Queue.sold(m, msg)
+		if it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, msg.Body) {
+			break
+		}
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(msg.Body)))
 	case UnsellItem:
 		it.unsell(msg.Ref, msg.Quantity)
+		it.unsoldSets(m, msg.Ref, msg.Quantity)
+	case ReservePart:
+		it.settle(m) // its own line first
+		it.spare(m, msg)
+	case PartReserved:
+		it.reserved(m, msg)
 	}
 	it.settle(m)
 }

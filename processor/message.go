@@ -39,6 +39,8 @@ const (
 	JoinAudience                          // customer -> quorum: would be in
 	LeaveAudience                         // customer -> quorum: would not any more
 	TellAudience                          // quorum -> customer: Line says whether there are enough, and it is set up
+	ReservePart                           // item -> item: units of this part for the bundle Ref
+	PartReserved                          // item -> item: the part Ref gives Quantity units, the offers from Offer on
 )
 
 // Message is what one entity tells another through the log. Which fields are

@@ -197,7 +197,7 @@ func (q *Queue) answer(m *Machine, sku string, e *Event) {
 	if !ok {
 		return
 	}
-	if v, ok := q.Offers.get(m, offerKey(n)); ok {
+	if v, ok := q.Offers.get(m, offerKey(n)); ok && !parseOffer(v).ofBundle() {
 		customer := parseOffer(v).key[9:]
 		m.send(customer, &Message{Type: AnswerOffer, SKU: sku, Customer: customer, Offer: n, Park: e.Kind == OfferClaimed, At: e.At})
 	}

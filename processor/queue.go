@@ -255,6 +255,12 @@ func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
 	if store != "" && m.closedUntil(store) != 0 {
 		return 0 // the hold would run out before anybody could fetch it
 	}
+	if it.inSets() && store == "" {
+		if !m.watch(it.SKU).Facts.Sellable || m.behind(StockLevelReported.String()) {
+			return 0
+		}
+		return units - q.Open
+	}
 	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}
@@ -463,6 +469,18 @@ func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
 	if msg.Park && (ok || msg.Since != 0) {
 		q.Parked.put(m, it.head, o.key, q.entryOf(m, it, msg).value())
 	}
+}
+
+// heldUnits returns the units of an offer, 0 when there is none of that number.
+func (q *Queue) heldUnits(m *Machine, n int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	v, ok := q.Offers.get(m, offerKey(n))
+	if !ok {
+		return 0
+	}
+	return parseOffer(v).quantity
 }
 
 // close ends an offer.

@@ -205,6 +205,12 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 			}
 		}
 	}
+	if changed && f.Product.Parts != "" {
+		if it, ok := m.get(ItemKind, wa.SKU).(*Item); ok {
+			m.touch(it)
+			it.settle(m) // the bundle lives here, and may be offered now
+		}
+	}
 	if m.rules.facts != 0 || was.At == 0 {
 		wa.spread(m, waveOf(&was, f))
 	}

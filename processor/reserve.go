@@ -1,0 +1,264 @@
+package processor
+
+import (
+	"slices"
+	"strings"
+)
+
+// A bundle that nobody counts is there in so many sets as each of its parts can
+// give a unit for. Its item asks each part for units of their own, and has a set
+// when all have given one; what it has in sets it offers to who waits for the
+// bundle, like units of its own.
+//
+//	bundle: somebody waits, every part can be had
+//	   |-- ReservePart --> each part: what is free once its own line is served
+//	   |<-- PartReserved --   counts as open offers there
+//	   | as many sets as the part that gave least; the rest goes back
+//	   v
+//	Queue of the bundle: offer, hold; sold -> SellItem of each part
+//	                     nobody waits any more -> ReturnOffer to each part
+//
+// So no unit is promised twice, though it can be sold by itself and in a bundle.
+// The line of a part goes before the bundle's, whose sets are asked for all at
+// once: of a part that gives none the others are held for nobody.
+
+// partsHeld is what a bundle holds of its parts. Items that are none have none.
+type partsHeld struct {
+	Parts   []string // as of the question under way, or of the sets
+	Sets    []set
+	Asked   int64   // sets asked for, 0 = nothing is
+	Answers []given // of the parts that have answered
+	RetryAt int64   // not asked again before: some part gave too few
+}
+
+// set is one unit of each part: the numbers of the offers there.
+type set []int64
+
+// given is what a part gave: the offers from Offer on, Units of them.
+type given struct {
+	Part         string
+	Offer, Units int64
+}
+
+// maxSets bounds the sets a bundle holds or asks for at once.
+const maxSets = 64
+
+// setLine begins the lines under which the sale of a bundle is counted at its
+// parts, beside those the order has of the part itself.
+const setLine = 1 << 19
+
+func (h *partsHeld) bytes() int {
+	if h == nil {
+		return 0
+	}
+	return 120 + 32*len(h.Parts) + len(h.Sets)*(24+8*len(h.Parts)) + 40*len(h.Answers)
+}
+
+func (h *partsHeld) encode(w *writer) {
+	w.bool(h != nil)
+	if h == nil {
+		return
+	}
+	writeStrings(w, h.Parts)
+	w.uint(uint64(len(h.Sets)))
+	for _, s := range h.Sets {
+		w.uint(uint64(len(s)))
+		for _, n := range s {
+			w.int(n)
+		}
+	}
+	w.int(h.Asked)
+	w.uint(uint64(len(h.Answers)))
+	for _, a := range h.Answers {
+		w.str(a.Part)
+		w.int(a.Offer)
+		w.int(a.Units)
+	}
+	w.int(h.RetryAt)
+}
+
+func decodePartsHeld(r *reader) *partsHeld {
+	if !r.bool() {
+		return nil
+	}
+	h := &partsHeld{Parts: readStrings(r)}
+	h.Sets = make([]set, r.count(1))
+	for i := range h.Sets {
+		h.Sets[i] = make(set, r.count(1))
+		for j := range h.Sets[i] {
+			h.Sets[i][j] = r.int()
+		}
+	}
+	h.Asked = r.int()
+	h.Answers = make([]given, r.count(3))
+	for i := range h.Answers {
+		h.Answers[i] = given{r.str(), r.int(), r.int()}
+	}
+	h.RetryAt = r.int()
+	return h
+}
+
+// inSets reports whether the item is a bundle that nobody counts.
+func (it *Item) inSets() bool {
+	return it.Product.Parts != "" && !slices.ContainsFunc(it.Levels, func(l Level) bool { return l.Known || l.Sellable != Unset })
+}
+
+// offerable returns the units that may be in offers: of a bundle that nobody
+// counts its sets, of any other item what may be promised.
+func (it *Item) offerable(units int64) int64 {
+	if !it.inSets() {
+		return units
+	}
+	if it.Held == nil {
+		return 0
+	}
+	return int64(len(it.Held.Sets))
+}
+
+// reserve asks the parts for what is missing, or gives back what nobody waits
+// for. It runs before the line of the bundle is served.
+func (it *Item) reserve(m *Machine) {
+	if it.Product.Parts == "" && it.Held == nil {
+		return
+	}
+	wanted := int64(it.Queue.Waiting.Len())
+	if wanted > 0 {
+		_, v, _ := it.Queue.Waiting.first(m, "")
+		r := reader{b: []byte(v)}
+		wanted = min(max(wanted, min(r.int(), m.rules.stock(it).Each)), maxSets)
+	}
+	parts := slices.Collect(it.Product.parts())
+	h := it.Held
+	if h != nil && h.Asked == 0 && (!it.inSets() || !slices.Equal(h.Parts, parts)) {
+		wanted = 0
+	}
+	if h != nil {
+		it.giveParts(m, int64(len(h.Sets))-it.Queue.Open-wanted)
+		if len(h.Sets) == 0 && h.Asked == 0 && (wanted == 0 || h.RetryAt <= m.shop.Now) {
+			it.Held = nil
+		}
+	}
+	if wanted == 0 || !it.inSets() {
+		return
+	}
+	// What can be had of it is known where its parts are watched.
+	if !m.watch(it.SKU).Facts.Sellable || m.behind(StockLevelReported.String()) {
+		return
+	}
+	if it.Held == nil {
+		it.Held = &partsHeld{Parts: parts}
+	}
+	h = it.Held
+	missing := wanted + it.Queue.Open - int64(len(h.Sets))
+	if h.Asked != 0 || missing <= 0 || h.RetryAt > m.shop.Now {
+		return
+	}
+	h.Asked, h.RetryAt = missing, 0
+	for _, part := range h.Parts {
+		m.send(part, &Message{Type: ReservePart, SKU: part, Ref: it.SKU, Quantity: missing})
+	}
+}
+
+// giveParts gives the units of so many sets back.
+func (it *Item) giveParts(m *Machine, n int64) {
+	for h := it.Held; n > 0 && len(h.Sets) > 0; n-- {
+		last := len(h.Sets) - 1
+		for i, offer := range h.Sets[last] {
+			m.send(h.Parts[i], &Message{Type: ReturnOffer, SKU: h.Parts[i], Offer: offer})
+		}
+		h.Sets = h.Sets[:last]
+	}
+}
+
+// spare gives a bundle units of this part: what its own line leaves.
+func (it *Item) spare(m *Machine, msg *Message) {
+	answer := Message{Type: PartReserved, SKU: msg.Ref, Ref: it.SKU, Offer: it.Queue.Next + 1}
+	units, _ := it.expected(m)
+	if free := it.Queue.free(m, it, "", units); free > 0 {
+		answer.Quantity = min(free, msg.Quantity)
+	}
+	for range answer.Quantity {
+		it.Queue.Next++
+		it.Queue.Offers.put(m, it.head, offerKey(it.Queue.Next), offer{key: rankKey(0, 0, "bundle "+msg.Ref), quantity: 1}.value())
+		it.Queue.hold("", 1)
+	}
+	m.send(msg.Ref, &answer)
+}
+
+// ofBundle reports whether an offer is of a unit that a bundle holds.
+func (o offer) ofBundle() bool { return o.entry == "" && strings.HasPrefix(o.key[9:], "bundle ") }
+
+// reserved takes a part's answer; the last one makes sets of all.
+func (it *Item) reserved(m *Machine, msg *Message) {
+	h := it.Held
+	if h == nil || h.Asked == 0 {
+		return
+	}
+	h.Answers = append(h.Answers, given{clone(msg.Ref), msg.Offer, msg.Quantity})
+	if len(h.Answers) < len(h.Parts) {
+		return
+	}
+	sets := h.Asked
+	for _, a := range h.Answers {
+		sets = min(sets, a.Units)
+	}
+	if sets < h.Asked {
+		h.RetryAt = m.shop.Now + staleRetryMS // nobody says when the part has more
+	}
+	made := make([]set, sets)
+	for i := range made {
+		made[i] = make(set, len(h.Parts))
+	}
+	for _, a := range h.Answers {
+		part := slices.Index(h.Parts, a.Part)
+		for i := range a.Units {
+			if i < sets {
+				made[i][part] = a.Offer + i
+			} else {
+				m.send(a.Part, &Message{Type: ReturnOffer, SKU: a.Part, Offer: a.Offer + i})
+			}
+		}
+	}
+	h.Sets, h.Asked, h.Answers = append(h.Sets, made...), 0, nil
+}
+
+// soldSets has the sale of a bundle that nobody counts counted at its parts; of
+// what was held for the buyer with the units that were. It reports whether the
+// item is one.
+func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte) bool {
+	if !it.inSets() {
+		return false
+	}
+	for part := range it.Product.parts() {
+		if held == 0 || it.Held == nil {
+			m.send(part, &Message{Type: SellItem, SKU: part, Ref: orderID, Line: line | setLine, Quantity: n, At: at, Body: store})
+		}
+	}
+	if held == 0 || it.Held == nil {
+		return true
+	}
+	h := it.Held
+	for k := range min(held, int64(len(h.Sets))) {
+		last := len(h.Sets) - 1
+		for i, offer := range h.Sets[last] {
+			sale := Message{Type: SellItem, SKU: h.Parts[i], Ref: orderID, Line: line | setLine, At: at, Body: store, Offer: offer}
+			if k == 0 {
+				sale.Quantity = n // all of it once: a line is counted once
+			}
+			m.send(h.Parts[i], &sale)
+		}
+		h.Sets = h.Sets[:last]
+	}
+	return true
+}
+
+// unsoldSets has units of a bundle that were not sold after all counted at its
+// parts.
+func (it *Item) unsoldSets(m *Machine, orderID string, n int64) {
+	if !it.inSets() {
+		return
+	}
+	for part := range it.Product.parts() {
+		m.send(part, &Message{Type: UnsellItem, SKU: part, Ref: orderID, Quantity: n})
+	}
+}
