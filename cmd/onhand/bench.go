@@ -12,6 +12,7 @@ import (
 
 func (a *app) benchCommand() *cobra.Command {
 	o := bench.Options{}
+	var memory string
 	c := &cobra.Command{
 		Use:   "bench [ROW...]",
 		Short: "Measure this machine",
@@ -26,6 +27,10 @@ or patterns such as restock*.`,
 			}
 			if !slices.Contains([]string{bench.SyncAlways, bench.SyncInterval}, o.Sync) {
 				return usagef("--sync %s: always or interval", o.Sync)
+			}
+			var err error
+			if o.Memory, err = memoryFlag(memory); err != nil {
+				return err
 			}
 			r, err := bench.Run(c.Context(), o)
 			if err != nil {
@@ -45,6 +50,7 @@ or patterns such as restock*.`,
 	f.DurationVar(&o.Warmup, "warmup", 0, "before the first run (30s, quick 1s)")
 	f.IntVar(&o.Runs, "runs", 0, "of each row (3, quick 1)")
 	f.StringVar(&o.Dir, "dir", "", "folder of logs and state meanwhile; the system's temporary one without")
+	f.StringVar(&memory, "memory", "2GiB", "what the process may use")
 	f.StringVar(&o.Sync, "sync", bench.SyncAlways, "always or interval")
 	return a.withJSON(c)
 }

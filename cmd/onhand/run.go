@@ -121,11 +121,20 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 		return cfg, usagef("--replicas %d: the embedded server keeps everything once; name the servers of a cluster with --nats", cfg.NATS.Replicas)
 	}
 	if given("memory") {
-		if cfg.Memory, err = config.ParseSize(f.memory); err != nil {
-			return cfg, usagef("--memory: %w; write for example 2GiB", err)
+		if cfg.Memory, err = memoryFlag(f.memory); err != nil {
+			return cfg, err
 		}
 	}
 	return cfg, nil
+}
+
+// memoryFlag reads --memory.
+func memoryFlag(text string) (int64, error) {
+	n, err := config.ParseSize(text)
+	if err != nil {
+		return 0, usagef("--memory: %w; write for example 2GiB", err)
+	}
+	return n, nil
 }
 
 // serve runs the service until ctx ends.
