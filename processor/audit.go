@@ -72,7 +72,7 @@ func (c *Customer) auditLine(m *Machine, mo *moments.Moment, o *Occurrence, l *A
 	if mo.Per == "cart_id" && slices.Contains(mo.Lines, moments.LineUnbought) {
 		for i := range c.Carts {
 			// All that is in the cart was bought after the last of it was put in.
-			if x := &c.Carts[i]; x.ID == o.Value && c.auditBought(l.SKU, x.latest(l.SKU), true) >= x.units(m, l.SKU) {
+			if x := &c.Carts[i]; x.ID == o.Value && x.latest(l.SKU) >= 0 && c.auditBought(l.SKU, x.latest(l.SKU), true) >= x.units(m, l.SKU) {
 				return Purchased
 			}
 		}

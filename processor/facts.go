@@ -77,6 +77,8 @@ type ProductFacts struct {
 	Variant     string // which variant of it; see variantOf
 	Variants    string // of a product: its variants, by SKU, each with what it is; see Item.variant
 	Parts       string // of a bundle: the items it consists of, with a line end between them
+	Now         string // the number it has now; see Item.renamed
+	Was         string // the numbers it had before, with a line end between them
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -128,6 +130,8 @@ func (p *ProductFacts) encode(w *writer) {
 	w.str(p.Variant)
 	w.str(p.Variants)
 	w.str(p.Parts)
+	w.str(p.Now)
+	w.str(p.Was)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -138,6 +142,7 @@ func (p *ProductFacts) decode(r *reader) {
 	p.Margin = r.int()
 	p.Substitutes = r.str()
 	p.Parent, p.Variant, p.Variants, p.Parts = r.str(), r.str(), r.str(), r.str()
+	p.Now, p.Was = r.str(), r.str()
 }
 
 // same reports whether nothing changed that anybody would act on.

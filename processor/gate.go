@@ -197,7 +197,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		if x.reason == "" && mo.Class.Name == "marketing" {
 			silent := m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
-			if silent > 0 && c.boughtSince(m, x.line.SKU, f.Product.Family, m.shop.Now-silent, gifts) || c.arriving(m, x.line.SKU, f.Product.Family, silent, gifts) {
+			if silent > 0 && c.silencedBy(m, f, x.line.SKU, m.shop.Now-silent, gifts) || c.arriving(m, x.line.SKU, f.Product.Family, silent, gifts) {
 				x.reason = RecentlyBought
 			}
 		}
@@ -221,11 +221,11 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 	if slices.Contains(mo.Lines, moments.LineComplete) {
 		// An accessory stays only while its main item stays too, or is owned.
 		for i := range all {
-			main := m.facts(all[i].line.SKU).Product.AccessoryOf
+			main := m.mainOf(all[i].line.SKU)
 			if main == "" || all[i].reason != "" {
 				continue
 			}
-			owned, returned := c.owns(main)
+			owned, returned := c.ownsAny(m, main)
 			if owned {
 				continue
 			}

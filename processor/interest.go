@@ -359,6 +359,10 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		in.took(&wa.Facts)
 		in.Unseen = wa.Facts.At == 0
 	}
+	if wa.Facts.Product.Now != "" {
+		c.wantsRenamed(m, sku)
+		return
+	}
 	if d.offered && bought == 0 && (e.Kind == BackInStockRequested || blocked) {
 		c.queueUp(m, in)
 	}

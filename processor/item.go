@@ -128,9 +128,13 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			it.consists(m, e)
 		}
 		it.update(e)
+		if e.At >= it.ProductAt {
+			it.renamed(m, e)
+		}
 	case ProductDiscontinued:
 		if e.At >= it.ProductAt {
 			it.ProductAt, it.Published = e.At, No
+			it.renamed(m, e)
 		}
 	case SaleScheduled, SaleCancelled:
 		it.sale(m, e)
@@ -138,7 +142,14 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		it.Queue.answer(m, it.SKU, e)
 		return
 	case ItemSold:
-		if !it.duplicate(m, e) && !it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location)) {
+		switch {
+		case it.duplicate(m, e):
+		case it.Product.Now != "" && it.passOn(m, &Message{
+			Type: SellItem, Ref: e.OrderID, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
+		}):
+		case it.inSets():
+			it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location))
+		default:
 			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
@@ -320,6 +331,8 @@ func (m *Machine) itemMessage(msg *Message) {
 		return
 	case VariantOf:
 		it.variant(m, msg)
+	case RenamedItem:
+		it.wasCalled(m, msg.Ref)
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
 	case LeaveQueue:
@@ -340,13 +353,19 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
 		m.happened = msg.At
+		if msg.Offer == 0 && it.passOn(m, msg) {
+			it.Queue.sold(m, msg)
+			break
+		}
 		held := it.Queue.heldUnits(m, msg.Offer)
 		it.Queue.sold(m, msg)
-		if it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, msg.Body) {
+		if it.inSets() {
+			it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, msg.Body)
 			break
 		}
 		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(msg.Body)))
 	case UnsellItem:
+		it.passOn(m, msg)
 		it.unsell(msg.Ref, msg.Quantity)
 		it.unsoldSets(m, msg.Ref, msg.Quantity)
 	case ReservePart:

@@ -41,6 +41,7 @@ const (
 	TellAudience                          // quorum -> customer: Line says whether there are enough, and it is set up
 	ReservePart                           // item -> item: units of this part for the bundle Ref
 	PartReserved                          // item -> item: the part Ref gives Quantity units, the offers from Offer on
+	RenamedItem                           // item -> item: Ref was this one's number before
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -60,7 +61,7 @@ type Message struct {
 	Place    int64  // in a queue; AskCode, GiveCode, ReturnCode: what the message costs
 	MaxPrice int64  // of an interest; AskCode: what all messages may cost
 	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
-	From     int64  // partition that watches; to a customer: how many ids have passed it on
+	From     int64  // partition that watches; to a customer, or of a sale: how many have passed it on
 	Body     []byte // Facts: encoded facts; SellItem: the location; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control
 }
 

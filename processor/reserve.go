@@ -223,19 +223,15 @@ func (it *Item) reserved(m *Machine, msg *Message) {
 }
 
 // soldSets has the sale of a bundle that nobody counts counted at its parts; of
-// what was held for the buyer with the units that were. It reports whether the
-// item is one.
-func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte) bool {
-	if !it.inSets() {
-		return false
-	}
+// what was held for the buyer with the units that were.
+func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte) {
 	for part := range it.Product.parts() {
 		if held == 0 || it.Held == nil {
 			m.send(part, &Message{Type: SellItem, SKU: part, Ref: orderID, Line: line | setLine, Quantity: n, At: at, Body: store})
 		}
 	}
 	if held == 0 || it.Held == nil {
-		return true
+		return
 	}
 	h := it.Held
 	for k := range min(held, int64(len(h.Sets))) {
@@ -249,7 +245,6 @@ func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int
 		}
 		h.Sets = h.Sets[:last]
 	}
-	return true
 }
 
 // unsoldSets has units of a bundle that were not sold after all counted at its

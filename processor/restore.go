@@ -22,12 +22,13 @@ func (c *Customer) cartCandidates(m *Machine, mo *moments.Moment, cart *Cart, ol
 		if n <= 0 {
 			continue
 		}
-		x := candidate{line: ActionLine{SKU: l.SKU, Quantity: n, Price: l.Price}}
+		sku := m.calledNow(l.SKU)
+		x := candidate{line: ActionLine{SKU: sku, Quantity: n, Price: l.Price}}
 		if l.Price != 0 {
 			x.priceAt = l.pricedAt() // the price seen when it was put in
 		}
 		if slices.Contains(mo.Lines, moments.LineUnbought) {
-			bought, cancelled := c.purchasesOf(m, l.SKU, l.since(oldest)-clockGraceMS)
+			bought, cancelled := c.purchasesOf(m, sku, l.since(oldest)-clockGraceMS)
 			switch {
 			case bought >= n:
 				x.reason = Purchased
@@ -93,4 +94,10 @@ func (c *Customer) tookOut(m *Machine, sku string) bool {
 }
 
 // mainOf returns the item that an item is an accessory of, "" for none.
-func (m *Machine) mainOf(sku string) string { return m.facts(sku).Product.AccessoryOf }
+func (m *Machine) mainOf(sku string) string {
+	main := m.facts(sku).Product.AccessoryOf
+	if main == "" {
+		return ""
+	}
+	return m.calledNow(main)
+}

@@ -139,6 +139,9 @@ func newRules(file *moments.File) *rules {
 	if len(r.offers)+len(r.factStarts) > 0 {
 		r.facts |= factVariants
 	}
+	if len(file.Interests) > 0 {
+		r.facts |= factRenamed
+	}
 	for i := range file.Interests {
 		in := &file.Interests[i]
 		k := KindOf(in.From)

@@ -14,12 +14,24 @@ import (
 // maxSubstitutes bounds the substitutes of one item that are kept.
 const maxSubstitutes = 8
 
-// substitutes returns the item's substitutes, best first.
+// substitutes returns what stands for the item, best first: the number it has
+// now, its substitutes, and the numbers it had before.
 func (p *ProductFacts) substitutes() iter.Seq[string] {
-	if p.Substitutes == "" {
+	if p.Substitutes == "" && p.Now == "" && p.Was == "" {
 		return func(func(string) bool) {}
 	}
-	return strings.SplitSeq(p.Substitutes, "\n")
+	return func(yield func(string) bool) {
+		for _, list := range [...]string{p.Now, p.Substitutes, p.Was} {
+			if list == "" {
+				continue
+			}
+			for s := range strings.SplitSeq(list, "\n") {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // boughtInstead ends the interests in items that the one bought stands for.

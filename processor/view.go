@@ -176,6 +176,7 @@ type ItemView struct {
 	OpensAt    Instant      `json:"opens_at,omitzero"`
 	ClosesAt   Instant      `json:"closes_at,omitzero"`
 	Published  *bool        `json:"published,omitempty"`
+	RenamedTo  string       `json:"renamed_to,omitempty"` // the number it has now
 	Title      string       `json:"title,omitempty"`
 	Category   string       `json:"category,omitempty"`
 	Brand      string       `json:"brand,omitempty"`
@@ -385,7 +386,7 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	v := ItemView{
 		SKU: it.SKU, Sellable: f.Sellable, Why: f.Why, Ahead: f.Ahead, Expected: units, LevelAt: Instant(levelAt),
 		Levels: []LevelView{}, Price: it.Price, OpensAt: Instant(f.OpensAt), ClosesAt: Instant(f.ClosesAt), Published: it.Published.view(),
-		Title: it.Product.Title, Category: it.Product.Category, Brand: it.Product.Brand, Family: it.Product.Family,
+		RenamedTo: it.Product.Now, Title: it.Product.Title, Category: it.Product.Category, Brand: it.Product.Brand, Family: it.Product.Family,
 		OpenOffers: it.Queue.Open, Waiting: it.Queue.waiting(), Seed: it.Queue.Seed, Parked: it.Queue.Parked.Len(),
 		Offers: []OfferView{}, Queue: []PlaceView{}, Position: m.shop.Position, AsOf: Instant(m.shop.Now),
 	}

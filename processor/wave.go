@@ -15,6 +15,7 @@ const (
 	factLowStock
 	factBlocked  // it cannot be had: who may wait for it takes a place in the queue
 	factVariants // it comes in other variants: who wants any of them waits at each
+	factRenamed  // it has another number: who wants it wants that one
 )
 
 // factOf returns the set a fact of the moments file belongs to.
@@ -101,6 +102,9 @@ func waveOf(was, f *ItemFacts) wave {
 	if was.Product.Variants != f.Product.Variants {
 		v.Facts |= factVariants
 	}
+	if was.Product.Now != f.Product.Now {
+		v.Facts |= factRenamed
+	}
 	return v
 }
 
@@ -176,6 +180,10 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 		c.endByFacts(m, k, wa, v, in, &e)
 	}
 	if in == nil {
+		return
+	}
+	if v.Facts&factRenamed != 0 {
+		c.wantsRenamed(m, wa.SKU)
 		return
 	}
 	if v.Facts&factVariants != 0 {
