@@ -10,7 +10,7 @@ import (
 // audited puts out a correction when a send should not have been.
 func (c *Customer) audited(m *Machine, o *Occurrence, d *Decision) {
 	mo := m.rules.moment(o)
-	if mo == nil || d.Action.Kind == kindAudienceRemove || isStep(d.Action.Kind) {
+	if mo == nil || takesBack(d.Action.Kind) || isStep(d.Action.Kind) {
 		return
 	}
 	if why := c.audit(m, mo, o, d.Action); why != "" {

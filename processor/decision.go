@@ -51,7 +51,7 @@ type Cause struct {
 // retry and is the receiver's idempotency key.
 type Action struct {
 	ID        string
-	Kind      string // message, audience_add, audience_remove; case, order; set_up, take_down
+	Kind      string // message, audience_add, audience_remove; case, case_close, order; set_up, take_down; message_remove
 	Channel   string
 	Class     string
 	Template  string

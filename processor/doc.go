@@ -57,6 +57,7 @@
 // for it on the platform is set up step by step (setup.go), what is given
 // out and spent by partition 0 (code.go). What was learned too late is a
 // Correction (correction.go), and each send is looked at once more (audit.go).
+// What stands on the site is taken down again (banner.go).
 //
 // # After the order
 //

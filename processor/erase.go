@@ -27,6 +27,9 @@ func (c *Customer) erase(m *Machine, at int64) {
 		c.finish(m, n, Erased)
 		c.unwatch(m, value)
 	}
+	for c.Standing != nil && len(c.Standing.Shown) > 0 {
+		c.takeDown(m, 0, Erased)
+	}
 	for i := range backwards(&c.Pending) {
 		if c.leaves(i) {
 			continue
@@ -84,7 +87,7 @@ func (c *Customer) erase(m *Machine, at int64) {
 // leaves reports whether a pending action takes back what is held outside.
 func (c *Customer) leaves(i int) bool {
 	d, err := ParseDecision(c.Pending[i].Decision)
-	return err == nil && (d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose)
+	return err == nil && (takesBack(d.Action.Kind))
 }
 
 // erased reports whether something happened before the customer was erased.

@@ -40,7 +40,7 @@ func TestGoldenValues(t *testing.T) {
 			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
 		},
 		Sales:       []registration{{"s1", 42, true}},
-		Standing:    &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}},
+		Standing:    &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}, []Pending{{"d", "m", "v", 55, 56, 57, true, 58, 59, []byte{60}, 1, 61, &told{62, 63, 64, 65, 66, "sms", "phone", position{67, 68}, "{}"}}}},
 		Models:      &Models{[]ModelScore{{"purchase", 51, 52}}},
 		Whereabouts: &Whereabouts{position{53, 54}, 55},
 		Traits:      &Traits{[]Trait{{"vip", "true", 56}}},

@@ -42,6 +42,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	if b.Standing != nil {
 		c.standing().merge(b.Standing)
 	}
+	c.mergeShown(m, b.Standing, shift)
 	c.mergeModels(b.Models)
 	c.mergeTraits(b.Traits)
 	c.Sights = append(c.Sights, b.Sights...)

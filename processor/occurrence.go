@@ -363,11 +363,12 @@ func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 }
 
 // endPending takes back what was decided by a moment of some rules about one of
-// the values and has not gone.
+// the values and has not gone, or stands on the site.
 func (c *Customer) endPending(m *Machine, r *rules, mo *moments.Moment, values []string, why Reason) {
+	c.endShown(m, r, mo, values, why)
 	for i := range backwards(&c.Pending) {
 		if p := &c.Pending[i]; p.Moment == mo.Name && m.rules.of(p.Rules) == r && slices.Contains(values, p.Value) && !p.Waiting {
-			if d, err := ParseDecision(p.Decision); err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose {
+			if d, err := ParseDecision(p.Decision); err == nil && !takesBack(d.Action.Kind) {
 				c.retract(m, i, &d, why)
 			}
 		}

@@ -212,14 +212,22 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		i = c.supersedeBy(m, i, &d)
 	}
 	switch p = &c.Pending[i]; delivery {
-	case Delivered:
-		c.handedOver(action)
+	case Delivered, Unknown:
+		if delivery == Delivered {
+			c.handedOver(action)
+		}
+		shown := *p
 		c.Pending = slices.Delete(c.Pending, i, i+1)
+		c.show(m, shown, &d)
 	case Retry:
 		if attempt >= p.Attempt {
 			p.Waiting = false
 		}
 	case Failed:
+		if takesBack(d.Action.Kind) {
+			c.Pending = slices.Delete(c.Pending, i, i+1)
+			break
+		}
 		c.failed(m, i)
 	default:
 		c.Pending = slices.Delete(c.Pending, i, i+1)
@@ -329,6 +337,10 @@ func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 				m.stepped(&d, Unknown, "")
 				return
 			}
+			shown := c.Pending[i]
+			c.Pending = slices.Delete(c.Pending, i, i+1)
+			c.show(m, shown, &d) // it may stand there
+			return
 		}
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 		return
@@ -395,7 +407,7 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 		// customer leave before that, it is what has to be said.
 		return verdict{outcome: Deferred, reason: Superseded, until: m.shop.Now + retryMS}
 	}
-	if d.Action.Kind == kindAudienceRemove || d.Action.Kind == kindCaseClose || isStep(d.Action.Kind) {
+	if takesBack(d.Action.Kind) || isStep(d.Action.Kind) {
 		return verdict{outcome: Sent} // leaving is always allowed, and a step is brought to its end
 	}
 	if mo == nil || mo.Mode == moments.Off {
@@ -431,7 +443,11 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 		Cause: d.Cause, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: d.ID,
 		Mode: moments.Live, Version: m.rules.of(p.Rules).file.Hash, Evidence: m.evidence(),
 	}
+	if p.Waiting && d.Action.Kind == kindMessage && d.Action.Channel == onSite {
+		r.Action = removal(r.ID, d.Action) // it may stand there already
+	}
 	m.emitDecision(r)
+	c.await(r, &o)
 	if p.Waiting {
 		c.takeBack(m, p.ID, why)
 	}
@@ -448,7 +464,7 @@ func (c *Customer) thinPending(m *Machine) {
 	for i := 0; i < len(c.Pending) && len(c.Pending) > maxPending; {
 		n := len(c.Pending)
 		d, err := ParseDecision(c.Pending[i].Decision)
-		if err == nil && d.Action.Kind != kindAudienceRemove && d.Action.Kind != kindCaseClose && !isStep(d.Action.Kind) {
+		if err == nil && !takesBack(d.Action.Kind) && !isStep(d.Action.Kind) {
 			c.retract(m, i, &d, Superseded)
 		}
 		if len(c.Pending) >= n {
@@ -473,6 +489,7 @@ func (c *Customer) recheckPending(m *Machine, sku string) {
 			c.retract(m, i, &d, v.reason)
 		}
 	}
+	c.recheckShown(m, sku)
 }
 
 // firePending releases what the gate had put off until now.

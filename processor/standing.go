@@ -7,9 +7,10 @@ import "slices"
 // another system sends, messages that may still arrive though they were taken
 // back. Most customers have none.
 type Standing struct {
-	Cases     []Case   // by conversation
-	Elsewhere []string // classes of message another system owns for this customer
-	Taken     []Taken  // messages taken back while their channel had them
+	Cases     []Case    // by conversation
+	Elsewhere []string  // classes of message another system owns for this customer
+	Taken     []Taken   // messages taken back while their channel had them
+	Shown     []Pending // messages that stand on the site; see banner.go
 }
 
 // Case is a conversation in which something is open: marketing waits until it
@@ -32,7 +33,7 @@ func (s *Standing) bytes() int {
 	if s == nil {
 		return 0
 	}
-	return 64 + 64*cap(s.Cases) + 24*cap(s.Elsewhere) + 220*cap(s.Taken)
+	return 64 + 64*cap(s.Cases) + 24*cap(s.Elsewhere) + 220*cap(s.Taken) + 900*len(s.Shown)
 }
 
 func (s *Standing) encode(w *writer) {
@@ -53,6 +54,10 @@ func (s *Standing) encode(w *writer) {
 	for i := range s.Taken {
 		s.Taken[i].encode(w)
 	}
+	w.uint(uint64(len(s.Shown)))
+	for i := range s.Shown {
+		s.Shown[i].encode(w)
+	}
 }
 
 func decodeStanding(r *reader) *Standing {
@@ -71,6 +76,12 @@ func decodeStanding(r *reader) *Standing {
 		s.Taken = make([]Taken, n)
 		for i := range s.Taken {
 			s.Taken[i].decode(r)
+		}
+	}
+	if n := r.count(8); n > 0 {
+		s.Shown = make([]Pending, n)
+		for i := range s.Shown {
+			s.Shown[i].decode(r)
 		}
 	}
 	return s
@@ -190,4 +201,9 @@ func (s *Standing) view(now int64, v *CustomerView) {
 		}
 	}
 	v.Elsewhere = slices.Clone(s.Elsewhere)
+	for i := range s.Shown {
+		if x := &s.Shown[i]; x.Expires == 0 || x.Expires > now {
+			v.Shown = append(v.Shown, ShownView{x.ID, x.Moment, x.Value, Instant(x.Expires)})
+		}
+	}
 }

@@ -45,10 +45,11 @@ type CustomerView struct {
 	Pending     []PendingView    `json:"pending"`
 	Contacts    []ContactView    `json:"contacts"`
 	AfterOrderView
-	Position  uint64     `json:"position"`            // in the partition's log
-	AsOf      Instant    `json:"as_of"`               // log time
-	Cases     []CaseView `json:"cases,omitempty"`     // conversations that are open
-	Elsewhere []string   `json:"elsewhere,omitempty"` // classes another system sends
+	Position  uint64      `json:"position"`            // in the partition's log
+	AsOf      Instant     `json:"as_of"`               // log time
+	Cases     []CaseView  `json:"cases,omitempty"`     // conversations that are open
+	Elsewhere []string    `json:"elsewhere,omitempty"` // classes another system sends
+	Shown     []ShownView `json:"shown,omitempty"`     // messages that stand on the site
 
 	Journeys []JourneyView `json:"journeys,omitempty"` // from searches that found nothing
 }
@@ -138,6 +139,15 @@ type OccurrenceView struct {
 	ExpiresAt Instant `json:"expires_at,omitzero"`
 	Reason    Reason  `json:"reason,omitempty"` // last one said
 	Then      int     `json:"then,omitempty"`   // which message after the first
+}
+
+// ShownView is a message that stands on the site until it expires or is taken
+// down.
+type ShownView struct {
+	Action    string  `json:"action"`
+	Moment    string  `json:"moment"`
+	Value     string  `json:"value"`
+	ExpiresAt Instant `json:"expires_at,omitzero"`
 }
 
 // PendingView is an action that was decided and has no outcome yet.

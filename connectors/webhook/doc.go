@@ -24,4 +24,9 @@
 // the receiver says with the header External-Id what the platform calls what it
 // made, and says the same when the action comes again. The steps after it, the
 // members and the take_down carry it in action.data, under the step's name.
+//
+// A message of the channel onsite stands on the site until action.expires_at. When
+// its reason goes before that, an action of kind message_remove takes it down: a
+// decision of its own, which names in retracts the one that asked for the message.
+// Should it come first, the message is not to be shown when it comes.
 package webhook
