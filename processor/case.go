@@ -21,6 +21,7 @@ func (c *Customer) open(m *Machine, o *Occurrence) {
 	c.soon(held.Due)
 	if o.Told != nil && c.openCase(m, o.Value, o.Told.At) {
 		c.recheckPending(m, "")
+		c.recase = true
 	}
 }
 
@@ -43,6 +44,7 @@ func (c *Customer) finish(m *Machine, i int, why Reason) {
 		c.withdraw(m, m.rules.moment(&held), &held, why)
 		if held.Told != nil && c.closeCase(m, held.Value, held.Told.At) {
 			c.resume(m)
+			c.recase = true
 		}
 	default:
 		c.conclude(m, i, verdict{outcome: Suppressed, reason: why, stockAge: -1})
@@ -55,6 +57,20 @@ func (c *Customer) resume(m *Machine) {
 		if o := &c.Occurrences[i]; o.State == deferredState && o.Said == CaseOpen.code() {
 			o.Due = m.shop.Now
 			c.soon(o.Due)
+		}
+	}
+}
+
+// casesChanged holds all audiences again when a case was opened or closed in
+// this step.
+func (c *Customer) casesChanged(m *Machine) {
+	if !c.recase {
+		return
+	}
+	c.recase = false
+	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+		if c.Occurrences[i].State == audienceState {
+			c.hold(m, i) // at most this one goes
 		}
 	}
 }

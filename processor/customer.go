@@ -33,6 +33,7 @@ type Customer struct {
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
+	recase      bool                // a case was opened or closed in this step
 	itemAt      map[uint64]int32    // of Interests, when there are many
 	occurrentAt map[uint64]int32    // of Occurrences, when there are many
 	itemsBought map[uint64]struct{} // items of Orders, when there are many; never too few
@@ -367,6 +368,7 @@ func (c *Customer) soon(due int64) {
 // put off since is found when the customer wakes: the due time kept is never
 // later than the real one, and moving a window costs nothing.
 func (c *Customer) ready(m *Machine) {
+	c.casesChanged(m)
 	if c.soonest != 0 && (c.due == 0 || c.soonest < c.due) {
 		m.arm(c, c.soonest)
 	}
@@ -414,6 +416,7 @@ func (c *Customer) fire(m *Machine) {
 		}
 		c.occur(m, best)
 	}
+	c.casesChanged(m)
 	c.rearm(m)
 }
 

@@ -133,7 +133,7 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		switch {
-		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
+		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "recase" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
 		case f.Kind() == reflect.Struct:
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():

@@ -18,7 +18,7 @@ func TestEveryFieldOfACustomerIsMerged(t *testing.T) {
 		// These are of the id, not of the person.
 		"head", "ID", "Last", "recent",
 		// Derived.
-		"soonest", "itemAt", "occurrentAt", "itemsBought",
+		"soonest", "recase", "itemAt", "occurrentAt", "itemsBought",
 	}
 	var fields []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Customer]()) {
