@@ -108,7 +108,7 @@ func (w *world) nothingLost(p int, r *replayed) {
 		}
 	}
 	for _, f := range w.facts {
-		if f.accepted && !there[f] && partitionOf(f.key(), w.cfg.Partitions) == p {
+		if f.accepted && !there[f] && f.partition(w.cfg.Partitions) == p {
 			w.fail("nothing lost", "%s was accepted and is not in the log of partition %d", f, p)
 		}
 	}

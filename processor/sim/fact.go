@@ -59,6 +59,14 @@ func (f *fact) key() string {
 	return f.customer
 }
 
+// partition returns to whose log a fact is said, of n.
+func (f *fact) partition(n int) int {
+	if f.whole != nil && f.whole.Kind.OfShop() {
+		return 0
+	}
+	return partitionOf(f.key(), n)
+}
+
 // event is the fact as an inlet hands it over.
 func (f *fact) event() *processor.Event {
 	switch {

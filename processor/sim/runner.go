@@ -207,12 +207,13 @@ func (r *runner) sync() bool {
 	return true
 }
 
-// idle reports whether nothing is left to do before the time until.
+// idle reports whether nothing is left to do now. In a world of days something
+// wakes some partition all the time, and they save in turn.
 func (r *runner) idle() bool {
 	if r.p != nil && r.p.Following() {
 		return r.p.Level() && int(r.p.Followed()) == len(r.process.w.broker.streams[r.part].out)
 	}
-	return r.p != nil && r.p.Live() && !r.unread() && !r.asks && r.batch == nil && r.p.Idle(r.process.now()) && r.p.Saved()
+	return r.p != nil && r.p.Live() && !r.unread() && !r.asks && r.batch == nil && r.p.Idle(r.process.now()) && (r.p.Saved() || r.process.w.cfg.Whole)
 }
 
 // what says why the runner is not idle.

@@ -25,7 +25,7 @@ func newSender(w *world) *sender {
 }
 
 func (s *sender) say(f *fact) {
-	b := &s.boxes[partitionOf(f.key(), len(s.boxes))]
+	b := &s.boxes[f.partition(len(s.boxes))]
 	b.queue = append(b.queue, f)
 }
 

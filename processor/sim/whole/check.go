@@ -23,6 +23,12 @@ const (
 	Moves         Plant = "a sale that was moved opens at its old time"
 	Transit       Plant = "a parcel on its way is forgotten"
 	Erasures      Plant = "who asks to be forgotten is not"
+	Bounces       Plant = "an address that is blocked is written to"
+	Letters       Plant = "who waits for an answer hears marketing"
+	Pages         Plant = "an item without a page is said to be there"
+	Crises        Plant = "a crisis stops nothing"
+	Carts         Plant = "what a cart holds is taken for what it held"
+	PublicSales   Plant = "what others bought is offered"
 )
 
 // Hides reports whether the processor is not told of an event.
@@ -40,6 +46,18 @@ func (p Plant) Hides(e *processor.Event) bool {
 		return e.Kind == processor.SaleCancelled
 	case Moves:
 		return e.Kind == processor.SaleScheduled && e.At > begin+5*day
+	case Bounces:
+		return e.Kind == processor.MessageBounced || e.Kind == processor.MessageComplained
+	case Letters:
+		return e.Kind == processor.MessageReceived
+	case Pages:
+		return e.Kind == processor.ProductUpdated && e.Published == processor.No
+	case Crises:
+		return e.Kind == processor.CrisisDeclared
+	case Carts:
+		return e.Kind == processor.CartUpdated
+	case PublicSales:
+		return e.Kind == processor.ItemSold
 	case Erasures:
 		return e.Kind == processor.CustomerErased
 	case Transit:

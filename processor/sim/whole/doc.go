@@ -1,7 +1,9 @@
 // Package whole plays weeks of a shop with the whole moments file in force:
 // sales that move and are cancelled, parcels, rewards, permissions given and
 // taken back, visitors who turn out to be customers, customers who ask to be
-// forgotten, a product that comes in variants.
+// forgotten, a product that comes in variants; and, more rarely, what is said of
+// carts as a whole, offers that are declined, addresses that are blocked,
+// conversations, returns, subscriptions, stores, pages and crises (rarer.go).
 //
 //	draw(seed) --events--> world: 1 to 16 partitions --decisions--> oracle
 //	      '----------------------events----------------------------^

@@ -64,6 +64,12 @@ const product = "s6"
 
 var variants = []string{"s4", "s5"}
 
+// The web shop's location, and a store's.
+const (
+	warehouse = "lyon-dc"
+	store     = "paris"
+)
+
 // Draw returns what happens in the shop of a seed, in the order of time, and
 // when it is over. Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
@@ -85,6 +91,7 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 		}
 		d.happen()
 	}
+	d.peace()
 	return d.events, d.now + shape.Days*day
 }
 
@@ -97,6 +104,8 @@ type drawer struct {
 	rewards []string
 	version int64
 	erased  [customers]bool
+	linked  [visitors]bool
+	moved   [customers]int // how often their addresses changed
 }
 
 type parcel struct {
@@ -122,9 +131,7 @@ func (d *drawer) people() {
 	for i := range items {
 		category, family, _ := family(i)
 		e := processor.Event{Kind: processor.ProductUpdated, SKU: fmt.Sprint("s", i), Category: category, Family: family, Price: 1999, HasPrice: true, Margin: 500}
-		if slices.Contains(variants, e.SKU) {
-			e.Properties = fmt.Appendf(nil, `{"product_id":%q,"variant":{"cover":%q}}`, product, e.SKU)
-		}
+		e.Properties = d.ofProduct(e.SKU)
 		d.say(e)
 		d.level(fmt.Sprint("s", i), d.rng.Int64N(8))
 	}
@@ -133,10 +140,26 @@ func (d *drawer) people() {
 	}
 }
 
+// ofProduct returns what makes an item a variant of the product, nil for
+// others.
+func (d *drawer) ofProduct(sku string) []byte {
+	if !slices.Contains(variants, sku) {
+		return nil
+	}
+	return fmt.Appendf(nil, `{"product_id":%q,"variant":{"cover":%q}}`, product, sku)
+}
+
+// address gives a customer's addresses.
+func (d *drawer) address(i int) {
+	id, n := fmt.Sprint("c", i), d.moved[i]
+	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s.%d@example.com","push_token":"%s.%d","phone":"+336123%d%03d","timezone":"%s"}`,
+		id, n, id, n, i, n, zones[i%len(zones)])})
+}
+
 // identify makes a customer known, with most permissions.
 func (d *drawer) identify(i int) {
 	id := fmt.Sprint("c", i)
-	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s@example.com","push_token":"%s","phone":"+3361234567%d","timezone":"%s"}`, id, id, i, zones[i%len(zones)])})
+	d.address(i)
 	for _, channel := range []string{"push", "email", "sms"} {
 		for _, purpose := range []string{"marketing", "sale_alert"} {
 			d.consent(id, channel, purpose, d.rng.IntN(5) > 0)
@@ -150,6 +173,9 @@ func (d *drawer) identify(i int) {
 func (d *drawer) forget(i int) {
 	d.now += minute
 	if d.erased[i] = !d.erased[i]; d.erased[i] {
+		if i < visitors {
+			d.linked[i] = false
+		}
 		d.say(processor.Event{Kind: processor.CustomerErased, AnonymousID: fmt.Sprint("c", i)})
 	} else {
 		d.identify(i)
@@ -167,12 +193,16 @@ func (d *drawer) consent(id, channel, purpose string, granted bool) {
 
 func (d *drawer) level(sku string, n int64) {
 	d.version++
-	d.say(processor.Event{Kind: processor.StockLevelReported, SKU: sku, Location: "lyon-dc", Available: n, HasLevel: true, Version: d.version, UpdatedAt: d.now})
+	d.say(processor.Event{Kind: processor.StockLevelReported, SKU: sku, Location: warehouse, Available: n, HasLevel: true, Version: d.version, UpdatedAt: d.now})
 }
 
 // happen lets one thing happen.
 func (d *drawer) happen() {
 	c, sku := d.customer(), d.sku()
+	if d.rng.IntN(4) == 0 {
+		d.rarer(c, sku)
+		return
+	}
 	switch n := d.rng.IntN(100); {
 	case n < 24: // in a cart, perhaps before anyone knows whose
 		e := processor.Event{Kind: processor.ProductAdded, UserID: c, SKU: sku, CartID: "cart-" + c, Quantity: 1, HasQty: true, Price: 1999, HasPrice: true}
@@ -224,6 +254,9 @@ func (d *drawer) happen() {
 		if len(d.rewards) > 0 {
 			var id, who string
 			_, _ = fmt.Sscan(d.rewards[d.rng.IntN(len(d.rewards))], &id, &who)
+			if d.yes(3) {
+				who = "" // a till that knows the certificate only
+			}
 			d.say(processor.Event{Kind: processor.RewardRedeemed, UserID: who, RewardID: id, Total: 1000, Location: "till"})
 		}
 	case n < 83:
@@ -246,6 +279,7 @@ func (d *drawer) happen() {
 		d.say(processor.Event{Kind: processor.PriceChanged, SKU: sku, Price: 1000 + d.rng.Int64N(1500), HasPrice: true, Version: d.now, UpdatedAt: d.now})
 	default:
 		v := d.rng.IntN(visitors)
+		d.linked[v] = true
 		d.say(processor.Event{Kind: processor.Alias, PreviousID: fmt.Sprint("v", v), UserID: fmt.Sprint("c", v)})
 	}
 }

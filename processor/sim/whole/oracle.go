@@ -50,6 +50,7 @@ type oracle struct {
 	told   []Told
 	slack  int64 // what two clocks may differ by
 	known  []*processor.Event
+	owners []string // of what is known
 	faults []string
 }
 
@@ -76,6 +77,7 @@ func Judge(events []*processor.Event, list []Told, end, slack int64) []string {
 		for some := 1<<len(d.Maybe) - 1; some >= 0; some-- {
 			was := len(o.faults)
 			o.known = d.with(some)
+			o.owners = owners(o.known)
 			if o.ask(d, list[:i]); len(o.faults) == was {
 				o.faults = o.faults[:before]
 				break
@@ -98,6 +100,7 @@ func (o *oracle) ask(d *Told, before []Told) {
 		return
 	}
 	o.wanted(d)
+	o.unrefused(d, before)
 	o.remembered(d)
 	o.available(d)
 	o.oneVariant(d, before)
@@ -114,8 +117,8 @@ func (o *oracle) ask(d *Told, before []Told) {
 // forgotten, in its order.
 func (o *oracle) of(id string, f func(e *processor.Event)) {
 	ids := person(id, o.known)
-	for _, e := range o.known {
-		if slices.Contains(ids, e.Customer()) && e.At > erased(e.Customer(), o.known) {
+	for i, e := range o.known {
+		if slices.Contains(ids, o.owners[i]) && e.At > erased(e.Customer(), o.known) {
 			f(e)
 		}
 	}
@@ -134,81 +137,6 @@ func has(e *processor.Event, sku string) (units int64) {
 		}
 	}
 	return units
-}
-
-// key names a candidate.
-func key(d *Told) string {
-	return fmt.Sprint(d.Customer, " ", d.Moment, " ", d.Cause.Value, " #", d.Cause.N, " ", d.Cause.Timer)
-}
-
-// balanced: a candidate ends once. An audience is a state, not a candidate,
-// and what is withdrawn was sent.
-func (o *oracle) balanced(end int64) {
-	sent, ids := map[string]bool{}, map[string]bool{}
-	open, ended := map[string]*Told{}, map[string]*Told{}
-	for i := range o.told {
-		d := &o.told[i]
-		if ids[d.ID] {
-			o.fault(d, "the id was used before")
-		}
-		ids[d.ID] = true
-		switch d.Outcome {
-		case processor.Sent:
-			sent[d.ID] = true
-		case processor.Retracted:
-			if !sent[d.Retracts] {
-				o.fault(d, "withdraws what was not sent")
-			}
-			continue
-		case processor.Deferred:
-			open[key(d)] = d
-			continue
-		}
-		delete(open, key(d))
-		if before := ended[key(d)]; before != nil && d.Moment != "retarget_ads" {
-			o.fault(d, "it had ended: %s", before)
-		}
-		ended[key(d)] = d
-		if (d.Reason == "") != (d.Outcome == processor.Sent) {
-			o.fault(d, "a reason belongs to what was not sent, and only there")
-		}
-	}
-	for i := range o.told {
-		if d := &o.told[i]; open[key(d)] == d && d.Until < end-day {
-			o.fault(d, "nothing became of it")
-		}
-	}
-}
-
-// onceForOneCause: orders, parcels' states, rewards and sales' registrations
-// are told of once, whatever id the customer is known by.
-func (o *oracle) onceForOneCause() {
-	count := map[string]int64{}
-	for i := range o.told {
-		d := &o.told[i]
-		if d.Outcome != processor.Sent {
-			continue
-		}
-		k, most := d.Moment+" "+d.Cause.Value, int64(1)
-		switch d.Moment {
-		case "order_confirmed", "reward_reminder":
-		case "sale_registered":
-			k += fmt.Sprint(" ", d.Customer, erased(d.Customer, d.all()))
-		case "shipment":
-			states := map[string]bool{}
-			for _, e := range d.all() {
-				if e.ShipmentID == d.Cause.Value && (e.Status == "shipped" || e.Status == "out_for_delivery") {
-					states[e.Status] = true
-				}
-			}
-			most = int64(len(states))
-		default:
-			continue
-		}
-		if count[k]++; count[k] > most {
-			o.fault(d, "told %d times, there are %d causes", count[k], most)
-		}
-	}
 }
 
 const silence = 14 * day
@@ -267,9 +195,10 @@ func (o *oracle) unbought(d *Told, sku string) {
 func (o *oracle) wishes(customer, of, sku string) (wanted, bought, last int64, blurred bool) {
 	o.of(customer, func(e *processor.Event) {
 		switch e.Kind {
-		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed:
+		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed, processor.ProductAddedToWishlist,
+			processor.CartUpdated, processor.CartViewed, processor.CheckoutStarted:
 			if e.SKU == of && takes(e, sku) || has(e, of) > 0 {
-				wanted, last, bought = wanted+1, e.At, 0
+				wanted, last, bought = wanted+max(1, e.Quantity, has(e, of)), e.At, 0
 			}
 		case processor.OrderCompleted:
 			n := has(e, of)
@@ -329,15 +258,24 @@ func (o *oracle) units(sku string) int64 {
 		}
 		return most
 	}
+	return o.unitsAt(sku, warehouse)
+}
+
+// unitsAt is units in one location. Orders take from the web shop's.
+func (o *oracle) unitsAt(sku, location string) int64 {
 	var level, at int64
 	for _, e := range o.known {
-		if e.Kind == processor.StockLevelReported && e.SKU == sku {
+		if e.Kind == processor.StockLevelReported && e.SKU == sku && e.Location == location {
 			level, at = e.Available, e.At
 		}
 	}
 	for _, e := range o.known {
-		if e.Kind == processor.OrderCompleted && e.At > at && !o.cancelled(e.OrderID) {
+		switch {
+		case location != warehouse || e.At <= at:
+		case e.Kind == processor.OrderCompleted && !o.cancelled(e.OrderID):
 			level -= has(e, sku)
+		case e.Kind == processor.ItemSold && e.SKU == sku:
+			level -= e.Quantity
 		}
 	}
 	_, _, safety := family(int(sku[1] - '0'))
@@ -366,8 +304,11 @@ func (o *oracle) available(d *Told) {
 		}
 	}
 	for _, sku := range list {
-		if n := o.units(sku); n <= 0 {
-			o.fault(d, "%s has %d units", sku, n)
+		if n, where := o.reach(d.Customer, sku); n <= 0 {
+			o.fault(d, "%s has %d units (%s)", sku, n, where)
+		}
+		if !o.published(sku) {
+			o.fault(d, "%s is not published", sku)
 		}
 		if s := o.sale(fmt.Sprint("sale", int(sku[1]-'0')/2)); s != nil && s.SKU == sku && s.Kind == processor.SaleScheduled && d.At < s.OpensAt-o.slack {
 			o.fault(d, "%s is on sale from %s only", sku, clock(s.OpensAt))
@@ -405,6 +346,8 @@ func (o *oracle) permitted(d *Told) {
 	granted, at := false, int64(0)
 	o.of(d.Customer, func(e *processor.Event) {
 		switch {
+		case e.Kind == processor.MessageUnsubscribed && e.Channel == d.Action.Channel && purpose == "marketing":
+			granted, at = false, e.At
 		case e.Kind == processor.ConsentChanged && e.Channel == d.Action.Channel && e.Purpose == purpose:
 			granted, at = e.Granted, e.At
 		case e.Kind == processor.SaleRegistered && purpose == "sale_alert" && e.SaleID == d.Cause.Value:
@@ -500,7 +443,11 @@ func (o *oracle) withinStock(d *Told, before []Told) {
 			holders[b.Customer] = true
 		}
 	}
-	if n := o.units(sku); int64(len(holders)) > n {
+	n := max(0, o.units(sku))
+	if stores, _ := o.accepts(d.Customer, sku); len(stores) > 0 {
+		n += max(0, o.unitsAt(sku, store))
+	}
+	if int64(len(holders)) > n {
 		o.fault(d, "%d hold a unit of %s, of which there are %d", len(holders), sku, n)
 	}
 }

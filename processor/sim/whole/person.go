@@ -16,19 +16,60 @@ func person(id string, known []*processor.Event) []string {
 			break
 		}
 	}
-	for grew := true; grew; {
-		grew = false
-		for _, e := range known {
-			if e.Kind != processor.Alias {
-				continue
-			}
-			a, b := slices.Contains(ids, e.PreviousID), slices.Contains(ids, e.UserID)
-			if a != b {
-				ids, grew = append(ids, e.PreviousID, e.UserID), true
-			}
+	l := linker{now: map[string]string{}}
+	for _, e := range known {
+		l.hear(e)
+	}
+	for _, v := range sorted(l.now) {
+		if slices.Contains(ids, v) != slices.Contains(ids, l.now[v]) {
+			ids = append(ids, v, l.now[v])
 		}
 	}
 	return ids
+}
+
+// linker follows which visitors turned out to be whom. A device that is used
+// says so once; an alias, each time; and either may be undone.
+type linker struct {
+	ever []string
+	now  map[string]string // by visitor
+}
+
+// hear takes an event and returns the visitor it links, "" when it links none.
+func (l *linker) hear(e *processor.Event) (visitor string) {
+	switch {
+	case e.Kind == processor.Alias:
+		visitor = e.PreviousID
+	case e.Kind == processor.Page && e.UserID != "" && !slices.Contains(l.ever, e.AnonymousID):
+		visitor = e.AnonymousID
+	case e.Kind == processor.IdentityUnlinked:
+		delete(l.now, e.PreviousID)
+	}
+	if visitor != "" {
+		l.ever = append(l.ever, visitor)
+		l.now[visitor] = e.UserID
+	}
+	return visitor
+}
+
+// owners returns whose each event is: what a visitor did before a link or while
+// it held stays with who they turned out to be.
+func owners(known []*processor.Event) []string {
+	l := linker{now: map[string]string{}}
+	list := make([]string, len(known))
+	for i, e := range known {
+		if v := l.hear(e); v != "" {
+			for j, who := range list[:i] {
+				if who == v {
+					list[j] = l.now[v]
+				}
+			}
+		}
+		if list[i] = e.Customer(); l.now[list[i]] != "" {
+			list[i] = l.now[list[i]]
+		}
+	}
+	return list
 }
 
 // erased returns when an id was erased last, 0 = never.
@@ -54,30 +95,21 @@ func (o *oracle) remembered(d *Told) {
 	}
 }
 
-// comeDown: who is erased stays in no audience.
-func (o *oracle) comeDown() {
-	for i := range o.told {
-		d := &o.told[i]
-		if d.Outcome != processor.Sent || d.Moment != "retarget_ads" || d.Failed {
-			continue
-		}
-		all := d.all()
-		after := slices.ContainsFunc(o.events, func(e *processor.Event) bool {
-			return e.Kind == processor.CustomerErased && e.Customer() == d.Customer && e.At > d.At && !slices.Contains(all, e)
-		})
-		if after && !slices.ContainsFunc(o.told, func(x Told) bool { return x.Retracts == d.ID }) {
-			o.fault(d, "the customer was erased, and is in the audience still")
-		}
-	}
-}
-
 // reachable reports whether a customer could be written to when something
-// happened.
-func (o *oracle) reachable(e *processor.Event) (known bool) {
+// happened, by mail or on a phone.
+func (o *oracle) reachable(e *processor.Event) bool {
+	var events []*processor.Event
+	known := false
 	for _, x := range o.events {
-		if x.Customer() == e.UserID && x.At < e.At && (x.Kind == processor.Identify || x.Kind == processor.CustomerErased) {
-			known = x.Kind == processor.Identify
+		switch {
+		case x.Customer() != e.UserID || x.At >= e.At:
+			continue
+		case x.Kind == processor.CustomerErased:
+			events, known = nil, false
+		case x.Kind == processor.Identify:
+			known = true
 		}
+		events = append(events, x)
 	}
-	return known
+	return known && (blocks(events, "email") == nil || blocks(events, "push") == nil)
 }
