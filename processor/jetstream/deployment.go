@@ -122,6 +122,9 @@ func (l *Log) loadRecord(ctx context.Context, o Options) error {
 			return asked(err, "creating the deployment record")
 		}
 		entry, err = l.meta.Get(ctx, deploymentKey)
+		if errors.Is(err, jetstream.ErrKeyNotFound) { // by a server that is behind
+			return fmt.Errorf("%w (the deployment record)", ErrUnavailable)
+		}
 	}
 	if err != nil {
 		return asked(err, "the deployment record")

@@ -197,44 +197,59 @@ func (k Keys) Destroy(ctx context.Context, names []string) (n int, err error) {
 func (k Keys) All(ctx context.Context, f func(name string, key []byte) error) error {
 	return k.log.ask(ctx, "all keys", func(ctx context.Context) error {
 		info, err := k.log.keys.Info(ctx)
-		if err != nil || info.State.Msgs == 0 {
-			return err
-		}
-		c, err := k.log.keys.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 		if err != nil {
 			return err
 		}
-		all, err := c.Messages()
-		if err != nil {
-			return err
-		}
-		defer all.Stop()
-		for last := uint64(0); last < info.State.LastSeq; {
-			m, err := nextKey(ctx, all)
-			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				// Those that were to come may have been destroyed.
-				_, err = k.log.keys.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(k.log.keySubject(">")))
-				if errors.Is(err, jetstream.ErrMsgNotFound) {
-					return nil
-				}
-				if err == nil {
-					continue
-				}
+		for last, end := uint64(0), info.State.LastSeq; last < end; {
+			// A consumer may be at a server that is behind, or its first question
+			// get lost: whether that was all is the leader's to say.
+			_, err := k.log.keys.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(k.log.keySubject(">")))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return nil
+			}
+			if err == nil {
+				last, err = k.read(ctx, last, end, f)
 			}
 			if err != nil {
 				return err
 			}
-			meta, err := m.Metadata()
-			if err == nil {
-				err = f(strings.TrimPrefix(m.Subject(), k.log.keySubject("")), m.Data())
-			}
-			if err != nil || meta.NumPending == 0 {
-				return err
-			}
-			last = meta.Sequence.Stream
 		}
 		return nil
 	})
+}
+
+// read calls f for the keys behind a sequence, up to another, as far as they
+// come, and returns how far they have.
+func (k Keys) read(ctx context.Context, last, end uint64, f func(name string, key []byte) error) (uint64, error) {
+	c, err := k.log.keys.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last + 1})
+	if err != nil {
+		return last, err
+	}
+	all, err := c.Messages()
+	if err != nil {
+		return last, err
+	}
+	defer all.Stop()
+	for last < end {
+		m, err := nextKey(ctx, all)
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return last, nil
+		}
+		if err != nil {
+			return last, err
+		}
+		meta, err := m.Metadata()
+		if err == nil {
+			err = f(strings.TrimPrefix(m.Subject(), k.log.keySubject("")), m.Data())
+		}
+		if err != nil {
+			return last, err
+		}
+		if last = meta.Sequence.Stream; meta.NumPending == 0 {
+			break
+		}
+	}
+	return last, nil
 }
 
 func nextKey(ctx context.Context, all jetstream.MessagesContext) (jetstream.Msg, error) {

@@ -1,7 +1,10 @@
 package blob
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,16 +173,13 @@ func (s *JetStream) Get(ctx context.Context, name string) (io.ReadCloser, error)
 	if err := check(name); err != nil {
 		return nil, err
 	}
-	entry, err := s.entries.Get(ctx, name)
+	entry, err := s.last(ctx, s.values, s.entrySubject(name))
 	if err == nil {
-		return io.NopCloser(strings.NewReader(string(entry.Value()))), nil
+		return io.NopCloser(bytes.NewReader(entry)), nil
 	}
-	if !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, fmt.Errorf("blob: %s: %w", name, err)
-	}
-	o, err := s.objects.GetInfo(ctx, name)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		err = fs.ErrNotExist
+	var o *jetstream.ObjectInfo
+	if errors.Is(err, fs.ErrNotExist) {
+		o, err = s.info(ctx, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob: %s: %w", name, err)
@@ -187,45 +187,103 @@ func (s *JetStream) Get(ctx context.Context, name string) (io.ReadCloser, error)
 	return s.download(ctx, o), nil
 }
 
-// List returns the names that begin with a prefix, ascending.
-func (s *JetStream) List(ctx context.Context, prefix string) (names []string, err error) {
-	objects, err := s.list(ctx)
+// info says what an object is.
+func (s *JetStream) info(ctx context.Context, name string) (*jetstream.ObjectInfo, error) {
+	data, err := s.last(ctx, s.chunks, s.metaSubject(name))
 	if err != nil {
-		return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+		return nil, err
 	}
-	for _, o := range objects {
-		if strings.HasPrefix(o.Name, prefix) {
-			names = append(names, o.Name)
+	var o jetstream.ObjectInfo
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, err
+	}
+	if o.Deleted { // by another client
+		return nil, fs.ErrNotExist
+	}
+	return &o, nil
+}
+
+// noMessage is the code of the API for a subject that has none.
+const noMessage = 10037
+
+// last returns the last message of a subject, as the leader of the stream has
+// it. The client asks any server that keeps the stream, and one that is behind
+// says that there is none, or another one.
+func (s *JetStream) last(ctx context.Context, stream jetstream.Stream, subject string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, chunkWait)
+	defer cancel()
+	question, _ := json.Marshal(map[string]string{"last_by_subj": subject})
+	m, err := s.uploads.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream.CachedInfo().Config.Name, question)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Message struct{ Data []byte }
+		Error   *struct {
+			Description string
+			Code        int `json:"err_code"`
 		}
 	}
-	info, err := s.values.Info(ctx, jetstream.WithSubjectFilter("$KV."+s.entries.Bucket()+".>"))
-	if err != nil {
-		return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+	switch err := json.Unmarshal(m.Data, &answer); {
+	case err != nil:
+		return nil, err
+	case answer.Error != nil && answer.Error.Code == noMessage:
+		return nil, fs.ErrNotExist
+	case answer.Error != nil:
+		return nil, errors.New(answer.Error.Description)
 	}
-	for subject := range info.State.Subjects {
-		if name := strings.TrimPrefix(subject, "$KV."+s.entries.Bucket()+"."); strings.HasPrefix(name, prefix) {
-			names = append(names, name)
+	return answer.Message.Data, nil
+}
+
+// List returns the names that begin with a prefix, ascending.
+func (s *JetStream) List(ctx context.Context, prefix string) (names []string, err error) {
+	metas, entries := s.metaSubject(""), s.entrySubject("")
+	for _, of := range []struct {
+		stream   jetstream.Stream
+		subjects string
+	}{{s.chunks, metas}, {s.values, entries}} {
+		info, err := of.stream.Info(ctx, jetstream.WithSubjectFilter(of.subjects+">"))
+		if err != nil {
+			return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+		}
+		for subject := range info.State.Subjects {
+			name := strings.TrimPrefix(subject, of.subjects)
+			if of.subjects == metas {
+				plain, err := base64.URLEncoding.DecodeString(name)
+				if err != nil {
+					continue // another client's
+				}
+				name = string(plain)
+			}
+			if strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
 	return names, nil
 }
 
-// Delete removes a blob, if it is there, and the note that it was: nobody asks
-// for it, and notes would fill the disk slowly.
+// Delete removes a blob, if it is there, and does not note that it was: nobody
+// asks for it, and notes would fill the disk slowly. When it ends half-way the
+// chunks are swept away later.
 func (s *JetStream) Delete(ctx context.Context, name string) error {
 	if err := check(name); err != nil {
 		return err
 	}
-	err := s.objects.Delete(ctx, name)
+	o, err := s.info(ctx, name)
 	switch {
-	case errors.Is(err, jetstream.ErrObjectNotFound):
-		err = s.values.Purge(ctx, jetstream.WithPurgeSubject("$KV."+s.entries.Bucket()+"."+name))
+	case errors.Is(err, fs.ErrNotExist):
+		err = s.values.Purge(ctx, jetstream.WithPurgeSubject(s.entrySubject(name)))
 	case err == nil:
-		err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject(s.metaSubject(name)))
+		if err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject(s.metaSubject(name))); err == nil {
+			err = s.chunks.Purge(ctx, jetstream.WithPurgeSubject(s.chunkSubject(o.NUID)))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("blob: deleting %s: %w", name, err)
 	}
 	return nil
 }
+
+func (s *JetStream) entrySubject(name string) string { return "$KV." + s.entries.Bucket() + "." + name }

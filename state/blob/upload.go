@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,8 +30,8 @@ const (
 
 // upload writes size bytes as an object.
 func (s *JetStream) upload(ctx context.Context, name string, r io.Reader, size int64) error {
-	before, err := s.objects.GetInfo(ctx, name)
-	if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+	before, err := s.info(ctx, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	info := jetstream.ObjectInfo{
