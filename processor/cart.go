@@ -117,7 +117,7 @@ func (c *Customer) findCart(id string) *Cart {
 }
 
 // bySystem says that the shop took a line out, as it does with what is sold
-// out, and not the customer.
+// out, or let the cart expire, and not the customer.
 const bySystem = "system"
 
 // cartEvent folds an event into its cart. less says that units went out.
@@ -150,7 +150,10 @@ func (c *Customer) cartEvent(m *Machine, e *Event) (changed, less bool) {
 	for i := range e.Products {
 		m.watch(e.Products[i].SKU)
 	}
-	changed, less = cart.state(e.Products, at)
+	changed, less, more := cart.state(e.Products, at, e.By == bySystem)
+	for _, i := range more {
+		c.putIn(m, e, &cart.Lines[i], at)
+	}
 	return changed || e.Kind == CheckoutStarted, less
 }
 
@@ -195,10 +198,11 @@ func (c *Cart) remove(sku string, at, n int64) bool {
 	return true
 }
 
-// state takes a report of the whole cart at a time.
-func (c *Cart) state(products []Product, at int64) (changed, less bool) {
+// state takes a report of the whole cart at a time. expired says that what is
+// missing from it the shop has taken out: it is wanted still. more are the lines that have more units now.
+func (c *Cart) state(products []Product, at int64, expired bool) (changed, less bool, more []int) {
 	if at < c.StateAt {
-		return false, false
+		return false, false, nil
 	}
 	before := make([]int64, len(c.Lines))
 	for i := range c.Lines {
@@ -206,7 +210,9 @@ func (c *Cart) state(products []Product, at int64) (changed, less bool) {
 	}
 	c.StateAt, c.At = at, max(c.At, at)
 	for i := range c.Lines {
-		c.Lines[i].clear(at)
+		if l := &c.Lines[i]; !expired || slices.ContainsFunc(products, func(p Product) bool { return p.SKU == l.SKU }) {
+			l.clear(at)
+		}
 	}
 	for i := range products {
 		p := &products[i]
@@ -223,9 +229,23 @@ func (c *Cart) state(products []Product, at int64) (changed, less bool) {
 		}
 		now := c.Lines[i].quantity(0)
 		changed = changed || was != now
-		less = less || now < was
+		if less = less || now < was; now > was {
+			more = append(more, i)
+		}
 	}
-	return changed, less
+	return changed, less, more
+}
+
+// putIn notes the wish for what a report of the whole cart has more of: it was
+// put in, though nobody said so by itself.
+func (c *Customer) putIn(m *Machine, e *Event, l *Line, at int64) {
+	for _, d := range m.rules.interestsOf[ProductAdded] {
+		added := *e
+		added.Kind, added.SKU, added.Products, added.At = ProductAdded, l.SKU, nil, at
+		if matches(d.Where, &added) {
+			c.want(m, d, &added, l.SKU, l.Price, l.quantity(0))
+		}
+	}
 }
 
 // priced notes the price seen when units were put in, unless some were later.

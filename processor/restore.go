@@ -56,12 +56,12 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 		product = in.Of
 	}
 	var cart *Cart
-	var units int64
+	var units, price int64
 	for i := range c.Carts {
 		x := &c.Carts[i]
 		for j := range x.Lines {
 			if l := &x.Lines[j]; (l.SKU == item.line.SKU || l.SKU == product) && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
-				cart, units = x, l.quantity(oldest)
+				cart, units, price = x, l.quantity(oldest), l.Price
 			}
 		}
 	}
@@ -78,6 +78,9 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 		} else if x.reason == "" {
 			units = x.line.Quantity // less what was bought
 		}
+	}
+	if all[0].line.Price == 0 {
+		all[0].line.Price = price
 	}
 	all[0].line.Quantity = max(units, 1)
 	return all
