@@ -110,7 +110,7 @@ func (a *app) demo(c *cobra.Command, f *demoFlags) (err error) {
 	defer remove()
 	s, err := service.Open(ctx, service.Options{
 		Config: config.Config{Data: dir, HTTP: f.http, Sync: f.sync, Partitions: f.partitions,
-			Checkpoints: config.Checkpoints{To: config.CheckpointsOff}}.Defaults(),
+			Checkpoints: config.Checkpoints{To: config.CheckpointsOff}},
 		Rules: demoMoments, Version: versionOf().Version, Logger: a.quiet(c),
 	})
 	if err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,6 +154,38 @@ func TestFlagsBeatTheConfiguration(t *testing.T) {
 	require.Equal(t, config.SyncInterval, cfg.Sync)
 	require.Equal(t, int64(1<<30), cfg.Memory)
 	require.Equal(t, filepath.Join(filepath.Dir(path), "m.yaml"), cfg.Moments)
+}
+
+// Who configures nothing gets what is safe: what is personal is not in the
+// files of the log.
+func TestPersonalDataIsSealedWithoutAConfiguration(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	data := t.TempDir()
+	var out, errs syncBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"run", "--data", data, "--http", "127.0.0.1:0", "--partitions", "2", "--sync", "interval"}, &out, &errs)
+	}()
+	url := out.after(t, "ready ", &errs)
+	answer, err := http.Post(url+"/v1/identify", "application/json", strings.NewReader(`{"type":"identify","userId":"ann-of-the-log","traits":{"email":"ann@secret.example"}}`))
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, 200, answer.StatusCode)
+	stop()
+	require.Zero(t, <-ended, errs.String())
+
+	var all []byte
+	require.NoError(t, filepath.WalkDir(filepath.Join(data, "nats"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			var text []byte
+			text, err = os.ReadFile(path)
+			all = append(all, text...)
+		}
+		return err
+	}))
+	require.Contains(t, string(all), "ann-of-the-log")
+	require.NotContains(t, string(all), "secret.example")
 }
 
 // A service is started, asked, changed, and stopped in order.

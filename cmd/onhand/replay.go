@@ -146,7 +146,7 @@ func (a *app) runReplay(c *cobra.Command, f *replayFlags, r *drive.Replay, text 
 	defer remove()
 	r.Service, err = service.Open(c.Context(), service.Options{
 		Config: config.Config{Data: dir, HTTP: "127.0.0.1:0", Sync: config.SyncInterval, Partitions: f.partitions,
-			Checkpoints: config.Checkpoints{To: config.CheckpointsOff}}.Defaults(),
+			Checkpoints: config.Checkpoints{To: config.CheckpointsOff}},
 		Rules: text, Channels: drive.NewRecorder(out).Channels(rules), Clock: r.Clock.Now,
 		FlushEvery: 30 * 24 * time.Hour, // by the recorded clock, which hurries
 		Version:    versionOf().Version, Logger: a.quiet(c),

@@ -48,7 +48,7 @@ func TestLive(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, err := service.Open(ctx, service.Options{
-		Config: config.Config{Data: t.TempDir(), HTTP: "127.0.0.1:0", Partitions: 4, Sync: config.SyncInterval}.Defaults(), Rules: []byte(rules),
+		Config: config.Config{Data: t.TempDir(), HTTP: "127.0.0.1:0", Partitions: 4, Sync: config.SyncInterval}, Rules: []byte(rules),
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close(context.Background())) }()

@@ -85,7 +85,7 @@ func runService(c config.Config, rules, file, memory, clock string) error {
 		}
 	}()
 	s, err := service.Open(ctx, service.Options{
-		Config: c.Defaults(), Rules: text, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Config: c, Rules: text, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Clock: func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) },
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func startPool(t *testing.T, c config.Config, forward ...time.Duration) (all []*
 	c.HTTP, c.Sync, c.Partitions = "127.0.0.1:0", config.SyncInterval, 8
 	for _, d := range forward {
 		c.Data = t.TempDir()
-		o := Options{Config: c.Defaults(), Rules: rules, Version: "test"}
+		o := Options{Config: c, Rules: rules, Version: "test"}
 		if d != 0 {
 			o.Clock = func() time.Time { return time.Now().Add(d) }
 		}

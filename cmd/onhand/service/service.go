@@ -27,7 +27,7 @@ import (
 
 // Options describe a service. Config and Rules are required.
 type Options struct {
-	Config config.Config // with Defaults
+	Config config.Config // what it leaves out is as in Defaults
 	Rules  []byte        // moments activated on a new deployment; checked by the caller
 
 	// Channels replace those of the configuration; nil means those, and a file
@@ -63,6 +63,7 @@ type Service struct {
 // Open starts a service. It returns when HTTP is served; see WaitReady. ctx
 // bounds the start only.
 func Open(ctx context.Context, o Options) (s *Service, err error) {
+	o.Config = o.Config.Defaults()
 	c := o.Config
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

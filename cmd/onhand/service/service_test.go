@@ -40,7 +40,7 @@ func start(t *testing.T, c config.Config) *Service {
 	if c.Partitions == 0 {
 		c.Partitions = 2
 	}
-	s, err := Open(t.Context(), Options{Config: c.Defaults(), Rules: rules, Version: "test"})
+	s, err := Open(t.Context(), Options{Config: c, Rules: rules, Version: "test"})
 	require.NoError(t, err)
 	t.Cleanup(func() { stop(t, s) })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -286,9 +286,9 @@ func TestOpenServiceAnswersThisMachineOnly(t *testing.T) {
 	require.Equal(t, 403, status)
 	require.JSONEq(t, `{"stopped":false,"tags":[]}`, get(t, s, "/api/v1/stops"))
 
-	_, err := Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0"}.Defaults(), Rules: rules})
+	_, err := Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0"}, Rules: rules})
 	require.ErrorContains(t, err, "without keys")
-	_, err = Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0", Keys: config.Keys{Read: []string{readKey}}}.Defaults(), Rules: rules})
+	_, err = Open(t.Context(), Options{Config: config.Config{Data: t.TempDir(), HTTP: "0.0.0.0:0", Keys: config.Keys{Read: []string{readKey}}}, Rules: rules})
 	require.ErrorContains(t, err, "without write keys")
 }
 
