@@ -38,7 +38,8 @@
 // registered for a sale is told by the Sale (sale.go). Who wants any variant of
 // a product waits in the line of each (variant.go); a bundle can be had while
 // its parts can (bundle.go), and is offered by units they give it (reserve.go). Who wanted an item
-// that got another number wants that one (rename.go).
+// that got another number wants that one (rename.go); what goes with an item is
+// suggested to who has it (accessory.go).
 //
 // # One person
 //

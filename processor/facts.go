@@ -79,6 +79,7 @@ type ProductFacts struct {
 	Parts       string // of a bundle: the items it consists of, with a line end between them
 	Now         string // the number it has now; see Item.renamed
 	Was         string // the numbers it had before, with a line end between them
+	Accessories string // the items that go with it, with a line end between them
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -132,6 +133,7 @@ func (p *ProductFacts) encode(w *writer) {
 	w.str(p.Parts)
 	w.str(p.Now)
 	w.str(p.Was)
+	w.str(p.Accessories)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -142,7 +144,7 @@ func (p *ProductFacts) decode(r *reader) {
 	p.Margin = r.int()
 	p.Substitutes = r.str()
 	p.Parent, p.Variant, p.Variants, p.Parts = r.str(), r.str(), r.str(), r.str()
-	p.Now, p.Was = r.str(), r.str()
+	p.Now, p.Was, p.Accessories = r.str(), r.str(), r.str()
 }
 
 // same reports whether nothing changed that anybody would act on.

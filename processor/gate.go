@@ -113,6 +113,12 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			return
 		}
 	case "sku":
+		if crossSells(mo) {
+			if all = c.accessoriesFor(m, o.Value, v); v.outcome != Sent {
+				return
+			}
+			break
+		}
 		x := candidate{line: ActionLine{SKU: o.Value, Quantity: 1}}
 		in := c.interest(o.Value)
 		if in != nil {

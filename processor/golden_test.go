@@ -53,7 +53,7 @@ func TestGoldenValues(t *testing.T) {
 		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{dir: []span{{"k", 2, 39}}, len: 2},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w"}, []Place{{"lyon"}}, Unpublished, true, true, true}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x"}, []Place{{"lyon"}}, Unpublished, true, true, true}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s"}}, Extra: Sold{13, 14, 15, "s"},

@@ -127,7 +127,9 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			it.belongs(m, e)
 			it.consists(m, e)
 		}
+		main := it.Product.AccessoryOf
 		it.update(e)
+		it.goesWith(m, main)
 		if e.At >= it.ProductAt {
 			it.renamed(m, e)
 		}
@@ -331,6 +333,8 @@ func (m *Machine) itemMessage(msg *Message) {
 		return
 	case VariantOf:
 		it.variant(m, msg)
+	case AccessoryOfItem:
+		it.accessory(m, msg)
 	case RenamedItem:
 		it.wasCalled(m, msg.Ref)
 	case JoinQueue:

@@ -6,42 +6,43 @@ type MessageType uint8
 
 // The messages between entities. The comment names sender -> receiver.
 const (
-	WatchItem      MessageType = iota + 1 // watch -> item: this partition has customers with an interest
-	Facts                                 // item -> watch: what is true of the item now
-	JoinQueue                             // customer -> item: a place in the queue
-	LeaveQueue                            // customer -> item: no longer wanted
-	RejoinQueue                           // customer -> item: a parked customer can be told now
-	OfferUnit                             // item -> customer: a unit is yours if you can be told
-	AcceptOffer                           // customer -> item: told; the hold runs until Until
-	ReturnOffer                           // customer -> item: not now (parked) or not any more
-	EndOffer                              // item -> customer: the hold has ended
-	SellItem                              // customer -> item: an order took units
-	UnsellItem                            // customer -> item: the order was cancelled
-	ShopControl                           // partition 0 -> all: an activation, a stop, a source's word
-	AnnounceSale                          // item -> sale at home: scheduled, moved or cancelled
-	WatchSale                             // sale -> sale at home: this partition has registered customers
-	TellSale                              // sale at home -> sale: what is true of it now
-	RewardSaid                            // customer -> ledger: what was said of a reward
-	RewardTold                            // ledger -> customer: what a till said of it
-	LinkIdentity                          // customer -> id: you are the same person as Ref, which keeps you
-	LinkRefused                           // id -> customer: Ref is not
-	StatePart                             // id -> keeper: a part of what Ref has
-	DetachIdentity                        // keeper -> id: what comes from now on is your own
-	PassOn                                // id -> keeper: an entry of the log that came for Ref
-	RenameEntry                           // id -> item: the places of Ref are Customer's
-	AnswerOffer                           // item -> customer: the shop answered for the customer; claimed with Park, else declined
-	AskCode                               // customer -> partition 0: a code for a message
-	GiveCode                              // partition 0 -> customer: there is one, or none is left
-	ReturnCode                            // customer -> partition 0: it was not sent
-	ResendMessages                        // partition -> partition: say again what you said from number Line on
-	ForgetIdentity                        // keeper -> id: the person was erased
-	VariantOf                             // item -> item: Ref is a variant of this product; not any more with Park
-	JoinAudience                          // customer -> quorum: would be in
-	LeaveAudience                         // customer -> quorum: would not any more
-	TellAudience                          // quorum -> customer: Line says whether there are enough, and it is set up
-	ReservePart                           // item -> item: units of this part for the bundle Ref
-	PartReserved                          // item -> item: the part Ref gives Quantity units, the offers from Offer on
-	RenamedItem                           // item -> item: Ref was this one's number before
+	WatchItem       MessageType = iota + 1 // watch -> item: this partition has customers with an interest
+	Facts                                  // item -> watch: what is true of the item now
+	JoinQueue                              // customer -> item: a place in the queue
+	LeaveQueue                             // customer -> item: no longer wanted
+	RejoinQueue                            // customer -> item: a parked customer can be told now
+	OfferUnit                              // item -> customer: a unit is yours if you can be told
+	AcceptOffer                            // customer -> item: told; the hold runs until Until
+	ReturnOffer                            // customer -> item: not now (parked) or not any more
+	EndOffer                               // item -> customer: the hold has ended
+	SellItem                               // customer -> item: an order took units
+	UnsellItem                             // customer -> item: the order was cancelled
+	ShopControl                            // partition 0 -> all: an activation, a stop, a source's word
+	AnnounceSale                           // item -> sale at home: scheduled, moved or cancelled
+	WatchSale                              // sale -> sale at home: this partition has registered customers
+	TellSale                               // sale at home -> sale: what is true of it now
+	RewardSaid                             // customer -> ledger: what was said of a reward
+	RewardTold                             // ledger -> customer: what a till said of it
+	LinkIdentity                           // customer -> id: you are the same person as Ref, which keeps you
+	LinkRefused                            // id -> customer: Ref is not
+	StatePart                              // id -> keeper: a part of what Ref has
+	DetachIdentity                         // keeper -> id: what comes from now on is your own
+	PassOn                                 // id -> keeper: an entry of the log that came for Ref
+	RenameEntry                            // id -> item: the places of Ref are Customer's
+	AnswerOffer                            // item -> customer: the shop answered for the customer; claimed with Park, else declined
+	AskCode                                // customer -> partition 0: a code for a message
+	GiveCode                               // partition 0 -> customer: there is one, or none is left
+	ReturnCode                             // customer -> partition 0: it was not sent
+	ResendMessages                         // partition -> partition: say again what you said from number Line on
+	ForgetIdentity                         // keeper -> id: the person was erased
+	VariantOf                              // item -> item: Ref is a variant of this product; not any more with Park
+	JoinAudience                           // customer -> quorum: would be in
+	LeaveAudience                          // customer -> quorum: would not any more
+	TellAudience                           // quorum -> customer: Line says whether there are enough, and it is set up
+	ReservePart                            // item -> item: units of this part for the bundle Ref
+	PartReserved                           // item -> item: the part Ref gives Quantity units, the offers from Offer on
+	RenamedItem                            // item -> item: Ref was this one's number before
+	AccessoryOfItem                        // item -> item: Ref goes with this one; not any more with Park
 )
 
 // Message is what one entity tells another through the log. Which fields are

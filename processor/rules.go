@@ -33,10 +33,12 @@ type rules struct {
 	remembers       int64 // ms: how far back contacts are looked at
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
-	feeds      map[string]feeds
-	minimums   bool              // an audience of a channel must have so many
-	traits     asked             // of an identify, by any moment
-	properties map[string]*asked // of the event that begins a moment, by its name; nil = by none
+	feeds    map[string]feeds
+	minimums bool // an audience of a channel must have so many
+	// accessories says that a moment speaks of what goes with an item.
+	accessories bool
+	traits      asked             // of an identify, by any moment
+	properties  map[string]*asked // of the event that begins a moment, by its name; nil = by none
 
 	kept   []*rules // older ones that hold for what began under them; see Kept
 	newest *rules   // of an older one: those in force
@@ -109,6 +111,7 @@ func newRules(file *moments.File) *rules {
 			r.dated[mo.Name] = true
 		}
 		r.families = r.families || mo.Per == "family"
+		r.accessories = r.accessories || crossSells(mo)
 		r.asksFeeds(mo)
 		if len(mo.Then) > 0 {
 			r.then[mo.Name] = followUps(mo)

@@ -159,6 +159,11 @@ func (m *Machine) watchMessage(msg *Message) {
 			other.Stands = true
 		}
 	}
+	if m.rules.accessories {
+		for s := range f.Product.accessories() {
+			m.watch(s)
+		}
+	}
 	if f.Product.AccessoryOf != "" {
 		main := m.watch(f.Product.AccessoryOf) // it is worth as much as what it is for
 		if !main.Main {

@@ -65,6 +65,9 @@ func (r *reader) checkMoment(d *draft, p *Policy) {
 	if d.Do == DoAudience && d.have["then"] != nil {
 		r.fault(d.node("then"), "an audience has no then").do("it is a state, held until it ends; make the message a moment of its own")
 	}
+	if slices.Contains(d.Lines, LineAccessories) && (d.Per != "sku" || d.Do != DoMessage || d.Stock == StockOffer) {
+		r.fault(d.node("lines"), "accessories speak of what goes with one item").do("write per: sku, and a message without stock: offer")
+	}
 	if d.Do != DoAudience && d.have["steps"] != nil {
 		r.fault(d.node("steps"), "only an audience has steps").do("they stand on the platform while somebody is in; take them out, or write do: audience")
 	}

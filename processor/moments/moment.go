@@ -105,9 +105,10 @@ const (
 	LineComplete      LineWord = "complete"
 	LineUnsubscribed  LineWord = "unsubscribed"
 	LineReplenishable LineWord = "replenishable"
+	LineAccessories   LineWord = "accessories" // in place of the item what goes with it
 )
 
-var lineWords = []string{"unbought", "sellable", "complete", "unsubscribed", "replenishable"}
+var lineWords = []string{"unbought", "sellable", "complete", "unsubscribed", "replenishable", "accessories"}
 
 // StockWord says what stock a moment needs.
 type StockWord string
