@@ -78,7 +78,8 @@
 // # State
 //
 // Entities in use are decoded; those used before are kept as they are written,
-// without a pointer to any of them (entity.go, memory.go, places.go, arena.go, spare.go). What
+// without a pointer to any of them (entity.go, memory.go, places.go, arena.go, spare.go); what
+// the next entries of a record need is fetched together (ahead.go). What
 // changed is written behind in slices, with a copy of the old state made
 // before a change that comes in between (flush.go). Long ordered lists, queues above all, are kept in chunks
 // (list.go). Timers, waves and fan-outs are one backlog ordered by due time

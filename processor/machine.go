@@ -35,13 +35,14 @@ type Machine struct {
 
 	// The step being applied.
 	out     *Outputs
-	current []byte    // the entry
-	hops    int64     // ids that have passed it on
-	index   int       // within the record
-	mark    int       // where its outputs begin
-	last    *head     // touched last
-	body    writer    // scratch of emit
-	event   Event     // scratch of Apply
+	current []byte // the entry
+	hops    int64  // ids that have passed it on
+	index   int    // within the record
+	mark    int    // where its outputs begin
+	last    *head  // touched last
+	body    writer // scratch of emit
+	event   Event  // scratch of Apply
+	ahead   ahead
 	inbox   []Message // for entities of this partition
 	values  []string  // scratch of occurrences
 	spare   spare
@@ -161,8 +162,13 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	m.shop.Now = LogTime(m.shop.Now, stamp, rec.Clock)
 	m.backlog(unitsPerRecord)
 	entries := 0
-	entry, err := rec.Next()
-	for ; entry != nil && err == nil; entry, err = rec.Next() {
+	m.ahead.left = 0
+	for {
+		m.look(rec)
+		var entry []byte
+		if entry, err = rec.Next(); entry == nil || err != nil {
+			break
+		}
 		entries++
 		if EntryType(entry[0]) == TickEntry {
 			m.backlog(unitsPerTick)
