@@ -104,7 +104,11 @@ func (m *Machine) bundled(own *ItemFacts) (f ItemFacts, ok bool) {
 
 // boughtParts ends the wish for the parts of a bundle that was bought.
 func (c *Customer) boughtParts(m *Machine, o *Order, sku string) {
-	for part := range m.facts(sku).Product.parts() {
+	p := &m.facts(sku).Product
+	if p.Parts == "" {
+		return // as a rule: a loop over none is not free
+	}
+	for part := range p.parts() {
 		if in := c.interest(part); in != nil && in.live() && o.At >= in.began()-clockGraceMS {
 			c.giveUp(m, in)
 			in.Bought = o.ID

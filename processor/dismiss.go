@@ -32,7 +32,7 @@ func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 // endWaiting ends the candidates about an item that wait.
 func (c *Customer) endWaiting(m *Machine, sku string, why Reason) {
 	for i := range backwards(&c.Occurrences) {
-		if o := &c.Occurrences[i]; o.Value == sku && (o.State == deferredState || o.State == waitingState) {
+		if o := &c.Occurrences[i]; (o.State == deferredState || o.State == waitingState) && o.Value == sku {
 			c.conclude(m, i, verdict{outcome: Suppressed, reason: why})
 		}
 	}

@@ -106,7 +106,7 @@ func (f *ItemFacts) encode(w *writer) {
 
 func (f *ItemFacts) decode(r *reader) {
 	*f = ItemFacts{
-		Version: r.uint(), At: r.int(), LevelAt: r.int(), Sellable: r.bool(), Why: Reason(r.str()), Available: r.int(),
+		Version: r.uint(), At: r.int(), LevelAt: r.int(), Sellable: r.bool(), Why: Reason(r.word()), Available: r.int(),
 		Price: r.int(), PriceAt: r.int(), OpensAt: r.int(), ClosesAt: r.int(),
 	}
 	f.Product.decode(r)
@@ -116,7 +116,7 @@ func (f *ItemFacts) decode(r *reader) {
 			f.Places[i] = Place{r.str()}
 		}
 	}
-	f.Open = Reason(r.str())
+	f.Open = Reason(r.word())
 	f.Low, f.Ahead, f.Over = r.bool(), r.bool(), r.bool()
 }
 

@@ -142,7 +142,8 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 				x.reason = Purchased
 			}
 		}
-		all = append(all, x)
+		all = append(m.candidates[:0], x)
+		m.candidates = all
 		if restores(mo) {
 			all = c.restore(m, mo, all, oldest, v)
 		}

@@ -15,6 +15,7 @@ var words = func() map[string]string {
 		"requested", "checkout_failed", "cart", "wishlist", "scanned", "viewed",
 		"cart_abandoned", "back_in_stock", "cart_restored", "retarget_ads",
 		"transactional", "service", "message", "audience", "default",
+		string(OutOfStock), string(NotYetOnSale), string(SaleOver), string(Unpublished), string(StockStale),
 	} {
 		m[w] = w
 	}

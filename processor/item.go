@@ -266,12 +266,15 @@ func (it *Item) settle(m *Machine) {
 // time before it serves who rejoined.
 const rejoinGraceMS = 100
 
+// factsBytes is room for the facts of most items, encoded.
+const factsBytes = 160
+
 // announce tells the facts to every partition that watches the item.
 func (it *Item) announce(m *Machine) {
 	if len(it.Watchers) == 0 {
 		return
 	}
-	w := writer{}
+	w := writer{b: make([]byte, 0, factsBytes)}
 	it.Facts.encode(&w)
 	for _, p := range it.Watchers {
 		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, At: m.happened, Body: w.b})
@@ -327,7 +330,7 @@ func (m *Machine) itemMessage(msg *Message) {
 		}
 		f := it.Facts
 		f.At = m.shop.Now // nothing known is an answer, too
-		w := writer{}
+		w := writer{b: make([]byte, 0, factsBytes)}
 		f.encode(&w)
 		m.sendTo(int(p), &Message{Type: Facts, SKU: it.SKU, Body: w.b})
 		return

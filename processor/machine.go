@@ -34,21 +34,24 @@ type Machine struct {
 	skips                 map[Skip]bool
 
 	// The step being applied.
-	out     *Outputs
-	current []byte // the entry
-	hops    int64  // ids that have passed it on
-	index   int    // within the record
-	mark    int    // where its outputs begin
-	last    *head  // touched last
-	body    writer // scratch of emit
-	event   Event  // scratch of Apply
-	ahead   ahead
-	inbox   []Message // for entities of this partition
-	values  []string  // scratch of occurrences
-	spare   spare
-	reader  reader  // scratch of load
-	coder   writer  // scratch of what encodes an entity
-	atOnce  []int64 // scratch of startOccurrences
+	out        *Outputs
+	current    []byte // the entry
+	hops       int64  // ids that have passed it on
+	index      int    // within the record
+	mark       int    // where its outputs begin
+	last       *head  // touched last
+	body       writer // scratch of emit
+	event      Event  // scratch of Apply
+	ahead      ahead
+	message    Message     // scratch of entry
+	heard      ItemFacts   // scratch of watchMessage
+	inbox      []Message   // for entities of this partition
+	candidates []candidate // scratch of gateLines
+	values     []string    // scratch of occurrences
+	spare      spare
+	reader     reader  // scratch of load
+	coder      writer  // scratch of what encodes an entity
+	atOnce     []int64 // scratch of startOccurrences
 
 	happened    int64   // when what an item is told of now happened
 	arbitrating bool    // a better candidate is being decided first
@@ -249,8 +252,7 @@ func (m *Machine) begin() bool {
 // every so often what it made of the entity it changed last.
 func (m *Machine) end() {
 	for i := 0; i < len(m.inbox); i++ {
-		msg := m.inbox[i]
-		m.deliver(&msg)
+		m.deliver(&m.inbox[i])
 	}
 	clear(m.inbox)
 	m.inbox = m.inbox[:0]
@@ -299,13 +301,13 @@ func (m *Machine) entry(entry []byte) {
 			m.applyEvent(r.b, entry)
 			return
 		}
-		var msg Message
+		msg := &m.message
 		msg.decode(&r)
 		if r.err != nil {
 			m.dead("malformed", "message of partition "+fmt.Sprint(sender), entry)
 			return
 		}
-		m.deliver(&msg)
+		m.deliver(msg)
 	case OutcomeEntry:
 		m.applyOutcome(body, entry, "")
 	case ReleaseEntry:

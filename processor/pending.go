@@ -76,12 +76,15 @@ func shortID(b []byte) string {
 	return string(id[:])
 }
 
+// decisionBytes is room for most decisions, encoded.
+const decisionBytes = 384
+
 // await keeps a live action until its outcome is known.
 func (c *Customer) await(d *Decision, o *Occurrence) {
 	if d.Mode != moments.Live || d.Action == nil {
 		return
 	}
-	w := writer{}
+	w := writer{b: make([]byte, 0, decisionBytes)}
 	d.encode(&w)
 	c.Pending = append(c.Pending, Pending{
 		ID: d.Action.ID, Moment: d.Moment, Value: strings.Clone(o.Value), N: o.N, Offer: o.Offer,

@@ -17,7 +17,7 @@ const maxSubstitutes = 8
 // substitutes returns what stands for the item, best first: the number it has
 // now, its substitutes, and the numbers it had before.
 func (p *ProductFacts) substitutes() iter.Seq[string] {
-	if p.Substitutes == "" && p.Now == "" && p.Was == "" {
+	if p.unique() {
 		return func(func(string) bool) {}
 	}
 	return func(yield func(string) bool) {
@@ -33,6 +33,9 @@ func (p *ProductFacts) substitutes() iter.Seq[string] {
 		}
 	}
 }
+
+// unique reports whether an item has no substitutes.
+func (p *ProductFacts) unique() bool { return p.Substitutes == "" && p.Now == "" && p.Was == "" }
 
 // boughtInstead ends the interests in items that the one bought stands for.
 func (c *Customer) boughtInstead(m *Machine, o *Order, sku string) {
@@ -81,19 +84,30 @@ func (c *Customer) standsFor(m *Machine, sku, substitute string) bool {
 // it is a part of, since a time, as purchases does.
 func (c *Customer) purchasesOf(m *Machine, sku string, since int64) (bought, cancelled int64) {
 	bought, cancelled = c.purchases(sku, since)
-	for s := range m.facts(sku).Product.substitutes() {
+	wa, ok := m.get(WatchKind, sku).(*Watch)
+	if !ok {
+		return bought, cancelled
+	}
+	if p := &wa.Facts.Product; !p.unique() || p.Variants != "" {
+		b, x := c.purchasesFor(p, since)
+		bought, cancelled = bought+b, cancelled+x
+	}
+	for _, s := range wa.Bundles {
 		b, x := c.purchases(s, since)
 		bought, cancelled = bought+b, cancelled+x
 	}
-	for s := range m.facts(sku).Product.variants("") {
+	return bought, cancelled
+}
+
+// purchasesFor counts the purchases of an item's substitutes and variants.
+func (c *Customer) purchasesFor(p *ProductFacts, since int64) (bought, cancelled int64) {
+	for s := range p.substitutes() {
 		b, x := c.purchases(s, since)
 		bought, cancelled = bought+b, cancelled+x
 	}
-	if wa, ok := m.get(WatchKind, sku).(*Watch); ok {
-		for _, s := range wa.Bundles {
-			b, x := c.purchases(s, since)
-			bought, cancelled = bought+b, cancelled+x
-		}
+	for s := range p.variants("") {
+		b, x := c.purchases(s, since)
+		bought, cancelled = bought+b, cancelled+x
 	}
 	return bought, cancelled
 }

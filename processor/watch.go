@@ -146,7 +146,7 @@ func (wa *Watch) interested(m *Machine, customer string, in bool) {
 
 // watchMessage takes the item's word.
 func (m *Machine) watchMessage(msg *Message) {
-	var f ItemFacts
+	f := &m.heard
 	r := reader{b: msg.Body}
 	f.decode(&r)
 	wa := m.watch(msg.SKU)
@@ -175,7 +175,7 @@ func (m *Machine) watchMessage(msg *Message) {
 	wa.unbundle(m, wa.Own, f.Product.Parts)
 	if wa.Own = nil; f.Product.Variants != "" || f.Product.Parts != "" {
 		wa.Own = new(ItemFacts)
-		*wa.Own = f
+		*wa.Own = *f
 		for sku := range f.Product.variants("") {
 			m.watch(sku)
 		}
@@ -185,7 +185,7 @@ func (m *Machine) watchMessage(msg *Message) {
 		wa.gather(m, msg.At, true, maxNesting)
 		return
 	}
-	wa.hear(m, &f, msg.At, false, maxNesting)
+	wa.hear(m, f, msg.At, false, maxNesting)
 }
 
 // hear takes what is true of the item now; look has those with a stake look
@@ -242,7 +242,7 @@ func (wa *Watch) tell(m *Machine) {
 	if !wa.Fan {
 		return
 	}
-	told := make([]string, 0, customersPerStep)
+	told := make([]string, 0, min(wa.Stake.Len(), customersPerStep))
 	more := false
 	wa.Stake.ascend(m, wa.Next, func(customer, _ string) bool {
 		if len(told) == customersPerStep {

@@ -133,7 +133,7 @@ func (wa *Watch) roll(m *Machine) {
 		return
 	}
 	v := wa.Waves[0]
-	ids := make([]string, 0, customersPerStep)
+	ids := make([]string, 0, min(wa.Interested.Len(), customersPerStep))
 	more := false
 	wa.Interested.ascend(m, v.Next, func(customer, _ string) bool {
 		if len(ids) == customersPerStep {
