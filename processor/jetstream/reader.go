@@ -356,14 +356,18 @@ func (r *Reader) accept(m *nats.Msg) error {
 
 // status reads a message of the server about a pull.
 func (r *Reader) status(m *nats.Msg) error {
-	if m.Header.Get("Status") == "100" {
+	code := m.Header.Get("Status")
+	switch code {
+	case "100":
 		return nil // a heartbeat
+	case "503":
+		return fmt.Errorf("%w: the stream has no leader yet", errOdd)
 	}
 	messages, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 	bytes, err2 := strconv.Atoi(m.Header.Get("Nats-Pending-Bytes"))
 	text := m.Header.Get("Description")
 	if err != nil || err2 != nil || text == "Server Shutdown" {
-		return fmt.Errorf("%w: the server says %q", errOdd, text)
+		return fmt.Errorf("%w: the server says %s %q", errOdd, code, text)
 	}
 	// The pull is over: it expired, or its bytes are used up.
 	r.asked.messages -= messages
