@@ -123,6 +123,9 @@ func (x *Past) CommitAt(ctx context.Context, p int, seq uint64) (Message, error)
 	return x.log.CommitAt(ctx, p, seq)
 }
 
+// Rewinds is Log.Rewinds.
+func (x *Past) Rewinds(ctx context.Context, p int) (Rewinds, error) { return x.log.Rewinds(ctx, p) }
+
 // Read is Log.Read.
 func (x *Past) Read(p int, from uint64) (*Reader, error) { return x.log.Read(p, from) }
 

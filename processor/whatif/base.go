@@ -72,7 +72,11 @@ func (r *run) choose(ctx context.Context, part int) (*checkpoint.Manifest, error
 	}
 	var usable []*checkpoint.Manifest
 	if r.blobs != nil {
-		all, _, err := checkpoint.New(r.blobs, r.o.Past.ID(), part, 0).List(ctx)
+		rewinds, err := r.o.Past.Rewinds(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		all, err := checkpoint.New(r.blobs, r.o.Past.ID(), part, 0).Disregard(rewinds.Lost).List(ctx)
 		if err != nil && first > 1 {
 			return nil, fmt.Errorf("the checkpoints cannot be read: %w", err)
 		}

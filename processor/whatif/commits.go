@@ -18,6 +18,7 @@ type commits struct {
 	last     uint64 // nothing is read beyond
 	position uint64 // that the records read so far cover
 	whole    bool   // none is missing since the position that was asked for
+	rewinds  jetstream.Rewinds
 	skipped  map[uint64]bool
 	points   []processor.CommitRecord // read and not yet compared, without outputs
 	latest   processor.CommitRecord
@@ -29,10 +30,15 @@ func commitsSince(ctx context.Context, past *jetstream.Past, part int, position 
 	if err != nil {
 		return nil, err
 	}
-	k := &commits{part: part, last: last, whole: true, skipped: map[uint64]bool{}}
+	rewinds, err := past.Rewinds(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	k := &commits{part: part, last: last, whole: true, skipped: map[uint64]bool{}, rewinds: rewinds}
 	if first > last {
 		return k, nil
 	}
+	// What was taken back stands as far as the log was rewound.
 	at := func(seq uint64) (uint64, error) {
 		m, err := past.CommitAt(ctx, part, seq)
 		if errors.Is(err, jetstream.ErrNotFound) {
@@ -42,7 +48,7 @@ func commitsSince(ctx context.Context, past *jetstream.Past, part int, position 
 			return 0, err
 		}
 		c, err := processor.ParseCommit(m.Data)
-		return c.Position, err
+		return rewinds.Stands(seq, c.Position), err
 	}
 	oldest, err := at(first)
 	if err != nil {
@@ -83,7 +89,10 @@ func (k *commits) reach(ctx context.Context, position uint64, fn func(*processor
 		if err != nil {
 			return err
 		}
-		k.seq, k.position = m.Seq, c.Position
+		if k.seq = m.Seq; k.rewinds.TookBack(m.Seq, &c) {
+			continue
+		}
+		k.position = c.Position
 		for _, s := range c.Skips {
 			k.skipped[s.Position] = true
 		}

@@ -37,7 +37,7 @@ func TestNothingCanLeave(t *testing.T) {
 	for m := range reflect.TypeFor[*jetstream.Past]().Methods() {
 		can = append(can, m.Name)
 	}
-	require.ElementsMatch(t, []string{"Blobs", "Bounds", "Close", "CommitAt", "CommitBounds", "ID", "Partitions", "Read", "ReadCommits", "RecordAt"}, can)
+	require.ElementsMatch(t, []string{"Blobs", "Bounds", "Close", "CommitAt", "CommitBounds", "ID", "Partitions", "Read", "ReadCommits", "RecordAt", "Rewinds"}, can)
 	b := readOnly{}
 	require.ErrorIs(t, b.Put(t.Context(), "x", nil, 0), errReadOnly)
 	require.ErrorIs(t, b.Create(t.Context(), "x", nil), errReadOnly)

@@ -30,6 +30,7 @@ type world struct {
 	machines []*machine
 	seq      []uint64 // last record of each partition
 	sent     [][]uint64
+	turned   []uint64 // incarnation of each partition
 	queue    []entry
 	held     []entry // transfers in front of which another one is still on its way
 	assumed  assumed
@@ -73,6 +74,7 @@ func (w *world) begin(bases []*base, open func(part int) (*machine, error)) erro
 		w.machines = append(w.machines, m)
 		w.seq = append(w.seq, b.position)
 		w.sent = append(w.sent, b.sent)
+		w.turned = append(w.turned, b.commits.rewinds.Incarnation(b.position))
 		w.now = max(w.now, b.now)
 	}
 	for _, m := range w.machines {
@@ -258,7 +260,7 @@ func (w *world) take(p int) error {
 				return err
 			}
 			_, incarnation := w.heard(t.Receiver, p)
-			w.queue = append(w.queue, entry{t.Receiver, p, t.Number, processor.AppendTransfer(nil, p, incarnation, t)})
+			w.queue = append(w.queue, entry{t.Receiver, p, t.Number, processor.AppendTransfer(nil, p, max(incarnation, w.turned[p]), t)})
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ const (
 )
 
 // republish reads messages that a receiver has lost from the commit records and
-// queues them again.
+// queues them again. What is said meanwhile waits behind them.
 func (l *loop) republish(x processor.Resend) {
 	if l.resending == nil {
 		l.resending = map[int]bool{}
@@ -31,16 +31,14 @@ func (l *loop) republish(x processor.Resend) {
 	l.resending[x.Receiver] = true
 	l.log.Warn("messages to a partition are said again: its log has lost them", "to", x.Receiver, "from", x.From)
 	last, incarnation := l.p.commit.expect, l.p.commit.incarnation
+	l.p.Hold(x.Receiver)
 	l.jobs.Go(func() {
 		ctx, cancel := context.WithTimeout(l.w.ctx, resendWait)
 		defer cancel()
 		again, err := toldBefore(ctx, l.w.log, l.part, x, last, incarnation)
 		l.post(func() {
 			delete(l.resending, x.Receiver)
-			if err == nil {
-				err = l.p.Requeue(x.Receiver, again)
-			}
-			if err != nil {
+			if err = errors.Join(err, l.p.Requeue(x.Receiver, again)); err != nil {
 				l.log.Error("messages cannot be said again; the receiver asks once more in a minute", "to", x.Receiver, "from", x.From, "error", err)
 			}
 		})

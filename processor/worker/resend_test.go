@@ -43,3 +43,37 @@ func TestMessagesAreReadBack(t *testing.T) {
 		require.ErrorIs(t, err, jetstream.ErrNotFound)
 	}
 }
+
+// What a partition says while messages to the same receiver are read again
+// leaves behind them: it would not be taken before.
+func TestWhatIsSaidMeanwhileWaits(t *testing.T) {
+	t.Parallel()
+	p := &Partition{cfg: PartitionConfig{Partitions: 2}, boxes: make([]outbox, 2)}
+	message := func(n uint64) processor.Transfer {
+		return processor.Transfer{Receiver: 1, Number: n, Message: []byte("m")}
+	}
+	say := func(n uint64) {
+		parcels, err := p.pack(p.boxes[1].parcels, message(n))
+		require.NoError(t, err)
+		p.boxes[1].parcels = parcels
+		p.list(1)
+	}
+	next := func() (last uint64) {
+		q, _, ok := p.NextTransfer(0)
+		if ok {
+			last = p.boxes[q].parcels[0].last
+			p.TransferDone(q, true)
+		}
+		return last
+	}
+	say(3)
+	p.Hold(1)
+	require.Zero(t, next())
+	say(4)
+	require.Zero(t, next())
+	require.NoError(t, p.Requeue(1, []processor.Transfer{message(1), message(2)}))
+	require.EqualValues(t, 2, next())
+	require.EqualValues(t, 4, next())
+	require.Zero(t, next())
+	require.Zero(t, p.owed)
+}

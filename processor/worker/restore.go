@@ -39,8 +39,8 @@ func rewoundSuffix(incarnation uint64) string {
 	return ".rewound-" + strconv.FormatUint(incarnation, 10)
 }
 
-// reincarnate takes note of how often the partition was rewound, and drops the
-// states from before.
+// reincarnate takes note of how often the partition was rewound and where to, and
+// drops the states from before.
 func (l *loop) reincarnate(ctx context.Context) error {
 	_, last, err := l.w.log.LastCommit(ctx, l.part)
 	if err != nil || last == nil {
@@ -50,7 +50,13 @@ func (l *loop) reincarnate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.incarnation = c.Incarnation
+	if l.incarnation = c.Incarnation; l.incarnation > 0 && l.keeper.repo != nil {
+		rewinds, err := l.w.log.Rewinds(ctx, l.part)
+		if err != nil {
+			return err
+		}
+		l.keeper.repo.Disregard(rewinds.Lost)
+	}
 	for i := uint64(0); i < l.incarnation; i++ {
 		if err := os.RemoveAll(l.dirOf(i)); err != nil {
 			return err
@@ -143,7 +149,7 @@ func (l *loop) fetch(ctx context.Context) (string, error) {
 	if err != nil || !gap && c.Position < here+worthIt {
 		return "", err
 	}
-	all, _, err := l.keeper.repo.List(ctx)
+	all, err := l.keeper.repo.List(ctx)
 	if err != nil {
 		return "", l.ifNeeded(gap, err)
 	}

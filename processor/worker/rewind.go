@@ -66,11 +66,15 @@ func (w *Worker) Rewind(ctx context.Context, part int, before uint64) (*Rewindin
 	if err != nil {
 		return nil, err
 	}
-	seq, c, err := lastThatHolds(ctx, w.log, part, top, min(last, before-1))
+	rewinds, err := w.log.Rewinds(ctx, part) // the earlier ones
 	if err != nil {
 		return nil, err
 	}
-	if err := w.canBeHad(ctx, part, first, c.Position); err != nil {
+	seq, c, err := lastThatHolds(ctx, w.log, part, rewinds, top, min(last, before-1))
+	if err != nil {
+		return nil, err
+	}
+	if err := w.canBeHad(ctx, part, rewinds, first, c.Position); err != nil {
 		return nil, err
 	}
 	record := processor.AppendRecordEntry(processor.AppendRecordHeader(nil, w.cfg.Clock().UnixMilli()),
@@ -99,7 +103,7 @@ func (w *Worker) TryAgain(part int) {
 
 // lastThatHolds returns the last commit record, up to sequence top, whose part of
 // the log is what it was when it was written, and ends at upTo at most.
-func lastThatHolds(ctx context.Context, log *jetstream.Log, part int, top, upTo uint64) (seq uint64, c processor.CommitRecord, err error) {
+func lastThatHolds(ctx context.Context, log *jetstream.Log, part int, rewinds jetstream.Rewinds, top, upTo uint64) (seq uint64, c processor.CommitRecord, err error) {
 	none := fmt.Errorf("worker: partition %d: no commit record that is kept is of what the log has left: restore a backup (onhand restore)", part)
 	low, high := uint64(0), top+1 // high does not hold
 	for step := uint64(1); low == 0; step *= 2 {
@@ -107,7 +111,7 @@ func lastThatHolds(ctx context.Context, log *jetstream.Log, part int, top, upTo 
 			return 0, c, none
 		}
 		middle := max(1, high-min(step, high-1))
-		ok, err := holds(ctx, log, part, middle, upTo)
+		ok, err := holds(ctx, log, part, rewinds, middle, upTo)
 		switch {
 		case errors.Is(err, jetstream.ErrNotFound):
 			return 0, c, none
@@ -121,7 +125,7 @@ func lastThatHolds(ctx context.Context, log *jetstream.Log, part int, top, upTo 
 	}
 	for low+1 < high {
 		middle := low + (high-low)/2
-		ok, err := holds(ctx, log, part, middle, upTo)
+		ok, err := holds(ctx, log, part, rewinds, middle, upTo)
 		switch {
 		case err != nil:
 			return 0, c, err
@@ -143,13 +147,15 @@ func lastThatHolds(ctx context.Context, log *jetstream.Log, part int, top, upTo 
 }
 
 // holds reports whether the log is what it was when a commit record was written:
-// what has come since is not what was decided.
-func holds(ctx context.Context, log *jetstream.Log, part int, seq, upTo uint64) (bool, error) {
+// what has come since is not what was decided. One that was taken back holds as far
+// as the partition was rewound, so that none does behind one that does not.
+func holds(ctx context.Context, log *jetstream.Log, part int, rewinds jetstream.Rewinds, seq, upTo uint64) (bool, error) {
 	_, stamp, c, err := firstAt(ctx, log, part, seq)
-	if err != nil || c.Position > upTo || c.Position == 0 {
-		return err == nil && c.Position == 0, err
+	position := rewinds.Stands(seq, c.Position)
+	if err != nil || position > upTo || position == 0 {
+		return err == nil && position == 0, err
 	}
-	r, err := log.RecordAt(ctx, part, c.Position)
+	r, err := log.RecordAt(ctx, part, position)
 	if errors.Is(err, jetstream.ErrNotFound) { // trimmed
 		return true, nil
 	}
@@ -182,12 +188,12 @@ func firstAt(ctx context.Context, log *jetstream.Log, part int, seq uint64) (fir
 
 // canBeHad returns an error when there is neither a checkpoint at or before a
 // position nor all of the log up to there.
-func (w *Worker) canBeHad(ctx context.Context, part int, first, position uint64) error {
+func (w *Worker) canBeHad(ctx context.Context, part int, rewinds jetstream.Rewinds, first, position uint64) error {
 	if ok, err := commitsSince(ctx, w.log, part, 0); first <= 1 && ok || err != nil {
 		return err
 	}
 	if w.cfg.Checkpoints != nil {
-		all, _, err := newRepository(w, part).List(ctx)
+		all, err := newRepository(w, part).Disregard(rewinds.Lost).List(ctx)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,9 @@ import (
 
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/whatif"
 	"onhand/state/blob"
+	"onhand/state/checkpoint"
 )
 
 // cutShort takes half of the last block from the log of a partition, whose server
@@ -95,10 +97,21 @@ func TestRewind(t *testing.T) {
 			require.Positive(t, r.Position)
 			require.EqualValues(t, 1, r.Incarnation)
 			live(t, w)
+			require.NoError(t, w.WaitIdle(soon(t)))
+			from := at()
 			busy("eve", w)
 			whole(t, w)
 			busy("joe", w)
 			whole(t, w)
+			asIfAgain(t, w, blobs, from)
+
+			// What is lost does not count among the checkpoints that stay.
+			_, err = w.Checkpoint(soon(t))
+			require.NoError(t, err)
+			all, err := checkpoint.New(blobs, log.ID(), cut, 0).List(soon(t))
+			require.NoError(t, err)
+			require.Len(t, all, 2)
+			require.LessOrEqual(t, all[1].Position, r.Position)
 			require.NoDirExists(t, StateDir(data, log.ID(), cut), "of no use")
 			require.NoError(t, NewIntake(log).Append(soon(t), []processor.Event{{Kind: processor.StockLevelReported, MessageID: "s", SKU: "lamp",
 				Available: 25, HasLevel: true, Version: 1, At: at(), Stamp: at(), Stamped: true}}))
@@ -138,6 +151,97 @@ func TestRewind(t *testing.T) {
 			whole(t, d)
 		})
 	}
+}
+
+// asIfAgain asks what the same rules would have decided since a time: the same. A
+// what-if begins with no state of what is lost, and is held against nothing that
+// was taken back.
+func asIfAgain(t testing.TB, w *Worker, blobs checkpoint.Blobs, from int64) {
+	t.Helper()
+	for n := uint64(0); n == 0 || n < w.Metrics().Decisions[cartLeft]; { // a second after the cart
+		n = w.Metrics().Decisions[cartLeft]
+		time.Sleep(1500 * time.Millisecond)
+	}
+	x, err := whatif.Run(soon(t), whatif.Options{Past: w.log.Past(), Checkpoints: blobs, Dir: t.TempDir(), Rules: []byte(rules), From: from, To: at()})
+	require.NoError(t, err)
+	require.Empty(t, x.Notes)
+	require.Empty(t, x.Recorded.Changes)
+	require.Positive(t, x.Recorded.Same)
+}
+
+var cartLeft = DecisionKey{"cart_abandoned", processor.Sent, ""}
+
+// TestRewindAgain: a log that was rewound loses its end once more, and once more
+// it is rewound, the second time perhaps to before the first.
+func TestRewindAgain(t *testing.T) {
+	t.Parallel()
+	const cut, partitions = 1, 2
+	dir, data, blobs := t.TempDir(), t.TempDir(), blob.NewDir(t.TempDir())
+	channel := newPost()
+	from, committed := int64(0), uint64(0)
+	for incarnation := range uint64(4) {
+		server, err := jetstream.StartServer(jetstream.ServerOptions{Dir: dir, SyncInterval: time.Minute})
+		require.NoError(t, err)
+		log := openLog(t, server, partitions)
+		w := startWorker(context.Background(), t, Config{ID: "a", Log: log, DataDir: data, Channels: email(channel), Checkpoints: &Checkpoints{Blobs: blobs}})
+		if incarnation == 0 {
+			live(t, w)
+			activate(t, w)
+		} else {
+			waitFor(t, "the partition to stop", func() bool { return w.Status(soon(t))[cut].Phase == "stopped" })
+			want := furthest(t, log, cut)
+			r, err := w.Rewind(soon(t), cut, 0)
+			require.NoError(t, err)
+			t.Logf("%+v", *r)
+			require.Equal(t, incarnation, r.Incarnation)
+			require.Equal(t, want, r.Position, "no more is taken back than has to be")
+			require.Less(t, r.Position, committed)
+			live(t, w)
+			require.NoError(t, w.WaitIdle(soon(t)))
+			from = at()
+		}
+		stop := shop(log, fmt.Sprint("ann", incarnation))
+		time.Sleep(200 * time.Millisecond)
+		stop()
+		whole(t, w)
+		if incarnation != 2 { // then the next one has no checkpoint of its own
+			_, err = w.Checkpoint(soon(t))
+			require.NoError(t, err)
+		}
+		if from > 0 {
+			asIfAgain(t, w, blobs, from)
+		}
+		_, last, err := log.LastCommit(soon(t), cut)
+		require.NoError(t, err)
+		c, err := processor.ParseCommit(last)
+		require.NoError(t, err)
+		committed = c.Position
+		closeWorker(t, w)
+		log.Close()
+		server.Close()
+		cutShort(t, dir, cut)
+	}
+}
+
+// furthest returns the position of the last commit record that stands and whose
+// part of the log is there.
+func furthest(t testing.TB, log *jetstream.Log, part int) (position uint64) {
+	_, end, err := log.Bounds(soon(t), part)
+	require.NoError(t, err)
+	first, last, err := log.CommitBounds(soon(t), part)
+	require.NoError(t, err)
+	rewinds, err := log.Rewinds(soon(t), part)
+	require.NoError(t, err)
+	for seq := first; seq <= last; seq++ {
+		m, err := log.CommitAt(soon(t), part, seq)
+		require.NoError(t, err)
+		c, err := processor.ParseCommit(m.Data)
+		require.NoError(t, err)
+		if !rewinds.TookBack(seq, &c) && c.Position <= end {
+			position = max(position, c.Position)
+		}
+	}
+	return position
 }
 
 // TestHistoryOfARewind: what was taken back is not held against a replay, and what

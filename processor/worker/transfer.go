@@ -15,6 +15,7 @@ type outbox struct {
 	parcels []*parcel
 	busy    bool   // the first one is in flight
 	listed  bool   // in Partition.ready
+	held    bool   // nothing leaves for now, see Hold
 	queued  uint64 // number of the last message queued
 	acked   uint64 // number of the last message known to be in the receiver's log
 }
@@ -80,9 +81,16 @@ func (p *Partition) pack(parcels []*parcel, t processor.Transfer) ([]*parcel, er
 	return parcels, nil
 }
 
+// Hold keeps messages to a receiver back until Requeue is called for it. It takes
+// none that come before their turn, and asks for those in between but once.
+func (p *Partition) Hold(receiver int) {
+	p.boxes[receiver].held = true
+	p.unlist(receiver)
+}
+
 // Requeue publishes messages to a receiver again, in the order of their numbers
 // and before those that wait: its log has lost them. What of them it still has
-// it knows by their numbers.
+// it knows by their numbers. It ends Hold.
 func (p *Partition) Requeue(receiver int, again []processor.Transfer) error {
 	if p.stopped != nil || receiver < 0 || receiver >= len(p.boxes) || receiver == p.cfg.Partition {
 		return p.stopped
@@ -95,6 +103,7 @@ func (p *Partition) Requeue(receiver int, again []processor.Transfer) error {
 		}
 	}
 	b := &p.boxes[receiver]
+	b.held = false
 	begin := 0
 	if b.busy {
 		begin = 1
@@ -106,9 +115,17 @@ func (p *Partition) Requeue(receiver int, again []processor.Transfer) error {
 
 // list makes NextTransfer look at a receiver.
 func (p *Partition) list(q int) {
-	if b := &p.boxes[q]; !b.busy && !b.listed && len(b.parcels) > 0 {
+	if b := &p.boxes[q]; !b.busy && !b.listed && !b.held && len(b.parcels) > 0 {
 		b.listed = true
 		p.ready = append(p.ready, q)
+	}
+}
+
+// unlist ends list.
+func (p *Partition) unlist(q int) {
+	if b := &p.boxes[q]; b.listed {
+		b.listed = false
+		p.ready = slices.DeleteFunc(p.ready, func(x int) bool { return x == q })
 	}
 }
 
@@ -136,9 +153,8 @@ func (p *Partition) told(receiver int, number uint64) {
 	for ; n < len(b.parcels) && b.parcels[n].last <= number; n++ {
 		p.owed -= len(b.parcels[n].record) - processor.RecordHeaderBytes
 	}
-	if b.parcels = slices.Delete(b.parcels, 0, n); len(b.parcels) == 0 && b.listed {
-		b.listed = false
-		p.ready = slices.DeleteFunc(p.ready, func(q int) bool { return q == receiver })
+	if b.parcels = slices.Delete(b.parcels, 0, n); len(b.parcels) == 0 {
+		p.unlist(receiver)
 	}
 }
 

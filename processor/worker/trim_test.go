@@ -64,7 +64,7 @@ func TestCommitsAreTrimmed(t *testing.T) {
 	closeWorker(t, a)
 
 	for p := range 2 {
-		all, _, err := checkpoint.New(blobs, log.ID(), p, 2).List(soon(t))
+		all, err := checkpoint.New(blobs, log.ID(), p, 2).List(soon(t))
 		require.NoError(t, err)
 		for _, m := range all {
 			there, err := commitsSince(soon(t), log, p, m.Position)

@@ -273,7 +273,7 @@ func TestKeep(t *testing.T) {
 	require.Equal(t, []string{"b9", "b7"}, names)
 	_, err = LoadBackup(t.Context(), b, "other", "")
 	require.ErrorIs(t, err, ErrNoBackup)
-	all, _, err := r.List(t.Context())
+	all, err := r.List(t.Context())
 	require.NoError(t, err)
 	var positions []uint64
 	for _, m := range all {
@@ -281,6 +281,41 @@ func TestKeep(t *testing.T) {
 	}
 	require.Equal(t, []uint64{12, 11, 10, 8}, positions)
 	require.Len(t, b.blobs, 2*4+2*2, "manifests and files, records and tails")
+}
+
+// TestDisregard: after a log has lost its end, what was saved of that does not
+// stand in the way of what still is of use.
+func TestDisregard(t *testing.T) {
+	dir := t.TempDir()
+	b := newMemory()
+	save := func(r *Repository, mark Mark) *Report {
+		report, err := r.Save(t.Context(), folder(t, dir+"/c", map[string]string{"x": fmt.Sprint(mark.Position)}), mark)
+		require.NoError(t, err)
+		return report
+	}
+	positions := func(all []*Manifest) (list []uint64) {
+		for _, m := range all {
+			list = append(list, m.Position)
+		}
+		return list
+	}
+	r := New(b, "shop", 0, 3)
+	for i, backup := range []string{"", "", "", "b"} {
+		save(r, Mark{Epoch: 1, Position: uint64(i+1) * 10, Backup: backup})
+	}
+	r = New(b, "shop", 0, 3).Disregard(func(epoch, position uint64) bool { return epoch < 5 && position > 20 })
+	all, err := r.List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []uint64{20}, positions(all))
+
+	report := save(r, Mark{Epoch: 5, Position: 45})
+	require.EqualValues(t, 5, report.Manifest.Number)
+	require.EqualValues(t, 20, report.Floor)
+	all, err = New(b, "shop", 0, 3).List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []uint64{45, 40, 20}, positions(all), "40 is part of a backup")
+	require.EqualValues(t, 20, save(r, Mark{Epoch: 5, Position: 50}).Floor)
+	require.EqualValues(t, 45, save(r, Mark{Epoch: 5, Position: 60}).Floor)
 }
 
 // TestNothingNeededIsDeleted: owners of rising epochs save, and any of them may
@@ -306,7 +341,7 @@ func TestNothingNeededIsDeleted(t *testing.T) {
 			before := b.before
 			b.before = nil
 			defer func() { b.before = before }()
-			if all, _, err := o.r.List(context.Background()); err == nil && len(all) > 0 {
+			if all, err := o.r.List(context.Background()); err == nil && len(all) > 0 {
 				for _, f := range all[0].Files {
 					o.files[f.Name] = string(b.blobs[o.r.file(f.Blob)])
 				}
@@ -318,7 +353,7 @@ func TestNothingNeededIsDeleted(t *testing.T) {
 			before := b.before
 			b.before = nil
 			defer func() { b.before = before }()
-			all, _, err := New(b, "shop", 0, 2).List(context.Background())
+			all, err := New(b, "shop", 0, 2).List(context.Background())
 			require.NoError(t, err)
 			for i, m := range all {
 				if i >= 2 {

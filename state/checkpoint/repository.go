@@ -38,6 +38,7 @@ type Repository struct {
 	partition  int
 	keep       int
 	hashes     map[string]known // of tables that were hashed before
+	lost       func(epoch, position uint64) bool
 }
 
 // New returns the checkpoints of a partition. keep is how many stay, at least
@@ -46,8 +47,19 @@ func New(b Blobs, deployment string, partition, keep int) *Repository {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
-	return &Repository{blobs: b, deployment: deployment, partition: partition, keep: max(2, keep), hashes: map[string]known{}}
+	return &Repository{blobs: b, deployment: deployment, partition: partition, keep: max(2, keep), hashes: map[string]known{},
+		lost: func(uint64, uint64) bool { return false }}
 }
+
+// Disregard makes the repository pass over checkpoints that hold what a log has
+// lost: List leaves them out, and they do not count among those that stay. lost
+// is asked with the epoch of the owner and the position. It returns r.
+func (r *Repository) Disregard(lost func(epoch, position uint64) bool) *Repository {
+	r.lost = lost
+	return r
+}
+
+func (r *Repository) disregards(m *Manifest) bool { return r.lost(m.Epoch, m.Position) }
 
 func (r *Repository) folder() string {
 	return r.deployment + "/" + strconv.Itoa(r.partition) + "/"
@@ -95,9 +107,17 @@ func (r *Repository) Load(ctx context.Context, number uint64) (*Manifest, error)
 	return m, nil
 }
 
-// List reads the manifests there are, the newest first. Broken ones and those
-// deleted meanwhile are left out; top is the greatest number, theirs included.
-func (r *Repository) List(ctx context.Context) (all []*Manifest, top uint64, err error) {
+// List reads the manifests there are, the newest first. Those of what a log has
+// lost are left out, see Disregard, and so are broken ones and those deleted
+// meanwhile.
+func (r *Repository) List(ctx context.Context) ([]*Manifest, error) {
+	all, _, err := r.list(ctx)
+	return slices.DeleteFunc(all, r.disregards), err
+}
+
+// list reads the manifests that are not broken; top is the greatest number,
+// theirs included.
+func (r *Repository) list(ctx context.Context) (all []*Manifest, top uint64, err error) {
 	numbers, err := r.numbers(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -137,7 +157,7 @@ type Report struct {
 // that counts has happened then.
 func (r *Repository) Save(ctx context.Context, dir string, mark Mark) (*Report, error) {
 	start := time.Now()
-	all, top, err := r.List(ctx)
+	all, top, err := r.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +200,8 @@ func (r *Repository) Save(ctx context.Context, dir string, mark Mark) (*Report, 
 	}
 	stay := r.stay(append([]*Manifest{m}, all...), backups)
 	report.Floor, report.FloorTime = m.Position, m.heard()
-	for _, x := range stay[:min(len(stay), r.keep)] {
+	count := slices.DeleteFunc(slices.Clone(stay), r.disregards)
+	for _, x := range count[:min(len(count), r.keep)] {
 		report.Floor, report.FloorTime = min(report.Floor, x.Position), min(report.FloorTime, x.heard())
 	}
 	// What stays too long costs space only: the checkpoint stands.
@@ -200,9 +221,14 @@ func (r *Repository) stay(all []*Manifest, backups []string) (stay []*Manifest) 
 	for _, m := range all {
 		latest = max(latest, m.Backup)
 	}
-	for i, m := range all {
+	counted := 0
+	for _, m := range all {
 		kept := m.Backup != "" && (m.Backup == latest || slices.Contains(backups[:min(KeepBackups, len(backups))], m.Backup))
-		if i < r.keep || kept {
+		if counted < r.keep && !r.disregards(m) {
+			counted++
+			kept = true
+		}
+		if kept {
 			stay = append(stay, m)
 		}
 	}
