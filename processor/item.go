@@ -156,6 +156,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
+			it.passOn(m, &Message{Type: UnsellItem, Ref: e.OrderID, Quantity: quantity(e)})
 			it.unsell(e.OrderID, quantity(e))
 			it.unsoldSets(m, e.OrderID, quantity(e))
 		}
