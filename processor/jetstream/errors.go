@@ -110,6 +110,9 @@ func unsent(err error) error {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: more than the server's maximum payload", ErrTooLarge)
 	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return ErrUnavailable // the client's words are about a buffer that we do not want
+	}
 	return fmt.Errorf("%w (%w)", ErrUnavailable, err)
 }
 
@@ -121,8 +124,11 @@ func asked(err error, what string) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("%w (%s)", ErrNotFound, what)
 	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return fmt.Errorf("%w (%s)", ErrUnavailable, what)
+	}
 	// A question that died with the leader it was sent to is never answered.
-	for _, down := range []error{context.DeadlineExceeded, nats.ErrReconnectBufExceeded, nats.ErrNoResponders, nats.ErrTimeout,
+	for _, down := range []error{context.DeadlineExceeded, nats.ErrNoResponders, nats.ErrTimeout,
 		nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse} {
 		if errors.Is(err, down) {
 			return fmt.Errorf("%w (%s: %w)", ErrUnavailable, what, err)

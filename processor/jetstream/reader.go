@@ -173,7 +173,7 @@ var errOdd = errors.New("jetstream: reader")
 func (r *Reader) run() {
 	defer close(r.done)
 	defer r.log.release(r)
-	retry := firstRetry
+	retry, said := firstRetry, false
 	for {
 		before := r.next
 		err := r.attach()
@@ -185,9 +185,14 @@ func (r *Reader) run() {
 			retry = firstRetry
 		}
 		level := slog.LevelWarn
-		if errors.Is(err, errOdd) {
+		odd := errors.Is(err, errOdd)
+		switch {
+		case !r.conn.up.Load(), said && !odd: // the connection has said it, or this reader
+			level = slog.LevelDebug
+		case odd:
 			level = slog.LevelInfo
 		}
+		said = !odd && r.next == before
 		r.log.logger.Log(r.ctx, level, "reader starts anew", "stream", r.stream, "next", r.next, "reason", err)
 		select {
 		case <-time.After(retry):

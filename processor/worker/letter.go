@@ -88,7 +88,7 @@ const (
 	maxLetterBytes = 32 << 20
 )
 
-func (d *DeadLetter) bytes() int { return 200 + len(d.Detail) + len(d.Entry) + len(d.Body) }
+func (l *DeadLetter) bytes() int { return 200 + len(l.Detail) + len(l.Entry) + len(l.Body) }
 
 func newLetters(d jetstream.DeadLetters, log *slog.Logger) *letters {
 	l := &letters{dead: d, log: log, wake: make(chan struct{}, 1), idle: make(chan struct{})}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -40,7 +41,7 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, name string, rep
 	s := &JetStream{name: name}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("blob: object store %s: %w", name, err)
+			err = fmt.Errorf("blob: object store %s: %w", name, reached(err))
 		}
 	}()
 	if s.uploads, err = jetstream.New(js.Conn(), jetstream.WithPublishAsyncTimeout(ackWait)); err != nil {
@@ -91,7 +92,7 @@ func FindJetStream(ctx context.Context, js jetstream.JetStream, name string) (_ 
 		err = fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, fmt.Errorf("blob: object store %s: %w", name, err)
+		return nil, fmt.Errorf("blob: object store %s: %w", name, reached(err))
 	}
 	return s, nil
 }
@@ -148,7 +149,7 @@ func (s *JetStream) Put(ctx context.Context, name string, r io.Reader, size int6
 		return err
 	}
 	if err := s.upload(ctx, name, r, size); err != nil {
-		return fmt.Errorf("blob: %s: %w", name, err)
+		return fmt.Errorf("blob: %s: %w", name, reached(err))
 	}
 	return nil
 }
@@ -163,7 +164,7 @@ func (s *JetStream) Create(ctx context.Context, name string, data []byte) error 
 		return fmt.Errorf("blob: %s: %w", name, fs.ErrExist)
 	}
 	if err != nil {
-		return fmt.Errorf("blob: %s: %w", name, err)
+		return fmt.Errorf("blob: %s: %w", name, reached(err))
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (s *JetStream) Get(ctx context.Context, name string) (io.ReadCloser, error)
 		o, err = s.info(ctx, name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("blob: %s: %w", name, err)
+		return nil, fmt.Errorf("blob: %s: %w", name, reached(err))
 	}
 	return s.download(ctx, o), nil
 }
@@ -244,7 +245,7 @@ func (s *JetStream) List(ctx context.Context, prefix string) (names []string, er
 	}{{s.chunks, metas}, {s.values, entries}} {
 		info, err := of.stream.Info(ctx, jetstream.WithSubjectFilter(of.subjects+">"))
 		if err != nil {
-			return nil, fmt.Errorf("blob: listing %s: %w", prefix, err)
+			return nil, fmt.Errorf("blob: listing %s: %w", prefix, reached(err))
 		}
 		for subject := range info.State.Subjects {
 			name := strings.TrimPrefix(subject, of.subjects)
@@ -281,9 +282,20 @@ func (s *JetStream) Delete(ctx context.Context, name string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("blob: deleting %s: %w", name, err)
+		return fmt.Errorf("blob: deleting %s: %w", name, reached(err))
 	}
 	return nil
 }
 
 func (s *JetStream) entrySubject(name string) string { return "$KV." + s.entries.Bucket() + "." + name }
+
+// reached says what is the matter where the client tells of a buffer that it was
+// not given.
+func reached(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return errUnreached
+	}
+	return err
+}
+
+var errUnreached = errors.New("NATS cannot be reached; try again later")

@@ -31,6 +31,10 @@ const savedWithin = 30 * time.Minute
 func (a *API) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	// The server's limit is for answers that are ready.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(savedWithin))
+	if !a.Log.Connected() { // what is not committed would be waited for
+		w.Header().Set("Retry-After", "1")
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "the log cannot be reached: nothing can be saved now"}
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), savedWithin)
 	defer cancel()
 	backup, asked := r.URL.Query().Get("backup"), r.Header.Get(hopHeader) != ""

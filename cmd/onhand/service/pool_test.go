@@ -125,8 +125,13 @@ func TestErasingInAPool(t *testing.T) {
 			}
 			track(t, pool[0], "bob", "Product Added", `{"cart_id":"c","sku":"phone","price":199,"currency":"EUR"}`)
 			keys := map[string][]byte{}
-			require.NoError(t, pool[0].Log.Keys().All(t.Context(), func(name string, key []byte) error { keys[name] = key; return nil }))
-			require.Len(t, keys, 2*n)
+			for i := range n {
+				for _, name := range seal.Names([]string{fmt.Sprint("ann", i), fmt.Sprint("tablet", i)}) {
+					key, err := pool[0].Log.Keys().Get(t.Context(), name)
+					require.NoError(t, err)
+					keys[name] = key
+				}
+			}
 			kept := func() (n int) {
 				require.NoError(t, filepath.WalkDir(away, func(path string, e os.DirEntry, err error) error {
 					if err == nil && !e.IsDir() {

@@ -53,6 +53,7 @@ type Service struct {
 	named    bool // the rules are from a file that somebody named
 	server   *jetstream.Server
 	http     *http.Server
+	lock     *os.File // of the data folder
 	listener net.Listener
 	clock    func() time.Time
 	stop     context.CancelFunc
@@ -90,6 +91,9 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		}
 	}()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return s, err
+	}
+	if s.lock, err = lock(c.Data); err != nil {
 		return s, err
 	}
 	if s.listener, err = net.Listen("tcp", c.HTTP); err != nil {
@@ -347,6 +351,10 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 	if s.server != nil {
 		s.server.Close()
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
 	}
 	return errors.Join(errs...)
 }

@@ -380,6 +380,18 @@ func TestTwoServices(t *testing.T) {
 	}, 15*time.Second, 50*time.Millisecond, "what one leaves the other takes")
 }
 
+// Two services on one folder would destroy each other's streams.
+func TestAFolderIsOfOneService(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, config.Config{Data: data})
+	c := config.Config{Data: data, HTTP: "127.0.0.1:0"}.Defaults()
+	_, err := Open(t.Context(), Options{Config: c, Rules: rules})
+	require.ErrorContains(t, err, "another process runs on the data in "+data)
+	track(t, s, "ann", "Product Added", `{"cart_id":"c","sku":"phone","price":199}`)
+	stop(t, s)
+	require.Contains(t, get(t, start(t, config.Config{Data: data}), "/api/v1/customers/ann?min_position=end"), "phone")
+}
+
 func TestWorkerID(t *testing.T) {
 	data := t.TempDir()
 	id, err := workerID(data, "10.0.0.5:7070")
