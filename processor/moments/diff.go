@@ -87,7 +87,7 @@ func appendChange(out []string, prefix, key string, was, is *yaml.Node) []string
 // flow writes a node in one line, with the keys of maps in order.
 func flow(n *yaml.Node) string {
 	if n == nil {
-		return "(none)"
+		return "(left out)"
 	}
 	var parts []string
 	switch n.Kind {

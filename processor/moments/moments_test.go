@@ -186,10 +186,10 @@ func TestDiff(t *testing.T) {
 	require.Equal(t, []string{
 		"~ currency: EUR -> USD",
 		"~ policy: quiet_hours: 21:00-08:00 -> 22:00-08:00",
-		"~ channel email: reply: 8h -> (none)",
+		"~ channel email: reply: 8h -> (left out)",
 		"~ interest requested: lasts: 90d -> 91d",
-		"~ moment price_drop: consent: (none) -> location",
-		"~ moment price_drop: again: 7d -> (none)",
+		"~ moment price_drop: consent: (left out) -> location",
+		"~ moment price_drop: again: 7d -> (left out)",
 		"~ moment cart_abandoned: after: 45m -> 1h",
 		"+ moment payment_refused",
 		"- moment payment_failed",
