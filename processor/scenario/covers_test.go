@@ -12,7 +12,7 @@ import (
 // where it stands, or why there is none.
 var elsewhere = map[string]string{
 	"X26": "processor: TestClockHeldBack",
-	"X29": "none: nothing replays a log with other moments yet",
+	"X29": "cmd/onhand: TestWhatIfOfANight",
 }
 
 // TestCovers wants a scenario for every capability and edge case that decisions
