@@ -68,7 +68,7 @@ func (c *Customer) casesChanged(m *Machine) {
 		return
 	}
 	c.recase = false
-	for i := len(c.Occurrences) - 1; i >= 0; i-- {
+	for i := range backwards(&c.Occurrences) {
 		if c.Occurrences[i].State == audienceState {
 			c.hold(m, i) // at most this one goes
 		}
