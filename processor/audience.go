@@ -39,6 +39,9 @@ func (c *Customer) hold(m *Machine, i int) {
 		c.stakeWith(m, o, main)
 		return
 	}
+	if in := c.interest(o.Value); in != nil && in.Quantity > 1 && mo.Per == "sku" {
+		m.watch(o.Value).wants(m, in.Quantity)
+	}
 	v, wait := c.quorum(m, mo, o, c.gate(m, mo, o, false))
 	o.Shut = false
 	if wait {

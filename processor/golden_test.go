@@ -61,7 +61,7 @@ func TestGoldenValues(t *testing.T) {
 		Held: &partsHeld{[]string{"pot"}, []set{{28}}, 29, []given{{"pot", 30, 31}}, 32},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
-		Mentions: []Mention{{2, "ann", "d"}}, Own: &facts, Bundles: []string{"b"},
+		Mentions: []Mention{{2, "ann", "d"}}, Own: &facts, Bundles: []string{"b"}, Most: 5,
 		Waves: []wave{{factPrice, true, 3, 4, []string{""}, []string{"lyon"}, true, "n"}},
 	}
 	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}

@@ -15,7 +15,7 @@ func TestRoomHoldsNothingOfWhoHadItBefore(t *testing.T) {
 		case ItemKind:
 			return &Item{head: &head{}, SKU: "phone", Levels: []Level{{Location: "l", Available: 3}}, Sold: []Sold{{Order: 1}}, Watchers: []uint32{1}, Low: 4}
 		case WatchKind:
-			return &Watch{head: &head{}, SKU: "phone", Main: true, Next: "n", Own: &ItemFacts{Price: 1}, Waves: []wave{{First: true}}, Bundles: []string{"b"}}
+			return &Watch{head: &head{}, SKU: "phone", Main: true, Next: "n", Own: &ItemFacts{Price: 1}, Waves: []wave{{First: true}}, Bundles: []string{"b"}, Most: 2}
 		}
 		return &Chunk{head: &head{}, keys: []string{"a", "b"}, values: []string{"c", "d"}}
 	}

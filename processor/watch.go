@@ -34,6 +34,9 @@ type Watch struct {
 	Own *ItemFacts
 	// Bundles are those the item is a part of.
 	Bundles []string
+	// Most is the most units that anybody in an audience of the item wants, when
+	// that is more than one: how many there are matters below it.
+	Most int64
 }
 
 // customersPerStep bounds the customers told of a change by one step.
@@ -66,6 +69,7 @@ func (wa *Watch) encode(w *writer) {
 		wa.Own.encode(w)
 	}
 	writeStrings(w, wa.Bundles)
+	w.int(wa.Most)
 }
 
 func (wa *Watch) decode(r *reader) {
@@ -94,6 +98,7 @@ func (wa *Watch) decode(r *reader) {
 		wa.Own.decode(r)
 	}
 	wa.Bundles = readStrings(r)
+	wa.Most = r.int()
 }
 
 // watch returns the partition's view of an item. The first to ask makes the
@@ -130,6 +135,14 @@ func (wa *Watch) stake(m *Machine, customer string, in bool) {
 		wa.Stake.put(m, wa.head, customer, "")
 	} else {
 		wa.Stake.remove(m, customer)
+	}
+}
+
+// wants notes how many units somebody in an audience of the item wants.
+func (wa *Watch) wants(m *Machine, units int64) {
+	if units > max(wa.Most, 1) {
+		m.touch(wa)
+		wa.Most = units
 	}
 }
 
@@ -194,7 +207,7 @@ func (m *Machine) watchMessage(msg *Message) {
 func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) {
 	was := wa.Facts
 	changed := look || was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
-		!slices.Equal(f.Places, was.Places)
+		f.Available != was.Available && min(f.Available, was.Available) < wa.Most || !slices.Equal(f.Places, was.Places)
 	wa.Facts = *f
 	if f.Product.Parent != "" && above > 0 {
 		if product, ok := m.get(WatchKind, f.Product.Parent).(*Watch); ok && product.Own != nil {
