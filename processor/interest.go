@@ -44,7 +44,7 @@ type Want struct {
 	Strength uint8
 	Since    int64
 	Until    int64 // log time at which it ends
-	Said     int64 // when it was last said; 0 = only hinted at
+	Said     int64 // when it was last said, by the event itself; 0 = only hinted at
 }
 
 // sight is one event towards an interest that takes several: which item and
@@ -314,7 +314,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
 	if !e.Kind.implicit() {
-		x.Said = max(x.Said, c.rank(now, e.At))
+		x.Said = max(x.Said, min(e.At, now))
 	}
 	if e.ExpiresAt != 0 {
 		x.Until = min(now+lasts, e.ExpiresAt) // the customer's own word
