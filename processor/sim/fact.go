@@ -183,6 +183,7 @@ const (
 	settleMS       = 1_000
 	holdMS         = 15_000
 	maxTexts       = 4       // that 29 pays for, at 6 each
+	clockMarginMS  = 30_000  // two clocks of a world differ less
 	holdMarginMS   = 1_000   // a hold ends so much later at its item
 	clockGraceMS   = 600_000 // clocks of two systems may differ so much
 	futureLimitMS  = 5_000   // a server's stamp may be so much ahead of the publisher

@@ -25,7 +25,7 @@ func (w *world) judgeWhole(end int64) {
 	for _, f := range w.facts {
 		events = append(events, f.whole)
 	}
-	for _, text := range whole.Judge(events, w.told(all), end, slackMS) {
+	for _, text := range whole.Judge(whole.RulesOf(w.cfg.Seed), events, w.told(all), end, slackMS) {
 		w.fail("whole", "%s", text)
 	}
 }

@@ -87,6 +87,7 @@ type wish struct {
 	reopened      bool              // by the cancellation of an order, without a request
 	offered       map[string]uint64 // where offers were decided
 	born          uint64            // the request that opened what there is now, after the one before had ended
+	returned      *purchase         // what was bought, and cancelled: so it is wanted again
 	unsure        bool              // an offer from before that was declined
 	told          []*said           // offers
 	other         []*said           // refusals and withdrawals
@@ -203,6 +204,7 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 			x.open, x.boughtBy = false, p
 		}
 	case f.kind == cancelled && p == x.boughtBy:
+		x.returned = p
 		x.boughtBy = ps.after(x.sku, x.from)
 		x.open, x.at, x.reopened = !x.declined && x.boughtBy == nil, position, true
 	}
@@ -253,6 +255,9 @@ func (o *oracle) wish(customer, sku string, left int64) {
 	for _, s := range x.told {
 		if slices.ContainsFunc(x.other, func(r *said) bool { return r.retracts == s.id }) {
 			continue
+		}
+		if x.returned != nil && s.at+holdMS < x.returned.at+clockMarginMS {
+			return // perhaps it was answered, and let go, before that was bought
 		}
 		if s.position >= x.at || s.at+holdMS+2*holdMarginMS > o.logs[o.home(customer)].records[x.at].now {
 			return

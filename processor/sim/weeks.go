@@ -3,7 +3,6 @@ package sim
 import (
 	"slices"
 
-	"onhand/processor/moments"
 	"onhand/processor/sim/whole"
 )
 
@@ -17,10 +16,10 @@ import (
 func (w *world) weeks() (end int64) {
 	w.now = whole.Begin
 	drawn, end := whole.Draw(w.cfg.Seed, whole.Shape{Events: 20 + w.rng.IntN(30), Crowded: true, Days: 8})
-	w.flushEvery = []int64{60_000, 3600_000, 12 * 3600_000}[w.rng.IntN(3)]
 	w.stands = w.rng.IntN(2) == 0
 	w.trouble = []int{30, 100, 300}[w.rng.IntN(3)]
-	w.activate(moments.Full())
+	w.activate(whole.RulesOf(w.cfg.Seed).Text)
+	w.flushEvery = []int64{60_000, 3600_000, 12 * 3600_000}[w.rng.IntN(3)]
 	w.wrongClocks()
 	for i := range drawn {
 		e := &drawn[i]

@@ -82,6 +82,11 @@ func (o *oracle) onceForOneCause() {
 		case "order_confirmed", "reward_reminder":
 		case "sale_registered":
 			k += fmt.Sprint(" ", d.Customer, erased(d.Customer, d.all()))
+			for _, e := range d.all() {
+				if e.Kind == processor.SaleUnregistered && e.SaleID == d.Cause.Value {
+					most++ // and registers again
+				}
+			}
 		case "shipment":
 			most = o.states(d)
 		default:

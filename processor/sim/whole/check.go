@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"onhand/processor"
+	"onhand/processor/moments"
 )
 
 // Plant is a mistake to be found: what the processor is not told of, while the
@@ -29,6 +30,7 @@ const (
 	Crises        Plant = "a crisis stops nothing"
 	Carts         Plant = "what a cart holds is taken for what it held"
 	PublicSales   Plant = "what others bought is offered"
+	Minimums      Plant = "an audience may be as small as it likes, and needs nothing to stand"
 )
 
 // Hides reports whether the processor is not told of an event.
@@ -71,10 +73,15 @@ func (p Plant) Hides(e *processor.Event) bool {
 // error says what is wrong.
 func Check(seed uint64, plant Plant) error {
 	events, end := Draw(seed, quietly)
-	list, faults := play(events, end, 1+int(seed%16), plant)
-	faults = append(faults, Judge(pointers(events), list, end, 0)...)
+	rules := RulesOf(seed)
+	text := rules.Text
+	if plant == Minimums {
+		text = moments.Full()
+	}
+	list, faults := play(text, events, end, 1+int(seed%16), plant)
+	faults = append(faults, Judge(rules, pointers(events), list, end, 0)...)
 	if plant == None {
-		other, more := play(events, end, 16-int(seed%16), plant)
+		other, more := play(text, events, end, 16-int(seed%16), plant)
 		faults = append(faults, more...)
 		faults = append(faults, differ(list, other)...)
 	}

@@ -3,7 +3,9 @@
 // taken back, visitors who turn out to be customers, customers who ask to be
 // forgotten, a product that comes in variants; and, more rarely, what is said of
 // carts as a whole, offers that are declined, addresses that are blocked,
-// conversations, returns, subscriptions, stores, pages and crises (rarer.go).
+// conversations, returns, subscriptions, stores, pages and crises (rarer.go). Most
+// worlds have some words of the file changed: a minimum and steps of the audience,
+// other queues, no hold, more offers than units (rules.go).
 //
 //	draw(seed) --events--> world: 1 to 16 partitions --decisions--> oracle
 //	      '----------------------events----------------------------^

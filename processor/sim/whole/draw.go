@@ -152,8 +152,8 @@ func (d *drawer) ofProduct(sku string) []byte {
 // address gives a customer's addresses.
 func (d *drawer) address(i int) {
 	id, n := fmt.Sprint("c", i), d.moved[i]
-	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s.%d@example.com","push_token":"%s.%d","phone":"+336123%d%03d","timezone":"%s"}`,
-		id, n, id, n, i, n, zones[i%len(zones)])})
+	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s.%d@example.com","push_token":"%s.%d","phone":"+336123%d%03d","timezone":"%s","tier":"%s"}`,
+		id, n, id, n, i, n, zones[i%len(zones)], []string{"gold", "silver", ""}[i%3])})
 }
 
 // identify makes a customer known, with most permissions.
@@ -166,6 +166,7 @@ func (d *drawer) identify(i int) {
 		}
 	}
 	d.consent(id, "ads", "ads", d.rng.IntN(5) > 0)
+	d.consent(id, "push", "location", d.rng.IntN(5) > 0)
 }
 
 // forget erases a customer, or makes one known again who was erased. Nothing

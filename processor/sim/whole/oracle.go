@@ -46,6 +46,7 @@ func (d *Told) with(some int) []*processor.Event {
 
 // oracle asks its questions of events and decisions.
 type oracle struct {
+	rules  Rules
 	events []*processor.Event
 	told   []Told
 	slack  int64 // what two clocks may differ by
@@ -63,13 +64,13 @@ const maxMaybe = 6
 
 // Judge asks all questions of what was decided, in its order, up to a time, and
 // returns what is wrong. Clocks may differ by slack ms.
-func Judge(events []*processor.Event, list []Told, end, slack int64) []string {
-	o := &oracle{events: events, told: list, slack: slack}
+func Judge(rules Rules, events []*processor.Event, list []Told, end, slack int64) []string {
+	o := &oracle{rules: rules, events: events, told: list, slack: slack}
 	o.balanced(end)
 	o.onceForOneCause()
 	for i := range list {
 		d := &list[i]
-		if d.Outcome != processor.Sent || len(d.Maybe) > maxMaybe {
+		if d.Outcome != processor.Sent || len(d.Maybe) > maxMaybe || ofStep(d) {
 			continue
 		}
 		// Right is what is right in one of the ways in which it may have been.
@@ -89,15 +90,20 @@ func Judge(events []*processor.Event, list []Told, end, slack int64) []string {
 	}
 	o.heldOut()
 	o.comeDown()
+	o.enough()
+	o.stands()
 	o.mustBeSaid()
 	return o.faults
 }
 
 // ask asks what holds for each decision that was sent.
 func (o *oracle) ask(d *Told, before []Told) {
-	if d.Mode == "shadow" || d.Moment == "price_drop" {
+	if d.Mode == "shadow" || d.Moment == "price_drop" && !o.rules.PriceDrops {
 		o.fault(d, "what is in shadow was sent")
 		return
+	}
+	if d.Moment == "price_drop" {
+		o.cheaper(d)
 	}
 	o.wanted(d)
 	o.unrefused(d, before)
@@ -447,7 +453,7 @@ func (o *oracle) withinStock(d *Told, before []Told) {
 	if stores, _ := o.accepts(d.Customer, sku); len(stores) > 0 {
 		n += max(0, o.unitsAt(sku, store))
 	}
-	if int64(len(holders)) > n {
+	if int64(len(holders)) > n*o.rules.Overbook {
 		o.fault(d, "%d hold a unit of %s, of which there are %d", len(holders), sku, n)
 	}
 }

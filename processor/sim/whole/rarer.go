@@ -125,7 +125,8 @@ func (d *drawer) refuses(c, _ string) {
 	}
 }
 
-// link: a device that somebody uses, or a link that was wrong.
+// link: a device that somebody uses, or a link that was wrong. Nothing else
+// happens at that time.
 func (d *drawer) link(string, string) {
 	v := d.rng.IntN(visitors)
 	if !d.linked[v] {
@@ -134,7 +135,9 @@ func (d *drawer) link(string, string) {
 		return
 	}
 	d.linked[v] = false
+	d.now += minute
 	d.say(processor.Event{Kind: processor.IdentityUnlinked, PreviousID: fmt.Sprint("v", v), UserID: fmt.Sprint("c", v)})
+	d.now += minute
 }
 
 // elsewhere: said by systems that speak of no customer.
@@ -226,6 +229,7 @@ func (d *drawer) peace() {
 	d.say(processor.Event{Kind: processor.CrisisEnded, Tags: []string{"phones", ""}})
 	for i := range customers {
 		for n := range 2 {
+			d.now += minute
 			d.talk(fmt.Sprint("c", i), n, processor.MessageAnswered, "")
 		}
 	}

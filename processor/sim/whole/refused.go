@@ -61,10 +61,10 @@ func wish(e *processor.Event, sku string) bool {
 // cart is wanted as long as it lies there.
 func (o *oracle) undeclined(d *Told, before []Told) {
 	sku := d.Cause.Value
-	var offers []string
+	offers := map[string]int64{} // when they were told
 	for i := range before {
 		if b := &before[i]; b.Customer == d.Customer && b.Outcome == processor.Sent && b.Cause.Value == sku {
-			offers = append(offers, b.Action.OfferID)
+			offers[b.Action.OfferID] = b.At
 		}
 	}
 	var refused *processor.Event
@@ -74,7 +74,7 @@ func (o *oracle) undeclined(d *Told, before []Told) {
 			refused = nil
 		case e.Kind == processor.ProductDismissed && e.SKU == sku,
 			e.Kind == processor.BackInStockCancelled && e.SKU == sku && d.Moment == "back_in_stock",
-			e.Kind == processor.OfferDeclined && slices.Contains(offers, e.OfferID):
+			e.Kind == processor.OfferDeclined && offers[e.OfferID] != 0 && offers[e.OfferID] <= e.At:
 			refused = e
 		}
 	})

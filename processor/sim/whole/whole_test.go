@@ -28,7 +28,7 @@ func TestSeeds(t *testing.T) {
 
 // Each planted mistake is found within a few seeds.
 func TestPlantedMistakesAreFound(t *testing.T) {
-	for _, plant := range []Plant{Purchases, SoldOut, Withdrawals, Redemptions, Cancellations, Moves, Transit, Erasures, Bounces, Letters, Pages, Crises, Carts, PublicSales} {
+	for _, plant := range []Plant{Purchases, SoldOut, Withdrawals, Redemptions, Cancellations, Moves, Transit, Erasures, Bounces, Letters, Pages, Crises, Carts, PublicSales, Minimums} {
 		t.Run(string(plant), func(t *testing.T) {
 			for seed := uint64(1); seed <= 40; seed++ {
 				if err := Check(seed, plant); err != nil {

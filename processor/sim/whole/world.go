@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"onhand/processor"
-	"onhand/processor/moments"
 )
 
 // world is a deployment in memory in which nothing fails.
@@ -31,7 +30,7 @@ func (nothing) Scan(uint8, func(hash uint64, value []byte) error) error     { re
 
 // play lets all events happen and time pass until the end, and returns what
 // was decided and what went wrong on the way.
-func play(events []processor.Event, end int64, partitions int, plant Plant) ([]Told, []string) {
+func play(rules []byte, events []processor.Event, end int64, partitions int, plant Plant) ([]Told, []string) {
 	w := &world{now: begin, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
 	for p := range partitions {
 		m, err := processor.NewMachine(processor.Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, nothing{})
@@ -40,7 +39,7 @@ func play(events []processor.Event, end int64, partitions int, plant Plant) ([]T
 		}
 		w.machines = append(w.machines, m)
 	}
-	w.apply(0, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: moments.Full()}))
+	w.apply(0, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: rules}))
 	w.quiet()
 	for i := range events {
 		e := &events[i]
