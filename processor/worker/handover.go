@@ -83,5 +83,5 @@ func (p *Partition) Hasten(on bool) { p.commit.hasty = on }
 func (p *Partition) Quiet() bool {
 	o := &p.own
 	return p.Live() && p.commit.confirmed.position == p.m.Shop().Position && p.out.Count == 0 && p.InFlight() == nil &&
-		p.owed == 0 && !o.busy && !o.unsent && len(o.entries) == 0
+		p.owed == 0 && p.holding == 0 && !o.busy && !o.unsent && len(o.entries) == 0
 }

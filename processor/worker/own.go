@@ -159,7 +159,7 @@ func (p *Partition) OwnDone(seq uint64) {
 // Idle reports whether nothing is on its way: no output that is not committed,
 // no commit, message or entry in flight, nothing to say at now.
 func (p *Partition) Idle(now int64) bool {
-	if !p.Live() || p.out.Count > 0 || p.InFlight() != nil || p.owed > 0 || p.own.pending(p.m.Shop().Position) {
+	if !p.Live() || p.out.Count > 0 || p.InFlight() != nil || p.owed > 0 || p.holding > 0 || p.own.pending(p.m.Shop().Position) {
 		return false
 	}
 	due := p.dueAt()

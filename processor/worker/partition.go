@@ -93,13 +93,14 @@ type Partition struct {
 	skips      []processor.Skip
 	namedSkips int
 
-	out    processor.Outputs // collected, in no commit record yet
-	commit commits
-	boxes  []outbox // by receiver
-	ready  []int    // receivers with something to publish and nothing in flight
-	owed   int      // bytes of transfers not yet acknowledged
-	flush  flush
-	own    own
+	out     processor.Outputs // collected, in no commit record yet
+	commit  commits
+	boxes   []outbox // by receiver
+	ready   []int    // receivers with something to publish and nothing in flight
+	owed    int      // bytes of transfers not yet acknowledged
+	holding int      // receivers that are held, see Hold
+	flush   flush
+	own     own
 }
 
 // maxOwed bounds what may wait to be published before Apply must pause.

@@ -68,6 +68,8 @@ func TestWhatIsSaidMeanwhileWaits(t *testing.T) {
 	}
 	say(3)
 	p.Hold(1)
+	p.Hold(1)
+	require.Equal(t, 1, p.holding)
 	require.Zero(t, next())
 	say(4)
 	require.Zero(t, next())
@@ -75,5 +77,5 @@ func TestWhatIsSaidMeanwhileWaits(t *testing.T) {
 	require.EqualValues(t, 2, next())
 	require.EqualValues(t, 4, next())
 	require.Zero(t, next())
-	require.Zero(t, p.owed)
+	require.Zero(t, p.owed+p.holding)
 }

@@ -84,7 +84,10 @@ func (p *Partition) pack(parcels []*parcel, t processor.Transfer) ([]*parcel, er
 // Hold keeps messages to a receiver back until Requeue is called for it. It takes
 // none that come before their turn, and asks for those in between but once.
 func (p *Partition) Hold(receiver int) {
-	p.boxes[receiver].held = true
+	if b := &p.boxes[receiver]; !b.held {
+		b.held = true
+		p.holding++
+	}
 	p.unlist(receiver)
 }
 
@@ -103,7 +106,10 @@ func (p *Partition) Requeue(receiver int, again []processor.Transfer) error {
 		}
 	}
 	b := &p.boxes[receiver]
-	b.held = false
+	if b.held {
+		b.held = false
+		p.holding--
+	}
 	begin := 0
 	if b.busy {
 		begin = 1
