@@ -134,6 +134,30 @@ func TestJetStreamReadsSlowly(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestWhoOnlyReads: who finds the blobs of another process reads all of them, and
+// makes none.
+func TestWhoOnlyReads(t *testing.T) {
+	js := startJetStream(t, false)
+	_, err := FindJetStream(t.Context(), js, "shop")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	s, err := OpenJetStream(t.Context(), js, "shop", 1)
+	require.NoError(t, err)
+	require.NoError(t, s.Put(t.Context(), "a/1", strings.NewReader("put"), 3))
+	require.NoError(t, s.Create(t.Context(), "a/2", []byte("created")))
+	found, err := FindJetStream(t.Context(), js, "shop")
+	require.NoError(t, err)
+	names, err := found.List(t.Context(), "a/")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a/1", "a/2"}, names)
+	for name, want := range map[string]string{"a/1": "put", "a/2": "created"} {
+		r, err := found.Get(t.Context(), name)
+		require.NoError(t, err)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, want, string(text))
+	}
+}
+
 // TestJetStreamLeavesNothing: neither what was deleted nor an upload that ended
 // in the middle stays on the disk.
 func TestJetStreamLeavesNothing(t *testing.T) {

@@ -23,7 +23,7 @@ type JetStream struct {
 	name    string
 	objects jetstream.ObjectStore
 	entries jetstream.KeyValue
-	uploads jetstream.JetStream // publishes chunks
+	uploads jetstream.JetStream // publishes chunks, and asks the leaders
 	chunks  jetstream.Stream    // of objects
 	values  jetstream.Stream    // of entries
 }
@@ -78,7 +78,7 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, name string, rep
 // FindJetStream returns the blobs of a name that are there, to be read: nothing
 // is made or removed. The error is fs.ErrNotExist when there are none.
 func FindJetStream(ctx context.Context, js jetstream.JetStream, name string) (_ *JetStream, err error) {
-	s := &JetStream{name: name}
+	s := &JetStream{name: name, uploads: js}
 	if s.objects, err = js.ObjectStore(ctx, s.bucket()); err == nil {
 		s.entries, err = js.KeyValue(ctx, name+"-manifests")
 	}
