@@ -199,17 +199,19 @@ func (o *oracle) unbought(d *Told, sku string) {
 // wishes returns how often an item was wanted, or a product by who would take
 // the item, how many were bought since, and when it was wanted last.
 func (o *oracle) wishes(customer, of, sku string) (wanted, bought, last int64, blurred bool) {
+	anyOf := slices.Clone(variants) // of them would do for every wish
 	o.of(customer, func(e *processor.Event) {
 		switch e.Kind {
 		case processor.ProductAdded, processor.BackInStockRequested, processor.CheckoutFailed, processor.ProductAddedToWishlist,
 			processor.CartUpdated, processor.CartViewed, processor.CheckoutStarted:
 			if e.SKU == of && takes(e, sku) || has(e, of) > 0 {
 				wanted, last, bought = wanted+max(1, e.Quantity, has(e, of)), e.At, 0
+				anyOf = slices.DeleteFunc(anyOf, func(v string) bool { return !takes(e, v) })
 			}
 		case processor.OrderCompleted:
 			n := has(e, of)
 			if of == product {
-				for _, v := range variants {
+				for _, v := range anyOf {
 					n += has(e, v)
 				}
 			}
