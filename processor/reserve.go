@@ -20,7 +20,8 @@ import (
 //
 // So no unit is promised twice, though it can be sold by itself and in a bundle.
 // The line of a part goes before the bundle's, whose sets are asked for all at
-// once: of a part that gives none the others are held for nobody.
+// once: of a part that gives none, or too few for anybody who waits, the others
+// are held for nobody.
 
 // partsHeld is what a bundle holds of its parts. Items that are none have none.
 type partsHeld struct {
@@ -202,6 +203,10 @@ func (it *Item) reserved(m *Machine, msg *Message) {
 	for _, a := range h.Answers {
 		sets = min(sets, a.Units)
 	}
+	if free := int64(len(h.Sets)) - it.Queue.Open; free+sets < it.fewest(m) {
+		it.giveParts(m, free)
+		sets = 0 // not enough for anybody who waits
+	}
 	if sets < h.Asked {
 		h.RetryAt = m.shop.Now + staleRetryMS // nobody says when the part has more
 	}
@@ -220,6 +225,20 @@ func (it *Item) reserved(m *Machine, msg *Message) {
 		}
 	}
 	h.Sets, h.Asked, h.Answers = append(h.Sets, made...), 0, nil
+}
+
+// fewest returns the fewest units that one of those who wait takes, of as many
+// as are looked at when the line is served.
+func (it *Item) fewest(m *Machine) (n int64) {
+	each, tries := max(1, m.rules.stock(it).Each), 0
+	it.Queue.ascend(m, "", func(_ string, e entry) bool {
+		if takes := min(max(e.quantity, 1), each); n == 0 || takes < n {
+			n = takes
+		}
+		tries++
+		return n > 1 && tries < triesPerStep
+	})
+	return n
 }
 
 // soldSets has the sale of a bundle that nobody counts counted at its parts; of
