@@ -189,13 +189,14 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 		m.dead("malformed", err.Error(), msg)
 		m.end()
 	}
+	m.backlog(entries - unitsPerRecord)
 }
 
 // LogTime returns the log time of a record behind one at a time: the server's
 // stamp, held back by the publisher's clock, and never earlier. Unix ms.
 func LogTime(before, stamp, clock int64) int64 { return max(before, min(stamp, clock+futureLimitMS)) }
 
-// backlog runs up to n units of what is due.
+// backlog runs up to n units of what is due; none when n is not positive.
 func (m *Machine) backlog(n int) {
 	for range n {
 		e := m.nextDue()

@@ -327,6 +327,33 @@ func TestTimersInOrder(t *testing.T) {
 	})
 }
 
+// A busy log has long records and no ticks: what is due keeps up with what comes.
+func TestALongRecordFiresAsMuchAsItHolds(t *testing.T) {
+	const n = 500
+	tp, now := &tape{}, int64(1_800_000_000_000)
+	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	event := func(kind Kind, i int) []byte {
+		e := Event{Kind: kind, Source: "shop", MessageID: fmt.Sprint(kind, i), Stamp: now, At: now, Stamped: true, UserID: fmt.Sprint("c", i),
+			SKU: "phone", CartID: "cart", Price: 1999, Quantity: 1, HasQty: true}
+		return AppendEvent([]byte{byte(EventEntry)}, &e)
+	}
+	record := func(kind Kind) {
+		var entries [][]byte
+		for i := range n {
+			entries = append(entries, event(kind, i))
+		}
+		tp.append(now, entries...)
+	}
+	record(ProductAdded)
+	now += 30 * 24 * 3600_000 // every cart was left long ago
+	record(ProductViewed)
+	m, err := NewMachine(Config{Partitions: 1, Memory: 1 << 20}, newMemStore())
+	require.NoError(t, err)
+	out := &Outputs{}
+	tp.apply(m, 0, len(tp.records), out)
+	require.True(t, m.nextDue() == nil, "something is due still")
+}
+
 // The map of customers and items says the same from both sides.
 func TestInterestIsReadableFromBothSides(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
