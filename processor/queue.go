@@ -30,7 +30,8 @@ type Queue struct {
 	Open    int64 // units of the web shop in Offers
 	Next    int64 // number of the next offer
 	// Seed, in a lottery, decides the ranks together with the customers' ids. It
-	// is drawn when the first one joins, and published.
+	// is drawn when the first one joins, and published. It hangs on the time and
+	// not on who that is: many join at once when an item is sold out, in any order.
 	Seed   string
 	Pickup *pickup // who takes the item from stores; nil when nobody does
 }
@@ -388,7 +389,7 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 	case !lottery && q.waiting()+q.Parked.Len()+q.Offers.Len() == 0:
 		q.Seed = ""
 	case lottery && q.Seed == "":
-		q.Seed = shortID([]byte(it.SKU + "/" + msg.Customer + "/" + strconv.FormatInt(msg.Since, 10)))
+		q.Seed = shortID([]byte(it.SKU + "/" + strconv.FormatInt(m.shop.Now, 10)))
 	}
 	key, e := q.key(m, msg.Tier, msg.Since, msg.Customer), q.entryOf(m, it, msg)
 	if _, ok := q.Parked.get(m, key); ok {
