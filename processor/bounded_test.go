@@ -28,6 +28,7 @@ func TestWhatIsKeptHasAnEnd(t *testing.T) {
 		said(Event{Kind: MessageBounced, UserID: "ann", Channel: x, Reason: "hard"})
 		said(Event{Kind: OrderCancelled, UserID: "ann", OrderID: "o", Products: []Product{{SKU: x, Quantity: 1}}})
 		said(Event{Kind: SourceReported, ItemSource: x, CompleteTo: s.now})
+		said(Event{Kind: CrisisEnded, Tags: []string{x + "z"}})
 		said(Event{Kind: CrisisDeclared, Tags: []string{x}})
 	}
 	c := s.customer("ann")
@@ -37,6 +38,7 @@ func TestWhatIsKeptHasAnEnd(t *testing.T) {
 	shop := s.machines[0].Shop()
 	require.LessOrEqual(t, len(shop.Sources), maxSources)
 	require.LessOrEqual(t, len(shop.Crises), maxCrises)
+	require.LessOrEqual(t, len(shop.Words), maxWords)
 	require.Equal(t, ConsentWithdrawn, c.Profile.permits("email", "stock_alert", ""), "a refusal stays")
 	require.NotEmpty(t, s.dead, "what is not kept of the shop is told")
 	for _, d := range s.dead {

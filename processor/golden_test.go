@@ -89,7 +89,7 @@ func TestGoldenValues(t *testing.T) {
 
 	shop := Shop{
 		1, 2, 3, 4, 5, 6, 7, []uint64{8}, []Sender{{9, 10, 11, 17, 18}}, []byte("r"), "v", true, []string{"t"}, []string{"c"}, []SourceState{{"shop", 12}},
-		Deployment{13, 14, 15, []uint32{16}}, []CodeCount{{"m", 17, 19}}, []ChannelState{{"email", 18}}, "secret", 19, []Kept{{20, []byte("k")}}, [stages]int64{21, 22, 23, 24, 25, 26, 27, 28},
+		Deployment{13, 14, 15, []uint32{16}}, []CodeCount{{"m", 17, 19}}, []ChannelState{{"email", 18}}, "secret", 19, []Kept{{20, []byte("k")}}, [stages]int64{21, 22, 23, 24, 25, 26, 27, 28}, []crisisWord{{"c", 29}},
 	}
 	w := writer{}
 	shop.encode(&w)

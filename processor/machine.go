@@ -3,7 +3,6 @@ package processor
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -371,20 +370,7 @@ func (m *Machine) shopEvent(e *Event) {
 		}
 		m.control(&Control{Type: SourceSays, Name: clone(name), At: e.CompleteTo})
 	case CrisisDeclared, CrisisEnded:
-		t := CrisisOn
-		if e.Kind == CrisisEnded {
-			t = CrisisOff
-		}
-		for _, tag := range e.Tags {
-			switch {
-			case slices.Contains(m.shop.Crises, tag) == (t == CrisisOn):
-				continue // told again
-			case t == CrisisOn && len(m.shop.Crises) >= maxCrises:
-				m.dead("limit", fmt.Sprintf("a crisis of %s: there are %d, no more are kept", tag, maxCrises), m.current)
-				return
-			}
-			m.control(&Control{Type: t, Name: clone(tag), At: e.At})
-		}
+		m.crisis(e)
 	}
 }
 

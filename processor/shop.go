@@ -34,6 +34,8 @@ type Shop struct {
 	Kept        []Kept // files that hold for what is pending, oldest first
 
 	Journeys [stages]int64 // of the customers here, by the stage they have come to
+
+	Words []crisisWord // the latest on each crisis, at partition 0
 }
 
 // Limits of what events may say of the whole shop.
@@ -136,6 +138,7 @@ func (s *Shop) encode(w *writer) {
 	for _, n := range s.Journeys {
 		w.int(n)
 	}
+	s.encodeWords(w)
 }
 
 func (s *Shop) decode(r *reader) {
@@ -184,6 +187,7 @@ func (s *Shop) decode(r *reader) {
 	for i := range s.Journeys {
 		s.Journeys[i] = r.int()
 	}
+	s.decodeWords(r)
 }
 
 func writeStrings(w *writer, list []string) {
