@@ -54,7 +54,7 @@ func (o *oracle) balanced(end int64) {
 // wentOn reports whether what a visitor's candidate was about was decided under
 // the name of who the visitor turned out to be.
 func (o *oracle) wentOn(d *Told, after []Told) bool {
-	l := linker{now: map[string]string{}}
+	l := newLinker()
 	for _, e := range o.events {
 		if v := l.hear(e); v != d.Customer || e.At < d.At {
 			continue

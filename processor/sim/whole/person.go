@@ -1,6 +1,7 @@
 package whole
 
 import (
+	"maps"
 	"slices"
 
 	"onhand/processor"
@@ -16,7 +17,7 @@ func person(id string, known []*processor.Event) []string {
 			break
 		}
 	}
-	l := linker{now: map[string]string{}}
+	l := newLinker()
 	for _, e := range known {
 		l.hear(e)
 	}
@@ -29,24 +30,35 @@ func person(id string, known []*processor.Event) []string {
 }
 
 // linker follows which visitors turned out to be whom. A device that is used
-// says so once; an alias, each time; and either may be undone.
+// says so once; an alias, each time; and either may be undone. Who asks to be
+// forgotten has no devices from then on, and what was undone is forgotten too.
 type linker struct {
-	ever []string
+	ever map[string]string // by visitor
 	now  map[string]string // by visitor
 }
+
+func newLinker() linker { return linker{map[string]string{}, map[string]string{}} }
 
 // hear takes an event and returns the visitor it links, "" when it links none.
 func (l *linker) hear(e *processor.Event) (visitor string) {
 	switch {
 	case e.Kind == processor.Alias:
 		visitor = e.PreviousID
-	case e.Kind == processor.Page && e.UserID != "" && !slices.Contains(l.ever, e.AnonymousID):
+	case e.Kind == processor.Page && e.UserID != "" && l.ever[e.AnonymousID] == "":
 		visitor = e.AnonymousID
 	case e.Kind == processor.IdentityUnlinked:
 		delete(l.now, e.PreviousID)
+	case e.Kind == processor.CustomerErased:
+		who := e.Customer()
+		if l.now[who] != "" {
+			who = l.now[who]
+		}
+		gone := func(_, to string) bool { return to == who }
+		maps.DeleteFunc(l.ever, gone)
+		maps.DeleteFunc(l.now, gone)
 	}
 	if visitor != "" {
-		l.ever = append(l.ever, visitor)
+		l.ever[visitor] = e.UserID
 		l.now[visitor] = e.UserID
 	}
 	return visitor
@@ -55,7 +67,7 @@ func (l *linker) hear(e *processor.Event) (visitor string) {
 // owners returns whose each event is: what a visitor did before a link or while
 // it held stays with who they turned out to be.
 func owners(known []*processor.Event) []string {
-	l := linker{now: map[string]string{}}
+	l := newLinker()
 	list := make([]string, len(known))
 	for i, e := range known {
 		if v := l.hear(e); v != "" {
