@@ -20,7 +20,10 @@ import (
 )
 
 // BenchmarkTakeover fetches and opens a state whose machine is gone: what a
-// cold takeover costs before it reads the log; s-save is what saving it took.
+// cold takeover costs before it reads the log. s-save is what saving it took, and
+// ms-copy for how long no write-behind could be committed meanwhile, which is all
+// a partition notices of it; MiB-again is what a second checkpoint uploads when a
+// hundredth of the state has changed.
 func BenchmarkTakeover(b *testing.B) {
 	for _, mib := range []int{64, 1024} {
 		for _, kind := range []string{"folder", "jetstream"} {
@@ -36,16 +39,26 @@ func benchTakeover(b *testing.B, mib int, kind string) {
 	s, err := state.Open(filepath.Join(dir, "p"), state.Options{Shared: shared})
 	require.NoError(b, err)
 	value := make([]byte, 400)
-	for i := 0; i < mib<<20/len(value); i += 4096 {
-		batch := s.NewBatch()
-		for j := range 4096 {
-			_, _ = rand.Read(value)
-			batch.Set(1, uint64(i+j)*0x9e3779b97f4a7c15, value)
+	fill := func(mib float64) {
+		for i := 0; i < int(mib*(1<<20))/len(value); i += 4096 {
+			batch := s.NewBatch()
+			for j := range 4096 {
+				_, _ = rand.Read(value)
+				batch.Set(1, uint64(i+j)*0x9e3779b97f4a7c15, value)
+			}
+			require.NoError(b, batch.Commit([]byte("mark")))
 		}
-		require.NoError(b, batch.Commit([]byte("mark")))
 	}
+	fill(float64(mib))
+	require.NoError(b, s.Flush())
+	for quiet := 0; quiet < 20; quiet++ { // what was filled in at once has settled
+		if time.Sleep(50 * time.Millisecond); s.Metrics().Compacting {
+			quiet = 0
+		}
+	}
+	start := time.Now()
 	require.NoError(b, s.Checkpoint(filepath.Join(dir, "c")))
-	require.NoError(b, s.Close())
+	copied := time.Since(start)
 	var blobs Blobs = blob.NewDir(filepath.Join(dir, "blobs"))
 	if kind == "jetstream" {
 		blobs = startBlobs(b, filepath.Join(dir, "nats"))
@@ -53,6 +66,11 @@ func benchTakeover(b *testing.B, mib int, kind string) {
 	r := New(blobs, "shop", 0, 0)
 	report, err := r.Save(context.Background(), filepath.Join(dir, "c"), Mark{Epoch: 1, Position: 1})
 	require.NoError(b, err)
+	fill(float64(mib) / 100)
+	require.NoError(b, s.Checkpoint(filepath.Join(dir, "again")))
+	again, err := r.Save(context.Background(), filepath.Join(dir, "again"), Mark{Epoch: 1, Position: 2})
+	require.NoError(b, err)
+	require.NoError(b, s.Close())
 	for i := 0; b.Loop(); i++ {
 		at := filepath.Join(dir, fmt.Sprint("back", i))
 		m, err := r.Fetch(context.Background(), at, math.MaxUint64, nil)
@@ -68,6 +86,8 @@ func benchTakeover(b *testing.B, mib int, kind string) {
 		b.StartTimer()
 	}
 	b.ReportMetric(report.Took.Seconds(), "s-save")
+	b.ReportMetric(float64(copied.Microseconds())/1000, "ms-copy")
+	b.ReportMetric(float64(again.NewBytes)/(1<<20), "MiB-again")
 }
 
 func startBlobs(b *testing.B, dir string) Blobs {
