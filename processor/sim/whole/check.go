@@ -123,7 +123,7 @@ func differ(a, b []Told) (faults []string) {
 			}
 		}
 	}
-	if first != 0 && tied(a, first) {
+	if first != 0 && (tied(a, first) || emptied(a, b, first)) {
 		return nil
 	}
 	for s, n := range count {
@@ -151,6 +151,30 @@ func tied(list []Told, at int64) bool {
 				return true
 			}
 			items[d.Customer] = d.Cause.Value
+		}
+	}
+	return false
+}
+
+// emptied reports whether a member came out of an audience at a time that had
+// become too small just when something else ended the permission, the item
+// being gone say. The member comes out; which of the two is said hangs on which
+// came first.
+func emptied(a, b []Told, at int64) bool {
+	out := func(list []Told) map[string]processor.Reason {
+		why := map[string]processor.Reason{}
+		for i := range list {
+			if d := &list[i]; d.At == at && d.Outcome == processor.Retracted && !ofStep(d) {
+				why[d.Moment+" "+d.Cause.Value+" "+d.Customer] = d.Reason
+			}
+		}
+		return why
+	}
+	here, there := out(a), out(b)
+	for who, why := range here {
+		other, ok := there[who]
+		if ok && why != other && (why == processor.BelowMinimum || other == processor.BelowMinimum) {
+			return true
 		}
 	}
 	return false
