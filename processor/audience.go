@@ -170,13 +170,21 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 	}
 	c.partsCame(m, sku)
 	c.factsCame(m, sku)
-	if in := c.interest(sku); in != nil && in.Parked && (in.MaxPrice != 0 && m.facts(sku).Price <= in.MaxPrice || m.facts(sku).Product.Parts != "" && m.facts(sku).Sellable) {
-		c.rejoinOne(m, in)
-		if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {
-			c.stake(m, &Occurrence{Value: sku}, false)
+	if in := c.interest(sku); in != nil {
+		if f := m.facts(sku); in.Parked && f.Product.Parts != "" && f.Sellable {
+			c.rejoinOne(m, in)
+			c.unstake(m, sku)
 		}
+		c.affords(m, in)
 	}
 	c.recheckPending(m, sku)
+}
+
+// unstake ends hearing of an item's changes, but for its audience.
+func (c *Customer) unstake(m *Machine, sku string) {
+	if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.State == audienceState && o.Value == sku }) {
+		c.stake(m, &Occurrence{Value: sku}, false)
+	}
 }
 
 // recheck looks again at what an event may have taken a reason from or, with

@@ -29,7 +29,7 @@ func TestGoldenValues(t *testing.T) {
 			Said: 66, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1}},
 		}},
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
-		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, DeclinedAt: 68, Asked: true, Claimed: true, Took: true, GaveUp: true, Store: "lyon", Of: "p", Variant: "size=M", Unseen: true, Told: 18, Began: 9}},
+		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, MaxPrice: 17, Quantity: 18, Locations: []string{"lyon"}, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, DeclinedAt: 68, Asked: true, Claimed: true, Took: true, GaveUp: true, Store: "lyon", Of: "p", Variant: "size=M", Unseen: true, Told: 18, Dear: true, Began: 9}},
 		Sights:      []sight{{22, 23}},
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, Name: "x", Position: 26, At: 27, Expires: 28, Offer: 29, OfferAt: 30, Place: 31, Then: 1, Quorum: 2, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}, Coded: true, Rules: 70}},
 		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69, &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}"}}},

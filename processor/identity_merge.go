@@ -415,7 +415,7 @@ func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
 	}
 	if !keeps {
 		k := *in
-		in.Queued, in.Parked, in.Tier, in.Since, in.GaveUp = f.Queued, f.Parked, f.Tier, f.Since, in.GaveUp && f.GaveUp
+		in.Queued, in.Parked, in.Dear, in.Tier, in.Since, in.GaveUp = f.Queued, f.Parked, f.Dear, f.Tier, f.Since, in.GaveUp && f.GaveUp
 		in.Offer, in.OfferUntil, in.Claimed, in.Store = f.Offer, f.OfferUntil, f.Claimed, f.Store
 		f = &k
 	}

@@ -35,6 +35,7 @@ type Interest struct {
 	Variant    string // of a product: which variants are wanted; see variantOf
 	Unseen     bool   // put into a cart when nothing was known here of the item
 	Told       int64  // the last offer the customer was told of
+	Dear       bool   // parked for a price above the limit
 	Began      int64  // when it was first wanted, if that gives no place: heard of too late, or that place was given up; 0 = Since
 }
 
@@ -102,7 +103,7 @@ func (in *Interest) encode(w *writer) {
 	w.int(in.OfferUntil)
 	w.u64(in.Bought)
 	w.bool(in.Declined)
-	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2) | bit(in.Told != 0, 4)))
+	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2) | bit(in.Told != 0, 4) | bit(in.Dear, 8)))
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
 		bit(in.Of != "", 32) | bit(in.Variant != "", 64) | bit(in.Unseen, 128)))
 	if in.Store != "" {
@@ -155,7 +156,7 @@ func (in *Interest) decode(r *reader) {
 	in.Bought = r.u64()
 	in.Declined = r.bool()
 	asked := r.u8()
-	in.Asked = asked&1 != 0
+	in.Asked, in.Dear = asked&1 != 0, asked&8 != 0
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp, in.Unseen = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&128 != 0
 	if flags&8 != 0 {
@@ -354,6 +355,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if in.Queued && in.Offer == 0 && (in.Quantity != quantity || !slices.Equal(in.Locations, places)) {
 		c.requeue(m, in)
 	}
+	c.affords(m, in)
 	blocked := !wa.Facts.Sellable && wa.Facts.Why != StockStale
 	if e.Kind == ProductAdded && !blocked {
 		in.took(&wa.Facts)
@@ -540,4 +542,14 @@ func (c *Customer) asleep(in *Interest) bool {
 func (c *Customer) rejoinOne(m *Machine, in *Interest) {
 	in.Parked = false
 	m.send(in.SKU, &Message{Type: RejoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
+}
+
+// affords brings back a place that waits for a price within the limit, when it
+// is: the price has come down, or the limit was raised.
+func (c *Customer) affords(m *Machine, in *Interest) {
+	if !in.Parked || !in.Dear || in.MaxPrice != 0 && m.facts(in.SKU).Price > in.MaxPrice {
+		return
+	}
+	c.rejoinOne(m, in)
+	c.unstake(m, in.SKU)
 }

@@ -488,6 +488,9 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 			c.stake(m, &o, true)
 		}
 		c.giveBack(m, &o, parks(v.reason))
+		if in := c.interest(o.Value); in != nil && v.reason == PriceAboveLimit {
+			in.Dear = true
+		}
 		return
 	}
 	d := c.record(m, mo, &o, v)

@@ -130,7 +130,7 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), in.places()
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
-		in.Queued = park
+		in.Queued, in.Dear = park, false
 	}
 	m.send(o.Value, &msg)
 	o.Offer = 0

@@ -248,6 +248,7 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 				c.requeue(m, in)
 			}
 		}
+		c.affords(m, in)
 		c.queueUp(m, in)
 	}
 }
