@@ -15,7 +15,7 @@ type outbox struct {
 	parcels []*parcel
 	busy    bool   // the first one is in flight
 	listed  bool   // in Partition.ready
-	held    bool   // nothing leaves for now, see Hold
+	held    bool   // nothing leaves until Requeue, see Hold
 	queued  uint64 // number of the last message queued
 	acked   uint64 // number of the last message known to be in the receiver's log
 }
