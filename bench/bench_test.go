@@ -46,6 +46,8 @@ func TestQuickMeasuresEveryRow(t *testing.T) {
 	require.Equal(t, Names(), got)
 	require.True(t, r.Machine.Quick)
 	require.Positive(t, r.Machine.FsyncP50)
+	require.Positive(t, r.Machine.MemoryNs)
+	require.Positive(t, r.Machine.Given)
 
 	var table bytes.Buffer
 	_, err = r.WriteTo(&table)

@@ -24,6 +24,8 @@ type Machine struct {
 	Kernel    string  `json:"kernel"`
 	Revision  string  `json:"revision,omitempty"` // of the source
 	Sync      string  `json:"sync"`               // when acknowledged writes are on disk: always, or interval (two minutes)
+	Given     float64 `json:"cores_given"`        // of the cores, what busy threads get
+	MemoryNs  float64 `json:"memory_ns"`          // a random read that no cache answers
 	FsyncP50  float64 `json:"fsync_p50_ms"`       // of 4 KiB appended in the folder used
 	FsyncP99  float64 `json:"fsync_p99_ms"`
 	LoadStart string  `json:"load_start"` // average of the last minute
@@ -47,7 +49,11 @@ func describe(dir string) (Machine, error) {
 			}
 		}
 	}
+	m.Given = coresGiven()
 	var err error
+	if m.MemoryNs, err = memoryWait(); err != nil {
+		return m, err
+	}
 	m.FsyncP50, m.FsyncP99, err = fsync(dir)
 	return m, err
 }

@@ -51,7 +51,7 @@ func (r *Report) Row(name string) (Row, bool) {
 func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
 	m := &r.Machine
-	fmt.Fprintf(&b, "%s\n%d cores, %d MiB, %s, %s/%s, kernel %s\n", m.Command, m.Cores, m.MemoryMiB, m.CPU, m.OS, m.Go, m.Kernel)
+	fmt.Fprintf(&b, "%s\n%d cores of which %.2f are given, %d MiB with random reads of %.0f ns, %s, %s/%s, kernel %s\n", m.Command, m.Cores, m.Given, m.MemoryMiB, m.MemoryNs, m.CPU, m.OS, m.Go, m.Kernel)
 	fmt.Fprintf(&b, "sync %s, fsync p50 %.2f p99 %.2f ms, load average %s at the start, %s at the end\n", m.Sync, m.FsyncP50, m.FsyncP99, m.LoadStart, m.LoadEnd)
 	if m.Quick {
 		b.WriteString("QUICK: short runs on a small shop; they flatter latencies, and nothing was flushed. Use them to find what broke.\n")

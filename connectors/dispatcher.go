@@ -86,7 +86,7 @@ type ChannelConfig struct {
 
 	RatePerSecond float64       // attempts, of all processes together (see Share); 0 means no limit
 	Burst         int           // attempts at once after a pause; 0 means RatePerSecond, at least 1
-	InFlight      int           // attempts under way; 0 means 16
+	InFlight      int           // attempts under way, likewise; 0 means 16
 	Queue         int           // jobs that wait; 0 means 1024
 	Timeout       time.Duration // of one attempt; 0 means 15 s
 	HandOver      time.Duration // release to provider, at most; 0 means no such promise
@@ -219,9 +219,10 @@ func (d *Dispatcher) Withdraw(partition int) (jobs []Job) {
 	return jobs
 }
 
-// Share says which part of the rates of all channels this process may use,
-// above 0 and at most 1: a provider counts what comes from all processes
-// together. Of a burst each process has its part, but at least one attempt.
+// Share says which part of the rates of all channels, and of the attempts under
+// way, this process may use, above 0 and at most 1: a provider counts what comes
+// from all processes together. Of a burst, and of those under way, each process
+// has its part, but at least one attempt.
 func (d *Dispatcher) Share(part float64) {
 	now := d.config.Now()
 	for _, l := range d.lanes {

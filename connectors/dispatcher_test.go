@@ -202,6 +202,23 @@ func TestInFlightIsBounded(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Len(t, b.told(), 9)
 		require.Equal(t, 3, most)
+
+		for _, share := range []struct {
+			part float64
+			most int
+		}{{0.7, 2}, {0.01, 1}, {1, 3}} { // what other processes have is theirs
+			mu.Lock()
+			most = 0
+			mu.Unlock()
+			b.Share(share.part)
+			for i := range 9 {
+				b.submit(action(fmt.Sprint(share.part, i), 0))
+			}
+			time.Sleep(9 * time.Second)
+			mu.Lock()
+			require.Equal(t, share.most, most)
+			mu.Unlock()
+		}
 	})
 }
 

@@ -27,6 +27,7 @@ type lane struct {
 	closed   bool   // nothing is taken and nothing starts any more
 	arrivals uint64 // jobs ever taken
 	stats    Stats
+	most     int // attempts under way at once, of this process
 
 	wake chan struct{} // tells run that something changed; capacity 1
 }
@@ -56,7 +57,7 @@ func warnAt(handOver time.Duration) time.Duration { return handOver * 4 / 5 }
 func newLane(name string, c ChannelConfig) *lane {
 	c = c.withDefaults()
 	return &lane{
-		name: name, ChannelConfig: c,
+		name: name, ChannelConfig: c, most: c.InFlight,
 		queue: newQueue(), limiter: rate.NewLimiter(limitOf(c.RatePerSecond), c.Burst), breaker: newBreaker(),
 		wake: make(chan struct{}, 1),
 	}
@@ -69,12 +70,13 @@ func limitOf(perSecond float64) rate.Limit {
 	return rate.Limit(perSecond)
 }
 
-// share makes a part of the channel's rate this lane's.
+// share makes a part of the channel's limits this lane's.
 func (l *lane) share(part float64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limiter.SetLimitAt(now, limitOf(l.RatePerSecond*part))
 	l.limiter.SetBurstAt(now, max(1, int(float64(l.Burst)*part)))
+	l.most = max(1, int(float64(l.InFlight)*part))
 }
 
 // submit queues a job, or refuses it with one of the errors of Submit.
@@ -114,7 +116,7 @@ func (l *lane) step(now time.Time) (start *job, reports []Report, again time.Tim
 		return nil, reports, time.Time{}
 	}
 	again = l.queue.nextEnd()
-	if l.stats.InFlight >= l.InFlight {
+	if l.stats.InFlight >= l.most {
 		return nil, reports, again
 	}
 	if ok, at := l.breaker.ready(now); !ok {

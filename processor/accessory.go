@@ -12,7 +12,8 @@ import (
 // What goes with an item: the catalogue says of an accessory what it is for
 // (accessory_of), and the item keeps the list of its accessories. A moment per
 // item with `lines: [accessories]` speaks of these in its place, to who has the
-// item or is about to: never of the item itself, nor of what they have already.
+// item or is about to: never of the item itself, nor of what they, or somebody of
+// their household, have already.
 //
 //	Product Updated of the accessory -> its Item -> AccessoryOfItem -> the main Item: the list
 //	   | Facts: to the partitions that watch it, which then watch the accessories
@@ -63,6 +64,11 @@ func (p *ProductFacts) accessories() iter.Seq[string] {
 // or why nothing is to be said. It makes v wait while an accessory has not been
 // heard of here.
 func (c *Customer) accessoriesFor(m *Machine, sku string, v *verdict) (all []candidate) {
+	if c.Member.unheard() { // perhaps somebody else has it
+		v.household = c.Member.ID
+		*v = v.refuse(Deferred, OrderSourceStale)
+		return nil
+	}
 	sku = m.calledNow(sku)
 	why := Reason("")
 	if owned, returned := c.ownsAny(m, sku); !owned {
@@ -84,6 +90,8 @@ func (c *Customer) accessoriesFor(m *Machine, sku string, v *verdict) (all []can
 		x := candidate{line: ActionLine{SKU: s, Quantity: 1}, reason: why}
 		if owned, _ := c.ownsAny(m, s); owned && why == "" {
 			x.reason = Purchased
+		} else if why == "" && c.Member.has(m, s) {
+			x.reason, v.household = Purchased, c.Member.ID
 		}
 		all = append(all, x)
 	}

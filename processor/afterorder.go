@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// AfterOrder is what follows a customer's orders: parcels on their way, rewards
-// and subscriptions. Most customers have none, and then it is not there.
+// AfterOrder is what follows a customer's orders: parcels on their way, rewards,
+// subscriptions and what lies in a store for them. Most customers have none, and then it is not there.
 //
 // Each of them is a function of the set of events about it, whatever the order
 // of their arrival, so that two copies of it, of two profiles that turn out to
@@ -15,6 +15,7 @@ type AfterOrder struct {
 	Shipments     []Shipment
 	Rewards       []Reward
 	Subscriptions []Subscription
+	Collections   []Collection
 }
 
 // Limits of what one customer holds; the oldest goes first.
@@ -36,12 +37,12 @@ func (a *AfterOrder) bytes() int {
 	if a == nil {
 		return 0
 	}
-	n := 72 + 176*cap(a.Shipments) + 112*cap(a.Rewards) + 80*cap(a.Subscriptions)
+	n := 96 + 176*cap(a.Shipments) + 112*cap(a.Rewards) + 80*cap(a.Subscriptions) + 24*cap(a.Collections)
 	for i := range a.Shipments {
 		n += 32 * cap(a.Shipments[i].Lines)
 	}
 	for i := range a.Rewards {
-		n += 56 * cap(a.Rewards[i].Uses)
+		n += 80 * cap(a.Rewards[i].Uses)
 	}
 	return n
 }
@@ -63,6 +64,10 @@ func (a *AfterOrder) encode(w *writer) {
 	for i := range a.Subscriptions {
 		a.Subscriptions[i].encode(w)
 	}
+	w.uint(uint64(len(a.Collections)))
+	for i := range a.Collections {
+		a.Collections[i].encode(w)
+	}
 }
 
 func decodeAfterOrder(r *reader) *AfterOrder {
@@ -82,6 +87,10 @@ func decodeAfterOrder(r *reader) *AfterOrder {
 	for i := range a.Subscriptions {
 		a.Subscriptions[i].decode(r)
 	}
+	a.Collections = make([]Collection, r.count(10))
+	for i := range a.Collections {
+		a.Collections[i].decode(r)
+	}
 	return a
 }
 
@@ -95,6 +104,9 @@ func (a *AfterOrder) merge(b *AfterOrder) {
 	}
 	for i := range b.Subscriptions {
 		a.subscription(b.Subscriptions[i].ID).merge(&b.Subscriptions[i])
+	}
+	for i := range b.Collections {
+		a.collection(b.Collections[i].Order).merge(&b.Collections[i])
 	}
 }
 
@@ -152,7 +164,7 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 				v.say(m, ActionLine{SKU: l.SKU, Quantity: order.left(l), Price: l.Price})
 			}
 		}
-		if len(order.Lines) > 0 && len(v.lines) == 0 || order.Cancelled != 0 {
+		if len(order.Lines) > 0 && len(v.lines) == 0 || order.Cancelled != 0 || order.Disputed && mo.Class.Name == "marketing" {
 			*v = v.refuse(Suppressed, Cancelled)
 		}
 	case "shipment_id":
@@ -164,16 +176,8 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 			v.say(m, ActionLine{SKU: l.SKU, Quantity: l.Quantity})
 		}
 	case "reward_id":
-		switch c.reward(o.Value).State(m.shop.Now) {
-		case RewardUsed:
+		if c.reward(o.Value).State(m.shop.Now) == RewardUsed {
 			*v = v.refuse(Suppressed, Redeemed)
-		case RewardPast:
-			*v = v.refuse(Expired, ExpiredReason)
-		case RewardValid:
-			if rested := c.reward(o.Value).Restored + rewardRestMS; rested > m.shop.Now && rested > rewardRestMS {
-				*v = v.refuse(Deferred, TooSoon)
-				v.until = rested
-			}
 		}
 	}
 }
@@ -183,7 +187,7 @@ func (v *verdict) say(m *Machine, l ActionLine) {
 	f := m.facts(l.SKU)
 	l.Title, l.URL, l.Image = f.Product.Title, f.Product.URL, f.Product.Image
 	v.lines = append(v.lines, l)
-	v.total += l.Price * l.Quantity
+	v.total = plus(v.total, l.Price, l.Quantity)
 }
 
 // afterData returns what more a message about an order, a parcel or a reward

@@ -102,7 +102,7 @@ func picture(t require.TestingT, now int64, events []Event, order []int) string 
 		if !o.Placed {
 			o.At = 0 // not known yet
 		}
-		orders = append(orders, []any{o.ID, o.At, o.Cancelled, o.Placed, o.Lines, o.units("s0"), o.units("s1"), o.units("s2")})
+		orders = append(orders, []any{o.ID, o.At, o.Cancelled, o.Placed, o.Lines, o.units("s0"), o.units("s1"), o.units("s2"), o.boughtAt("s0"), o.boughtAt("s1"), o.boughtAt("s2")})
 	}
 	slices.SortFunc(v.Shipments, func(a, b ShipmentView) int { return cmp.Compare(a.ID, b.ID) })
 	v.AsOf, v.Position = 0, 0

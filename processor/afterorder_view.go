@@ -28,6 +28,14 @@ type RewardView struct {
 	ExpiresAt Instant     `json:"expires_at,omitzero"`
 	Uses      int         `json:"uses"`             // that stand
 	Double    bool        `json:"double,omitempty"` // more was used than there was
+	Used      []UseView   `json:"used,omitempty"`   // those that stand, by time
+}
+
+// UseView is one use of a reward.
+type UseView struct {
+	At     Instant `json:"at"`
+	Store  string  `json:"store,omitempty"`  // of the till
+	Amount int64   `json:"amount,omitempty"` // minor units; 0: all that was left
 }
 
 // SubscriptionView is one subscription.
@@ -69,6 +77,7 @@ func (w *Reward) view(now int64) RewardView {
 	for _, u := range w.Uses {
 		if !u.Void {
 			v.Uses++
+			v.Used = append(v.Used, UseView{Instant(u.At), u.Store, u.Amount})
 		}
 	}
 	return v

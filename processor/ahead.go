@@ -53,6 +53,7 @@ func (m *Machine) look(rest Record) {
 			sum += p.table[p.slot(x)].hash
 		}
 	}
+	var thawed [entityKinds]int
 	for i := range a.names[:a.n] {
 		a.heads[i] = nil
 		e := t.get(a.names[i].kind, a.names[i].hash)
@@ -63,10 +64,14 @@ func (m *Machine) look(rest Record) {
 			a.heads[i] = t.live[e.at]
 			continue
 		}
+		thawed[e.kind]++
 		b := m.memory.bytes.get(e.at, int(e.units)*unitBytes)
 		for j := 0; j < len(b) && j < 256; j += 64 {
 			sum += uint64(b[j])
 		}
+	}
+	for kind, n := range thawed {
+		sum += m.spare.warm(EntityKind(kind), n)
 	}
 	for _, h := range a.heads[:a.n] {
 		if h != nil {
@@ -78,8 +83,19 @@ func (m *Machine) look(rest Record) {
 			continue
 		}
 		switch e := h.live.(type) {
-		case *Customer:
-			sum += uint64(len(e.ID)) + uint64(len(e.Carts)) + uint64(len(e.Interests)) + uint64(len(e.Occurrences))
+		case *Customer: // what a step goes through, each list somewhere else
+			for i := range e.Interests[:min(len(e.Interests), 8)] {
+				sum += e.Interests[i].hash
+			}
+			for i := range e.Occurrences[:min(len(e.Occurrences), 4)] {
+				sum += uint64(e.Occurrences[i].State)
+			}
+			for i := range e.Carts[:min(len(e.Carts), 2)] {
+				sum += uint64(len(e.Carts[i].Lines))
+			}
+			for i := 0; i < len(e.sent); i += 4 {
+				sum += uint64(e.sent[i].stamp)
+			}
 			if e.ID != "" {
 				sum += uint64(e.ID[0])
 			}
@@ -107,7 +123,7 @@ func (a *ahead) note(entry []byte) {
 		r.uint()
 		r.uint()
 		r.uint()
-		a.event(r.b)
+		a.event(r.rest())
 	case TransferEntry:
 		r.uint()
 		r.uint()

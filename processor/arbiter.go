@@ -60,36 +60,40 @@ func (r *rival) beats(m *Machine, s *rival) bool {
 // best is the gate's last question about a candidate: is it the best thing to
 // say. Of a release only what holds for every attempt is asked.
 func (c *Customer) best(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict, release bool) verdict {
-	if mo.Class.Holdout && c.heldOut(m) {
-		return v.refuse(Suppressed, Holdout)
-	}
 	competes := !release && mo.Do == moments.DoMessage && mo.Class.Arbitration
+	said := verdict{outcome: Sent} // whether another message said it in this slot
 	if !release {
 		v.score, v.factors = score(mo, &env{m: m, c: c, o: o, v: v})
 		if !competes && v.factors == nil {
 			v.score = 0 // compared with nothing
 		}
-	}
-	if !release {
-		if r := c.rewardSaid(m, mo, o, v); r.outcome != Sent {
-			return r
+		if competes {
+			said = c.slotTaken(m, mo, o, v)
+			if said.outcome == Sent {
+				said = c.outdone(m, mo, o, v)
+			}
+			if said.outcome != Sent && said.reason != Combined {
+				return said
+			}
 		}
 		if r := c.rewardWaits(m, mo, o, v); r.outcome != Sent {
 			return r
 		}
 	}
-	if competes {
-		if r := c.slotTaken(m, mo, o, v); r.outcome != Sent {
-			return r
-		}
-		if r := c.outdone(m, mo, o, v); r.outcome != Sent {
-			return r
-		}
-	}
-	if mo.Mode == moments.Shadow {
+	switch {
+	case mo.Class.Holdout && c.heldOut(m):
+		return v.refuse(Suppressed, Holdout)
+	case mo.Mode == moments.Shadow:
 		return v.refuse(Suppressed, Shadow)
+	case said.outcome != Sent:
+		return said
+	case release:
+		return *v
 	}
-	if !release && mo.Do == moments.DoMessage && mo.Class.Name != "transactional" {
+	if r := c.rewardSaid(m, mo, o, v); r.outcome != Sent {
+		return r
+	}
+	if mo.Do == moments.DoMessage && mo.Class.Name != "transactional" {
 		if k := c.saidAlready(m, o, v); k != nil {
 			v.lostTo = k.ID
 			return v.refuse(Suppressed, Combined)

@@ -42,18 +42,25 @@ func (c *Customer) hold(m *Machine, i int) {
 	if in := c.interest(o.Value); in != nil && in.Quantity > 1 && mo.Per == "sku" {
 		m.watch(o.Value).wants(m, in.Quantity)
 	}
+	if len(m.rules.counts) > 0 && mo.Per == "sku" && slices.Contains(m.rules.counts, mo.Name) {
+		m.watch(o.Value).wants(m, availableCap)
+	}
 	v, wait := c.quorum(m, mo, o, c.gate(m, mo, o, false))
 	o.Shut = false
 	if wait {
 		c.stakeAll(m, o, main)
 		return
 	}
+	if c.Platform != nil {
+		v = c.leftAlone(o, v)
+	}
 	stake := o.In
 	if v.outcome != Sent {
 		_, refused := c.permitted(m, mo, o)
 		o.Shut = refused != "" && !ofShop(refused)
 	}
-	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum)
+	// What a guard asks of an item changes with the item.
+	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum || v.reason == GuardFalse || v.reason == Drifted)
 	switch {
 	case v.outcome == Sent && !o.In:
 		c.Count++
@@ -73,7 +80,7 @@ func (c *Customer) hold(m *Machine, i int) {
 	case v.outcome != Sent:
 		if o.Said == 0 {
 			o.Said = v.reason.code()
-			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts})
+			c.record(m, mo, o, verdict{outcome: Suppressed, reason: v.reason, dropped: v.dropped, stockAge: v.stockAge, facts: v.facts, household: v.household})
 		}
 		stake = waits
 	}
@@ -109,8 +116,16 @@ func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
 		return
 	}
 	o.Staked = in
-	if e := m.get(WatchKind, o.Value); e != nil {
-		e.(*Watch).stake(m, c.ID, in)
+	sku := m.listedUnder(o)
+	if sku == noItem && in {
+		m.watch(noItem)
+	}
+	if e := m.get(WatchKind, sku); e != nil {
+		if in {
+			e.(*Watch).stake(m, c.ID, true)
+		} else {
+			c.unlist(m, sku)
+		}
 	}
 	if main := m.mainOf(o.Value); main != "" && !in {
 		c.leaveMain(m, main)
@@ -121,7 +136,18 @@ func (c *Customer) stake(m *Machine, o *Occurrence, in bool) {
 // is said of the one ends with the other.
 func (c *Customer) stakeWith(m *Machine, o *Occurrence, main string) {
 	c.stake(m, o, true)
-	m.watch(main).stake(m, c.ID, true)
+	wa := m.watch(main)
+	if !wa.Main { // the catalogue names it by an old number
+		m.touch(wa)
+		wa.Main = true
+	}
+	wa.stake(m, c.ID, true)
+}
+
+// isMain reports whether an item is what another is an accessory of, by the
+// number that the catalogue says or by the one it has now.
+func (m *Machine) isMain(sku, accessory string) bool {
+	return m.facts(accessory).Product.AccessoryOf == sku || m.mainOf(accessory) == sku
 }
 
 // leaveMain takes a customer off the list of a main item when nothing depends
@@ -143,6 +169,7 @@ func (c *Customer) leaveAudience(m *Machine, i int, why Reason) {
 	o := &c.Occurrences[i]
 	if o.In {
 		c.withdraw(m, m.rules.moment(o), o, why)
+		c.Platform.agrees(o)
 	}
 	c.leaveQuorum(m, o)
 	c.stake(m, o, false)
@@ -164,20 +191,31 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 	}
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		if o := &c.Occurrences[i]; o.State == audienceState &&
-			(o.Value == sku || main && m.mainOf(o.Value) == sku || family != "" && m.facts(o.Value).Product.Family == family) {
+			(o.Value == sku || sku == noItem || main && m.isMain(sku, o.Value) || family != "" && m.facts(o.Value).Product.Family == family) {
 			c.hold(m, i)
 		}
 	}
 	c.partsCame(m, sku)
 	c.factsCame(m, sku)
 	if in := c.interest(sku); in != nil {
-		if f := m.facts(sku); in.Parked && f.Product.Parts != "" && f.Sellable {
+		if in.Parked && in.Apart && m.facts(sku).Sellable && !c.awaits() {
 			c.rejoinOne(m, in)
 			c.unstake(m, sku)
 		}
 		c.affords(m, in)
 	}
+	c.wordCame(m, sku)
 	c.recheckPending(m, sku)
+}
+
+// holdItem looks again at the audiences of an item, of which the customer wants
+// something else now.
+func (c *Customer) holdItem(m *Machine, sku string) {
+	for i := range backwards(&c.Occurrences) {
+		if o := &c.Occurrences[i]; o.State == audienceState && o.Value == sku {
+			c.hold(m, i)
+		}
+	}
 }
 
 // unstake ends hearing of an item's changes, but for its audience.
@@ -191,6 +229,7 @@ func (c *Customer) unstake(m *Machine, sku string) {
 // permission, given one. Who is kept out of an audience for want of a
 // permission stays out whatever is bought.
 func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
+	c.takeOutRefused(m)
 	if permission || !c.recheckItems(m, e) {
 		for i := len(c.Occurrences) - 1; i >= 0; i-- {
 			o := &c.Occurrences[i]
@@ -208,10 +247,16 @@ func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
 
 // recheckItems looks again only at the audiences of the items the event names,
 // when nothing else can depend on it: no audience asks for more than its item,
-// and none of the items has a family or accessories.
+// and none of the items has a family or accessories, or is the same as another
+// to who has bought it: a variant, a bundle. What is taken out of an order by
+// another report of it is not named.
 func (c *Customer) recheckItems(m *Machine, e *Event) bool {
 	switch e.Kind {
-	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted, OrderCompleted, OrderUpdated:
+	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
+	case OrderCompleted:
+		if o := c.order(Hash(e.OrderID)); o != nil && len(o.First) > 0 {
+			return false
+		}
 	default:
 		return false
 	}
@@ -220,7 +265,11 @@ func (c *Customer) recheckItems(m *Machine, e *Event) bool {
 	}
 	alone := func(sku string) bool {
 		wa, ok := m.get(WatchKind, sku).(*Watch)
-		return !ok || wa.Facts.Product.Family == "" && !wa.Main && !wa.Stands
+		if !ok {
+			return true
+		}
+		p := &wa.Facts.Product
+		return p.Family == "" && !wa.Main && !wa.Stands && p.Parent == "" && p.Variants == "" && p.Parts == ""
 	}
 	if e.SKU != "" && !alone(e.SKU) {
 		return false

@@ -72,7 +72,7 @@ func (c *Customer) auditLine(m *Machine, mo *moments.Moment, o *Occurrence, l *A
 	if mo.Per == "cart_id" && slices.Contains(mo.Lines, moments.LineUnbought) {
 		for i := range c.Carts {
 			// All that is in the cart was bought after the last of it was put in.
-			if x := &c.Carts[i]; x.ID == o.Value && x.latest(l.SKU) >= 0 && c.auditBought(l.SKU, x.latest(l.SKU), true) >= x.units(m, l.SKU) {
+			if x := &c.Carts[i]; x.ID == o.Value && x.latest(m, l.SKU) >= 0 && c.auditBought(l.SKU, x.latest(m, l.SKU), true) >= x.units(m, l.SKU) {
 				return Purchased
 			}
 		}
@@ -111,22 +111,25 @@ func (c *Customer) auditBought(sku string, at int64, gifts bool) (units int64) {
 	return units
 }
 
-// units returns the units of an item in the cart.
-func (c *Cart) units(m *Machine, sku string) int64 {
+// units returns the units of an item in the cart, under any of its numbers.
+func (c *Cart) units(m *Machine, sku string) (units int64) {
 	for i := range c.Lines {
-		if c.Lines[i].SKU == sku {
-			return c.Lines[i].quantity(m.shop.Now - cartMemoryMS)
+		if m.calledNow(c.Lines[i].SKU) == sku {
+			units += c.Lines[i].quantity(m.shop.Now - cartMemoryMS)
 		}
 	}
-	return 0
+	return units
 }
 
 // latest returns when a unit of an item was last put in, -1 when none was.
-func (c *Cart) latest(sku string) int64 {
+func (c *Cart) latest(m *Machine, sku string) int64 {
 	at := int64(-1)
 	for i := range c.Lines {
+		if m.calledNow(c.Lines[i].SKU) != sku {
+			continue
+		}
 		for _, x := range c.Lines[i].Changes {
-			if c.Lines[i].SKU == sku && x.n > 0 {
+			if x.n > 0 {
 				at = max(at, x.at)
 			}
 		}

@@ -56,13 +56,17 @@ func (c *Customer) show(m *Machine, p Pending, d *Decision) {
 	}
 }
 
-// speaksOf returns the items on which it depends that a message stands.
+// speaksOf returns the items on which it depends that a message stands; noItem
+// when there is none.
 func speaksOf(p *Pending, d *Decision) (skus []string) {
 	for i := range d.Action.Lines {
 		skus = append(skus, d.Action.Lines[i].SKU)
 	}
 	if p.Told != nil && p.Told.SKU != "" {
 		skus = append(skus, p.Told.SKU)
+	}
+	if len(skus) == 0 {
+		skus = append(skus, noItem)
 	}
 	return skus
 }
@@ -76,17 +80,17 @@ func (c *Customer) unshow(m *Machine, i int) (p Pending, d Decision, err error) 
 		return p, d, err
 	}
 	for _, sku := range speaksOf(&p, &d) {
-		if in := c.interest(sku); in != nil && in.Parked || slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.Staked && o.Value == sku }) {
-			continue
-		}
-		if !slices.ContainsFunc(s.Shown, func(k Pending) bool {
-			d, err := ParseDecision(k.Decision)
-			return err == nil && slices.Contains(speaksOf(&k, &d), sku)
-		}) {
-			m.watch(sku).stake(m, c.ID, false)
-		}
+		c.unlist(m, sku)
 	}
 	return p, d, nil
+}
+
+// shows reports whether a message stands on the site that depends on an item.
+func (c *Customer) shows(sku string) bool {
+	return c.Standing != nil && slices.ContainsFunc(c.Standing.Shown, func(k Pending) bool {
+		d, err := ParseDecision(k.Decision)
+		return err == nil && slices.Contains(speaksOf(&k, &d), sku)
+	})
 }
 
 // recheckShown takes down what may not stand on the site any more, and forgets

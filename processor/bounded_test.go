@@ -136,7 +136,10 @@ func TestWishesOfTwoIDsGoInNoCircle(t *testing.T) {
 	s.said(Event{Kind: Identify, UserID: "ann"})
 	m, c := s.machines[0], s.customer("ann")
 	wish := func(sku, of string, live bool) Interest {
-		return Interest{SKU: sku, hash: Hash(sku), Of: of, Declined: !live, Asked: live, Wants: []Want{{Name: "requested", Strength: 1, Until: s.now + 1000}}}
+		in := interestIn(sku, Hash(sku), 0)
+		in.own().Of = of
+		in.Declined, in.Asked, in.Wants = !live, live, []Want{{Name: "requested", Strength: 1, Until: s.now + 1000}}
+		return in
 	}
 	m.out = &s.out
 	m.touch(c)

@@ -52,6 +52,8 @@ func (wa *Watch) inBundle(m *Machine, bundle string) {
 	}
 	m.touch(wa)
 	wa.Bundles = append(wa.Bundles, clone(bundle))
+	wa.spread(m, wave{Facts: factRenamed, Was: wa.Facts.Price, Price: wa.Facts.Price}) // who has bought the bundle has this one
+	wa.retell(m)
 }
 
 // unbundle notes that what was part of a bundle, nil = nothing was known, is not
@@ -102,44 +104,102 @@ func (m *Machine) bundled(own *ItemFacts) (f ItemFacts, ok bool) {
 	return f, true
 }
 
-// boughtParts ends the wish for the parts of a bundle that was bought.
-func (c *Customer) boughtParts(m *Machine, o *Order, sku string) {
+// boughtParts ends the wish for the parts of a bundle that was bought. A unit of a
+// part that is held for the buyer goes with the sale, nil = that was told before:
+// it is not free before it is counted as sold.
+func (c *Customer) boughtParts(m *Machine, o *Order, sku string, sale *Message) {
 	p := &m.facts(sku).Product
 	if p.Parts == "" {
 		return // as a rule: a loop over none is not free
 	}
+	var held []partOffer
 	for part := range p.parts() {
-		if in := c.interest(part); in != nil && in.live() && o.At >= in.began()-clockGraceMS {
+		if in := c.interest(part); in != nil && in.live() && o.boughtAt(sku) >= in.began()-clockGraceMS {
+			if in.Offer != 0 && sale != nil {
+				held = append(held, partOffer{part, in.Offer})
+				in.Queued, in.Offer = false, 0
+			}
 			c.giveUp(m, in)
 			in.Bought = o.ID
 		}
 	}
-}
-
-// inLine reports whether the customer has a place in a queue.
-func (c *Customer) inLine() bool {
-	return slices.ContainsFunc(c.Interests, func(in Interest) bool { return in.Queued })
-}
-
-// partsCame ends the wish for the parts of an item that was bought before
-// anybody here knew that it is a bundle.
-func (c *Customer) partsCame(m *Machine, sku string) {
-	if m.facts(sku).Product.Parts == "" {
-		return
+	if len(held) > 0 {
+		sale.withHeld(held)
 	}
-	for i := range c.Orders {
-		if o := &c.Orders[i]; o.Placed && o.units(sku) > 0 {
-			c.boughtParts(m, o, sku)
+}
+
+// partOffer is an offer of a part of a bundle.
+type partOffer struct {
+	part  string
+	offer int64
+}
+
+// withHeld adds to the sale of a bundle the offers of its parts that end with it.
+func (m *Message) withHeld(held []partOffer) {
+	w := writer{}
+	w.bytes(m.Body)
+	w.uint(uint64(len(held)))
+	for _, h := range held {
+		w.str(h.part)
+		w.int(h.offer)
+	}
+	m.Body, m.Park = w.b, true
+}
+
+// takeHeld returns them, and leaves what else the sale says.
+func (m *Message) takeHeld() (held []partOffer) {
+	if !m.Park {
+		return nil
+	}
+	r := reader{b: m.Body}
+	m.Body, m.Park = r.bytes(), false
+	for range r.count(2) {
+		held = append(held, partOffer{r.str(), r.int()})
+	}
+	return held
+}
+
+// wants reports whether the customer wants anything.
+func (c *Customer) wants() bool {
+	for i := range c.Interests {
+		if c.Interests[i].live() {
+			return true
 		}
 	}
+	return false
+}
+
+// partsCame ends the wish for the parts of an item that was bought, since they
+// were wanted last, before anybody here knew that it is a bundle.
+func (c *Customer) partsCame(m *Machine, sku string) {
+	p := &m.facts(sku).Product
+	if p.Parts == "" {
+		return
+	}
+	for part := range p.parts() {
+		if in := c.interest(part); in != nil && in.live() {
+			if id := c.boughtAfter(sku, max(in.began(), in.latest())); id != 0 {
+				c.hadWith(m, in, id)
+			}
+		}
+	}
+}
+
+// hadWith ends a wish with an order of which nobody here knew then that it does,
+// and what is said of the item with it.
+func (c *Customer) hadWith(m *Machine, in *Interest, order uint64) {
+	c.giveUp(m, in)
+	in.Bought = order
+	sku := in.SKU
+	c.holdItem(m, sku)
+	c.recheckPending(m, sku)
 }
 
 // unboughtParts brings that wish back.
 func (c *Customer) unboughtParts(m *Machine, o *Order, sku string) {
 	for part := range m.facts(sku).Product.parts() {
 		if in := c.interest(part); in != nil && in.Bought == o.ID && o.units(part) == 0 {
-			in.Bought = 0
-			c.queueUp(m, in)
+			c.wantedAgain(m, in)
 		}
 	}
 }

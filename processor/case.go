@@ -34,7 +34,10 @@ func (c *Customer) finish(m *Machine, i int, why Reason) {
 		if o.Then == 0 {
 			c.giveBack(m, o, parks(why)) // it waited for the unit of another variant
 		}
+		m.windowEnded(o.Moment)
+		held := *o
 		c.removeOccurrence(i)
+		c.disown(m, &held)
 	case audienceState:
 		c.leaveAudience(m, i, why)
 	case openState:

@@ -61,6 +61,7 @@ func codeText(secret, action string) string {
 
 // askCode asks for a code for a candidate that may be sent.
 func (c *Customer) askCode(m *Machine, o *Occurrence, mo *moments.Moment) {
+	c.stop(m, o)
 	o.State, o.Due = waitingState, 0
 	m.sendTo(0, &Message{
 		Type: AskCode, Ref: o.Moment, SKU: o.Value, Customer: c.ID, Line: int64(o.Then), Quantity: mo.Code.Units,
@@ -95,12 +96,18 @@ func (m *Machine) codeMessage(msg *Message) {
 	m.send(msg.Customer, &Message{Type: GiveCode, Ref: msg.Ref, SKU: msg.SKU, Customer: msg.Customer, Line: msg.Line, Place: msg.Place, Park: given})
 }
 
+// asksCode returns the place of the candidate that an answer is for, -1 when there
+// is none any more.
+func (c *Customer) asksCode(msg *Message) int {
+	return slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.State == waitingState && o.Moment == msg.Ref && o.Value == msg.SKU && int64(o.Then) == msg.Line && !o.Coded
+	})
+}
+
 // codeGiven goes on with the candidate that asked for a code, when there still
 // is one. Park says that there was a code left.
 func (c *Customer) codeGiven(m *Machine, msg *Message) {
-	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
-		return o.State == waitingState && o.Moment == msg.Ref && o.Value == msg.SKU && int64(o.Then) == msg.Line && !o.Coded
-	})
+	i := c.asksCode(msg)
 	switch {
 	case i < 0 && msg.Park:
 		m.sendTo(0, &Message{Type: ReturnCode, Ref: msg.Ref, Customer: c.ID, Place: msg.Place})

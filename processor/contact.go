@@ -124,36 +124,6 @@ func (c *Customer) contact(id string) *Contact {
 	return nil
 }
 
-// capped returns until when the policy's caps forbid one more message of a
-// class on a channel at a time, with what was sent so far and the contact
-// reserved (nil = none); 0 = they do not.
-func (c *Customer) capped(m *Machine, class, channel string, at int64, reserved *Contact) (until int64) {
-	for i := range m.rules.file.Policy.Caps {
-		cp := &m.rules.file.Policy.Caps[i]
-		if cp.Class != class || cp.Channel != "" && cp.Channel != channel {
-			continue
-		}
-		every := cp.Every.Milliseconds()
-		var within []int64
-		count := func(k *Contact) {
-			if k.Class == class && (cp.Channel == "" || k.Channel == channel) && at-k.At < every {
-				within = append(within, k.At)
-			}
-		}
-		for j := range c.Contacts {
-			count(&c.Contacts[j])
-		}
-		if reserved != nil {
-			count(reserved)
-		}
-		if len(within) >= cp.AtMost {
-			slices.Sort(within)
-			until = max(until, within[len(within)-cp.AtMost]+every)
-		}
-	}
-	return until
-}
-
 // toldSince reports whether the moment of an occurrence told the customer
 // something else since a time.
 func (c *Customer) toldSince(o *Occurrence, since int64) bool {
@@ -178,12 +148,13 @@ func (c *Customer) record(m *Machine, mo *moments.Moment, o *Occurrence, v verdi
 		Mode: moments.Live, Version: file.Hash,
 		Evidence: Evidence{
 			Position: m.shop.Position, Step: m.shop.Step, StockAgeMS: v.stockAge, Facts: v.facts, Rules: file.Hash,
-			Place: o.Place, Score: v.score, Factors: v.factors, LostTo: v.lostTo, Dropped: v.dropped,
+			Place: o.more().Place, Score: v.score, Factors: v.factors, LostTo: v.lostTo, Dropped: v.dropped,
 			PriceAgeMS: age(v.priceAt, m.shop.Now), ConsentAgeMS: age(c.consentAt(m, mo, o, &v), m.shop.Now),
+			Household: v.household,
 		},
 	}
 	if o.Cause == Custom {
-		d.Cause.Event = o.Name
+		d.Cause.Event = o.more().Name
 	}
 	if o.Offer != 0 {
 		d.Cause.Offer = OfferID(o.Value, o.Offer)
@@ -220,6 +191,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 		a.CartID = o.Value
 	}
 	a.Data = c.afterData(m, mo, o)
+	if o.Cause == MessageCorrected {
+		a.Data = append(a.Data, c.regretted()...)
+	}
 	if mo.Do == moments.DoAudience && mo.Spend > 0 {
 		a.Data = append(a.Data, Datum{"budget", "", mo.Spend}) // for the platform to keep
 	}
@@ -250,19 +224,24 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	return a
 }
 
-// withdraw takes back what is held: a place in an audience, an open case.
-func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
+// withdrawal says that what is held is taken back.
+func (c *Customer) withdrawal(m *Machine, o *Occurrence, why Reason) *Decision {
 	sent := m.decisionID(c, o, verdict{outcome: Sent})
-	d := &Decision{
+	return &Decision{
 		ID: m.decisionID(c, o, verdict{outcome: Retracted, reason: why}), At: m.shop.Now, Customer: c.ID, Moment: o.Moment,
 		Cause: Cause{Value: o.Value, N: o.N, Event: o.Cause.String()}, Outcome: Retracted, Step: why.Step(), Reason: why, Retracts: sent,
 		Mode: moments.Live, Version: m.rules.of(o.Rules).file.Hash,
 		Evidence: m.evidence(),
 	}
+}
+
+// withdraw takes back what is held: a place in an audience, an open case.
+func (c *Customer) withdraw(m *Machine, mo *moments.Moment, o *Occurrence, why Reason) {
+	d := c.withdrawal(m, o, why)
 	if f := m.facts(o.Value); f.LevelAt != 0 {
 		d.Evidence.StockAgeMS, d.Evidence.Facts = m.shop.Now-f.LevelAt, f.Version
 	}
-	if i := c.pending(sent); i >= 0 {
+	if i := c.pending(d.Retracts); i >= 0 {
 		waiting := c.Pending[i].Waiting
 		c.Pending = slices.Delete(c.Pending, i, i+1)
 		if !waiting {

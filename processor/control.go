@@ -69,12 +69,13 @@ func (m *Machine) applyControl(c *Control) {
 	switch c.Type {
 	case SourceSays, RaiseCode, StallBegan, StallEnded, ChannelSays, Rewound:
 	default:
-		defer m.retell() // who is in an audience may not stay, who is out may come back
+		defer m.retell(c.Type == Activate || c.Type == ActivateKeeping) // who is in an audience may not stay, who is out may come back
 	}
 	switch c.Type {
 	case Activate, ActivateKeeping:
 		m.activate(c.Text, c.Type == ActivateKeeping)
 		s.Secret = c.Name
+		m.awaitSilence()
 	case Stop, Resume:
 		if c.Name == "" {
 			s.Stopped = c.Type == Stop
@@ -82,7 +83,7 @@ func (m *Machine) applyControl(c *Control) {
 			s.Tags = setMember(s.Tags, c.Name, c.Type == Stop)
 		}
 	case SourceSays:
-		s.report(c.Name, c.At)
+		m.sourceSays(c.Name, c.At)
 	case RaiseCode:
 		s.Deployment.Code = max(s.Deployment.Code, uint64(c.At))
 	case StallBegan, StallEnded:
@@ -91,7 +92,9 @@ func (m *Machine) applyControl(c *Control) {
 		s.hold(c.Name, c.At)
 	case Rewound:
 		for p := range m.partitions {
-			m.missing(s.sender(uint64(p)))
+			from := s.sender(uint64(p))
+			from.Asked = 0 // what came of asking before may be lost as well
+			m.missing(from)
 		}
 	case CrisisOn, CrisisOff:
 		s.Crises = setMember(s.Crises, c.Name, c.Type == CrisisOn)

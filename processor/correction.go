@@ -15,6 +15,7 @@ import (
 //
 //	message let go -- taken back -- delivered all the same: too_late
 //	message sent against what the state said: wrong, which never happens
+//	something else stands on an ad platform than was sent: drift
 type Correction struct {
 	At       int64 // log time at which it was learned
 	Customer string
@@ -23,7 +24,7 @@ type Correction struct {
 	Channel  string
 	Kind     CorrectionKind
 	Reason   Reason // the word the gate would have said
-	LateMS   int64  // from the send to when it was learned; 0 when wrong
+	LateMS   int64  // from the send, or when the platform took it, to when it was learned; 0 when wrong
 }
 
 // CorrectionKind says how a send came to be one that should not have been.
@@ -35,9 +36,10 @@ const (
 	Late                              // the same, on its way for longer than graceMS
 	TooLate                           // it was taken back and handed over all the same
 	Wrong                             // the state forbade it: see audit
+	Drift                             // something else stands on the platform: see Platform
 )
 
-var correctionNames = [...]string{"", "raced", "late", "too_late", "wrong"}
+var correctionNames = [...]string{"", "raced", "late", "too_late", "wrong", "drift"}
 
 func (k CorrectionKind) String() string { return correctionNames[k] }
 
@@ -59,7 +61,7 @@ func (x *Correction) encode(w *writer) {
 func ParseCorrection(body []byte) (Correction, error) {
 	r := reader{b: body}
 	x := Correction{r.int(), r.str(), r.str(), r.str(), r.str(), CorrectionKind(r.u8()), Reason(r.str()), r.int()}
-	if x.Kind == 0 || x.Kind > Wrong {
+	if x.Kind == 0 || x.Kind > Drift {
 		r.fail()
 	}
 	return x, r.err
@@ -67,8 +69,12 @@ func ParseCorrection(body []byte) (Correction, error) {
 
 // MarshalJSON implements json.Marshaler.
 func (x *Correction) MarshalJSON() ([]byte, error) {
+	var customer any // null for what stands for an item
+	if x.Customer != "" {
+		customer = x.Customer
+	}
 	return json.Marshal(map[string]any{
-		"at": Instant(x.At), "customer": x.Customer, "decision": x.Decision, "moment": x.Moment, "channel": x.Channel,
+		"at": Instant(x.At), "customer": customer, "decision": x.Decision, "moment": x.Moment, "channel": x.Channel,
 		"correction": x.Kind.String(), "reason": x.Reason, "late_ms": x.LateMS,
 	})
 }
@@ -84,6 +90,7 @@ func (c *Customer) correct(m *Machine, k *Contact, kind CorrectionKind, why Reas
 	w.b = w.b[:0]
 	x.encode(w)
 	m.emit(CorrectionOutput)
+	c.regret(m, k, &x)
 }
 
 // learned corrects a message that something forbade which had happened before
@@ -127,7 +134,10 @@ func (c *Customer) stops(m *Machine, mo *moments.Moment, k *Contact, e *Event) R
 		}
 	case ConsentChanged, MessageUnsubscribed, Identify:
 		for _, purpose := range [...]string{m.rules.file.Policy.Consent(mo.Class, k.Channel), mo.Consent} {
-			if purpose != "" && c.Profile.permits(k.Channel, purpose, k.Value) == ConsentWithdrawn {
+			if purpose == "" {
+				continue
+			}
+			if r, word := c.Profile.word(k.Channel, purpose, k.Value); r == ConsentWithdrawn && word.At < k.At { // what was taken back later is no mistake
 				return ConsentWithdrawn
 			}
 		}
@@ -140,14 +150,18 @@ func (c *Customer) stops(m *Machine, mo *moments.Moment, k *Contact, e *Event) R
 			break
 		}
 		if w := c.reward(e.RewardID); w != nil {
-			then := *w // what was used later is no mistake
+			then := *w // what was used later is no mistake, nor what was said to be over later
 			then.Uses = slices.DeleteFunc(slices.Clone(w.Uses), func(u RewardUse) bool { return u.At >= k.At })
+			if w.ExpiredAt >= k.At {
+				then.ExpiredAt = 0
+			}
 			switch then.State(k.At) {
 			case RewardUsed:
 				return Redeemed
 			case RewardPast:
 				return ExpiredReason
 			}
+			return ""
 		}
 	case ProductRemoved, CartUpdated, CartViewed, CheckoutStarted:
 		if cart := c.findCart(k.Value); mo.Per == "cart_id" && cart != nil && !slices.ContainsFunc(cart.Lines, func(l Line) bool { return slices.Contains(k.SKUs, l.hash) && l.held(k.At) }) {
@@ -171,10 +185,28 @@ func (c *Customer) stops(m *Machine, mo *moments.Moment, k *Contact, e *Event) R
 	if mo.Due.At.IsZero() && e.At < k.At-mo.Due.After.Milliseconds() {
 		return ""
 	}
-	if slices.Contains(m.rules.ends(e), mo) && slices.Contains(values(m, mo.Per, e, nil), k.Value) {
+	if slices.Contains(m.rules.ends(e), mo) && !c.partly(m, mo, e) && slices.Contains(values(m, mo.Per, e, nil), k.Value) {
 		return Ended
 	}
 	return ""
+}
+
+// cancelledBefore corrects the messages about orders that another id of the
+// customer had cancelled before they went, as is learned with the link.
+func (c *Customer) cancelledBefore(m *Machine, orders []uint64) {
+	if len(orders) == 0 {
+		return
+	}
+	for i := range c.Contacts {
+		k := &c.Contacts[i]
+		mo := m.rules.file.Moment(k.Moment)
+		if mo == nil || mo.Per != "order_id" || slices.Contains(mo.When, OrderCancelled.String()) {
+			continue
+		}
+		if id := Hash(k.Value); slices.Contains(orders, id) && c.order(id).Cancelled < k.At {
+			c.learned(m, k, Cancelled, c.order(id).Cancelled)
+		}
+	}
 }
 
 // boughtBefore reports whether an order bought something a message spoke of,
@@ -257,7 +289,9 @@ func (c *Customer) deliveredAfterAll(m *Machine, action string, attempt int, del
 		j--
 	}
 	c.Contacts = slices.Insert(c.Contacts, j, k)
+	c.countPlace(m, &k)
 	c.correct(m, &c.Contacts[j], TooLate, x.Why, x.At-k.At)
+	c.ready(m)
 }
 
 // Mention is a message that spoke of an item, kept where the item's facts
@@ -298,6 +332,7 @@ func (wa *Watch) soldOutBefore(m *Machine, why Reason, happened int64) {
 		if c.contact(x.Decision) != nil {
 			m.touch(c)
 			c.learned(m, c.contact(x.Decision), why, happened)
+			c.ready(m)
 		}
 	}
 	wa.Mentions = nil
@@ -318,6 +353,7 @@ func (wa *Watch) roseBefore(m *Machine, f *ItemFacts) {
 		if mo := m.rules.file.Moment(k.Moment); mo != nil && mo.Fact == moments.PriceDown {
 			m.touch(c)
 			c.learned(m, k, PriceRose, f.PriceAt)
+			c.ready(m)
 		}
 	}
 }

@@ -27,9 +27,14 @@ type Customer struct {
 	Sales       []registration // latest word on each sale registered for
 	Standing    *Standing      // nil when there is nothing to say
 	Models      *Models        // nil when no model spoke of the customer
+	Platform    *Platform      // nil when no ad platform said anything
+	Numbers     *Numbers       // nil when nothing is wanted that had another number
 	Whereabouts *Whereabouts   // nil when nobody said, or it is not to be known
 	Traits      *Traits        // nil when the rules ask for none, or none is known
 	Journeys    *Journeys      // nil for who never searched in vain
+	Claims      *Claims        // nil when no address is known to be the customer's
+	Member      *Membership    // nil when the rules ask for no household, or none was named
+	Pixels      *pixels        // nil for who sends no pixel events
 
 	// What follows is derived, and not stored.
 	soonest     int64               // earliest due time set in this step
@@ -53,13 +58,13 @@ const (
 func (c *Customer) id() string { return c.ID }
 
 func (c *Customer) bytes() int {
-	n := 460 + c.Identity.bytes() + len(c.ID) + 16*cap(c.sent) + 8*cap(c.OrderIDs) + c.Profile.bytes()
+	n := 730 + c.Identity.bytes() + len(c.ID) + 16*cap(c.sent) + 8*cap(c.OrderIDs) + c.Profile.bytes()
 	for i := range c.Carts {
 		n += 80 + 96*cap(c.Carts[i].Lines)
 	}
-	n += c.After.bytes() + c.Models.bytes() + c.Traits.bytes() + c.Journeys.bytes()
-	n += 120*len(c.Orders) + 60*len(c.Interests) // mostly one line, one want
-	return n + 160*cap(c.Interests) + 16*cap(c.Sights) + 230*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
+	n += c.After.bytes() + c.Platform.bytes() + c.Numbers.bytes() + c.Models.bytes() + c.Traits.bytes() + c.Journeys.bytes() + c.Claims.bytes() + c.Member.bytes() + c.Pixels.bytes()
+	n += 72*len(c.Orders) + 48*len(c.Interests) // mostly one line, one want
+	return n + 144*cap(c.Orders) + 120*cap(c.Interests) + 16*cap(c.Sights) + 120*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }
 
 func (c *Customer) encode(w *writer) {
@@ -108,9 +113,14 @@ func (c *Customer) encode(w *writer) {
 	encodeRegistrations(w, c.Sales)
 	c.Standing.encode(w)
 	c.Models.encode(w)
+	c.Platform.encode(w)
+	c.Numbers.encode(w)
 	c.Whereabouts.encode(w)
 	c.Traits.encode(w)
 	c.Journeys.encode(w)
+	c.Claims.encode(w)
+	c.Member.encode(w)
+	c.Pixels.encode(w)
 }
 
 func (c *Customer) decode(r *reader) {
@@ -158,9 +168,14 @@ func (c *Customer) decode(r *reader) {
 	c.Sales = decodeRegistrations(r)
 	c.Standing = decodeStanding(r)
 	c.Models = decodeModels(r)
+	c.Platform = decodePlatform(r)
+	c.Numbers = decodeNumbers(r)
 	c.Whereabouts = decodeWhereabouts(r)
 	c.Traits = decodeTraits(r)
 	c.Journeys = decodeJourneys(r)
+	c.Claims = decodeClaims(r)
+	c.Member = decodeMembership(r)
+	c.Pixels = decodePixels(r)
 }
 
 // empty makes a customer that was frozen one of whom nothing is known, and
@@ -188,6 +203,15 @@ func resize[T any](s []T, n int) []T {
 		return s[:n]
 	}
 	return make([]T, n)
+}
+
+// add appends to a list that may be long and lies in memory for as long as it is
+// in use: with an eighth of room to spare, where append doubles.
+func add[T any](s []T, x T) []T {
+	if n := len(s); n == cap(s) {
+		s = append(make([]T, 0, n+n/8+2), s...)
+	}
+	return append(s, x)
 }
 
 // clearEnd clears the room behind the end of a list.
@@ -220,17 +244,27 @@ func (c *Customer) event(m *Machine, e *Event) {
 		return
 	}
 	if e.Kind == CustomerErased {
-		c.erase(m, min(e.At, m.shop.Now)) // who asked may have a clock that is ahead
+		c.erasedBy(m, e)
+		return
+	}
+	if e.Pixel && c.heldPixel(m, e) {
 		return
 	}
 	if e.MessageID != "" && c.duplicate(m, e) {
+		if e.Pixel {
+			c.copyEvent(m, e)
+		}
 		return
 	}
 	c.Last = max(c.Last, e.Stamp)
 	c.Known = c.Known || e.UserID != ""
 	learned, refused := c.Profile.observe(e, m.shop.Now)
-	if e.AnonymousID != "" && e.UserID != "" || e.PreviousID != "" {
+	if (e.AnonymousID != "" && e.UserID != "" || e.PreviousID != "") && !e.Pixel {
 		c.identityEvent(m, e)
+	}
+	if e.byMachine() {
+		c.crawled(m, e, learned, refused)
+		return
 	}
 
 	// changed: something new. less: something may no longer be wanted or
@@ -244,6 +278,8 @@ func (c *Customer) event(m *Machine, e *Event) {
 		c.learn(m, e)
 		c.learnTraits(m, e)
 		c.owned(e)
+		c.claimAddresses(m, e)
+		c.learnHousehold(m, e)
 		less, more = true, true
 	case ConsentChanged:
 		c.Profile.consent(m, e)
@@ -261,6 +297,8 @@ func (c *Customer) event(m *Machine, e *Event) {
 		changed, less = c.orderEvent(m, e)
 	case OrderCancelled:
 		changed, less = c.cancelEvent(m, e)
+	case OrderRefunded:
+		changed, less = c.refundEvent(m, e)
 	case ShipmentUpdated:
 		changed = c.shipmentEvent(m, e)
 		less = changed
@@ -270,6 +308,8 @@ func (c *Customer) event(m *Machine, e *Event) {
 	case RewardIssued, RewardRedeemed, RewardExpired:
 		changed = c.rewardEvent(m, e)
 		less = changed
+	case PickupReady, PickupCollected:
+		changed = c.collectionEvent(e)
 	case SubscriptionStarted, SubscriptionChanged, SubscriptionRenewed, SubscriptionEnded:
 		changed = c.subscriptionEvent(m, e)
 		less = changed
@@ -289,10 +329,17 @@ func (c *Customer) event(m *Machine, e *Event) {
 	case MessageBounced, MessageComplained, MessageUnsubscribed:
 		c.Profile.block(m, e, c.contact(e.ActionID))
 		less = true
+	case AudienceReported:
+		c.reported(m, e)
+	case AudienceResumed:
+		c.resumed(m, e)
 	case MessageReceived, MessageAnswered:
 		less, more = c.talk(m, e)
 	}
 	less = less || refused
+	if c.Member != nil {
+		c.homeEvent(m, e.Kind)
+	}
 	if changed {
 		c.showInterest(m, e)
 	}
@@ -351,6 +398,14 @@ func (m *Machine) customerMessage(msg *Message) {
 		c.answered(m, msg)
 	case TellAudience:
 		c.quorumTold(m, msg)
+	case HeldElsewhere:
+		c.heldElsewhere(m, msg)
+	case ClaimAddress:
+		c.claimed(m, msg)
+	case TellHousehold:
+		c.householdTold(m, msg)
+	case AnswerHousehold:
+		c.householdAnswered(m, msg)
 	case ForgetIdentity:
 		c.forgotten(m, msg)
 	}

@@ -29,6 +29,38 @@ type told struct {
 	SKU             string   // the item looked for in stores
 	Here            position // where the customer was
 	Properties      string   // of those guards look at, a JSON object; "" when they look at none
+	Lines           string   // of a checkout that failed, encoded, when nothing else was heard of its cart
+}
+
+// withLines returns what was told with the lines of an event.
+func (t *told) withLines(m *Machine, e *Event) *told {
+	n := told{}
+	if t != nil {
+		n = *t
+	}
+	w := writer{}
+	w.uint(uint64(len(e.Products)))
+	for i := range e.Products {
+		p := &e.Products[i]
+		w.str(p.SKU)
+		w.int(max(p.Quantity, 1))
+		w.int(p.Price)
+		m.watch(p.SKU) // whether it can be had is asked when the window ends
+	}
+	n.Lines = string(w.b)
+	return &n
+}
+
+// lines returns those lines.
+func (t *told) lines() (all []ActionLine) {
+	if t == nil || t.Lines == "" {
+		return nil
+	}
+	r := reader{b: []byte(t.Lines)}
+	for range r.count(3) {
+		all = append(all, ActionLine{SKU: r.str(), Quantity: r.int(), Price: r.int()})
+	}
+	return all
 }
 
 func (t *told) encode(w *writer) {
@@ -42,6 +74,7 @@ func (t *told) encode(w *writer) {
 	w.str(t.Channel)
 	w.str(t.SKU)
 	w.str(t.Properties)
+	w.str(t.Lines)
 }
 
 func decodeTold(r *reader) *told {
@@ -51,7 +84,7 @@ func decodeTold(r *reader) *told {
 	return &told{
 		At: r.int(), Opens: r.int(), Closes: r.int(), Level: r.int(), Capacity: r.int(),
 		Here: position{r.int(), r.int()}, Channel: intern(r.view()), SKU: intern(r.view()),
-		Properties: r.str(),
+		Properties: r.str(), Lines: r.str(),
 	}
 }
 
@@ -220,6 +253,12 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 			return false // the item has been asked and answers at once
 		}
 	}
+	if mo.Per == "reward_id" && o.State == windowState {
+		if w := c.reward(o.Value); w != nil && w.IssuedAt != 0 && !w.Heard {
+			o.Due = 0
+			return false // its ledger has been asked: somebody else may have used it
+		}
+	}
 	if !mo.Due.At.IsZero() {
 		switch at := c.date(m, mo, mo.Due.At, o); {
 		case at == dateOver:
@@ -243,10 +282,15 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 	}
 	if mo.Per == "sale_id" && mo.Stock != moments.StockIgnore && o.State == windowState {
 		if f := m.sale(o.Value); f != nil && f.SKU != "" {
-			if wa := m.watch(f.SKU); wa.Facts.At == 0 {
+			switch wa := m.watch(f.SKU); {
+			case wa.Facts.At == 0:
 				wa.stake(m, c.ID, true)
 				o.Due = 0
 				return false // asked just now, by who registered after the opening
+			case !wa.knowsSale(f):
+				o.Due = m.shop.Now + saleRetryMS
+				c.soon(o.Due)
+				return false
 			}
 		}
 	}
@@ -258,8 +302,9 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 
 // over ends an occurrence that was about something which has ended.
 func (c *Customer) over(m *Machine, i int, mo *moments.Moment) {
-	if c.Occurrences[i].State == windowState {
+	if o := c.Occurrences[i]; o.State == windowState {
 		c.removeOccurrence(i) // no candidate has formed
+		c.disown(m, &o)
 		return
 	}
 	v := verdict{outcome: Suppressed, reason: Ended, stockAge: -1}
@@ -278,7 +323,13 @@ func (c *Customer) over(m *Machine, i int, mo *moments.Moment) {
 }
 
 // redate looks again at what waits for a date: its data may have moved.
-func (c *Customer) redate(m *Machine) {
+func (c *Customer) redate(m *Machine) { c.redateBy(m, false) }
+
+// redateBy is redate; with items that it is the facts of one that came, or of a
+// sale, which rewards, parcels and subscriptions do not hang on. When facts are heard of for
+// the first time depends on who lives in the partition. While something of
+// another id is on its way all but what is owed is left until that is here.
+func (c *Customer) redateBy(m *Machine, items bool) {
 	if len(m.rules.dated) == 0 {
 		return
 	}
@@ -288,11 +339,18 @@ func (c *Customer) redate(m *Machine) {
 			continue
 		}
 		mo := m.rules.moment(o)
-		if mo == nil || mo.Due.At.IsZero() && o.Due != 0 {
+		if mo == nil || mo.Due.At.IsZero() && o.Due != 0 || items && (mo.Per == "reward_id" || mo.Per == "shipment_id" || mo.Per == "subscription_id") || c.heldBack(mo) {
 			continue
 		}
-		if was := o.State; c.dated(m, i, mo) && was == windowState {
+		was := o.State
+		if !c.dated(m, i, mo) {
+			continue
+		}
+		if was == windowState {
 			c.occur(m, i)
+		} else if o = &c.Occurrences[i]; o.Expires != 0 && o.Due > o.Expires {
+			o.Due = o.Expires + 1 // it is of no use after that, which has moved
+			c.soon(o.Due)
 		}
 	}
 }

@@ -105,6 +105,8 @@ type Evidence struct {
 	// How old the words were that the decision relies on; -1 when none was used.
 	PriceAgeMS   int64 // the oldest price told
 	ConsentAgeMS int64 // the oldest consent asked for, granted or not
+
+	Household string // under whose caps it is counted, or which refuses: by them, or by what others of it have; "" = none
 }
 
 // evidence returns where a decision stands, with nothing used for it yet.
@@ -190,6 +192,7 @@ const (
 	BudgetSpent     Reason = "budget_spent"
 	BelowMinimum    Reason = "below_minimum"
 	NotSetUp        Reason = "not_set_up"
+	Drifted         Reason = "drifted"
 )
 
 // reasonOrder is the order of precedence: steps in order, words in order.
@@ -201,7 +204,7 @@ var reasonOrder = [...]struct {
 	{StepAvailable, []Reason{OutOfStock, NoUnit, NotYetOnSale, SaleOver, Unpublished, NotOfferedHere, TooFew, PriceAboveLimit, PriceRose, StockStale, PriceStale}},
 	{StepPermitted, []Reason{NoConsent, ConsentPending, ConsentWithdrawn, NoAddress, AddressBlocked, Erased, Stopped, Crisis, CaseOpen, OwnedElsewhere, ConsentStale}},
 	{StepTimely, []Reason{ExpiredReason, OfferEnded, QuietHours, TimezoneUnknown, OutsideHours, FrequencyCap, TooSoon, OrderSourceStale, LateEvent, NoChannelInTime}},
-	{StepBest, []Reason{LostArbitration, BetterIsComing, Holdout, Shadow, SwitchedOff, Combined, Superseded, DuplicateCause, BudgetSpent, BelowMinimum, NotSetUp}},
+	{StepBest, []Reason{LostArbitration, BetterIsComing, Holdout, Shadow, SwitchedOff, Combined, Superseded, DuplicateCause, BudgetSpent, BelowMinimum, NotSetUp, Drifted}},
 }
 
 var reasonRank, reasonStep = func() (map[Reason]int, map[Reason]string) {

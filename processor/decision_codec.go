@@ -47,6 +47,7 @@ func (d *Decision) encode(w *writer) {
 	}
 	w.int(e.PriceAgeMS)
 	w.int(e.ConsentAgeMS)
+	w.str(e.Household)
 }
 
 func (d *Decision) decode(r *reader) {
@@ -89,7 +90,7 @@ func (d *Decision) decode(r *reader) {
 			e.Dropped[i] = DroppedLine{r.str(), Reason(r.str())}
 		}
 	}
-	e.PriceAgeMS, e.ConsentAgeMS = r.int(), r.int()
+	e.PriceAgeMS, e.ConsentAgeMS, e.Household = r.int(), r.int(), r.str()
 }
 
 func (a *Action) encode(w *writer) {

@@ -153,6 +153,7 @@ func (d *Decision) AppendJSON(dst []byte) []byte {
 		}
 		j.end()
 	}
+	j.opt("household", e.Household)
 	j.close()
 	return append(j.b, '}')
 }

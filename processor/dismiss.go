@@ -10,22 +10,28 @@ import "slices"
 func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 	in := c.interest(sku)
 	if in == nil {
+		if now := c.Numbers.now(sku); now != sku {
+			c.endInterest(m, now, at, why)
+		}
 		return
 	}
-	in.DeclinedAt = max(in.DeclinedAt, at)
+	in.own().DeclinedAt = max(in.DeclinedAt, at)
+	then := in.Since <= at // else what waits is about what was asked for since
 	if in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return x.Said <= at }); len(in.Wants) == 0 {
-		in.Declined = true
+		in.Declined, then = true, true
 		c.giveUp(m, in)
 	} else if in.Offer != 0 {
 		return // it is wanted
-	} else if in.Since <= at {
+	} else if then {
 		since := in.Wants[0].Said
 		for _, x := range in.Wants {
 			since = min(since, x.Said)
 		}
 		c.move(m, in, since)
 	}
-	c.endWaiting(m, sku, why)
+	if then {
+		c.endWaiting(m, sku, why)
+	}
 	c.variantsWanted(sku, func(v string) { c.endInterest(m, v, at, why) })
 }
 
@@ -39,19 +45,69 @@ func (c *Customer) endWaiting(m *Machine, sku string, why Reason) {
 }
 
 // dismiss applies "not interested" in an item or a category: it ends every
-// interest, however strong, and is remembered of an item nobody wanted yet.
+// interest, however strong, and is remembered of an item nobody wanted yet and
+// of a category.
 func (c *Customer) dismiss(m *Machine, e *Event) {
 	if e.SKU != "" {
-		if c.interest(e.SKU) == nil {
+		if c.interest(c.Numbers.now(e.SKU)) == nil && c.interest(e.SKU) == nil {
 			c.newInterest(m, e.SKU, e.At)
 		}
 		c.endInterest(m, e.SKU, e.At, Declined)
+		c.wantsRenamed(m, e.SKU)
 	}
 	if e.Category != "" {
+		c.dismissCategory(e.Category, e.At)
 		for i := range c.Interests {
 			if sku := c.Interests[i].SKU; m.facts(sku).Product.Category == e.Category {
 				c.endInterest(m, sku, e.At, Declined)
 			}
+		}
+	}
+}
+
+// inDismissed ends what was wanted of an item before the customer was not
+// interested in its category, when only now both are known: the category with
+// the first word of the item, or the other of the two from another id. Looks
+// since then were no wish.
+func (c *Customer) inDismissed(m *Machine, in *Interest) {
+	at := c.dismissedAt(m, in.SKU)
+	if at == 0 || in.Of != "" || !in.live() && in.DeclinedAt >= at {
+		return // nothing was said, or that ended it already, or what came after
+	}
+	before := len(in.Wants)
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return x.Said == 0 && x.Since > at })
+	looked := len(in.Wants) == 0 && before > 0
+	sku := in.SKU
+	c.endInterest(m, sku, at, Declined)
+	if looked {
+		c.removeInterest(m, slices.IndexFunc(c.Interests, func(x Interest) bool { return x.SKU == sku }))
+	}
+}
+
+// dismissedAt returns when the customer was not interested in the category of an
+// item, as far as it is known here; 0 = never.
+func (c *Customer) dismissedAt(m *Machine, sku string) int64 {
+	if c.Traits == nil || len(c.Traits.Dismissed) == 0 {
+		return 0
+	}
+	category := m.facts(sku).Product.Category
+	for _, d := range c.Traits.Dismissed {
+		if d.Category == category {
+			return d.At
+		}
+	}
+	return 0
+}
+
+// mergeDismissed holds what one id was not interested in against what the other
+// wanted. Of an item nobody here asked for before, its first word does.
+func (c *Customer) mergeDismissed(m *Machine) {
+	if c.Traits == nil || len(c.Traits.Dismissed) == 0 {
+		return
+	}
+	for i := range backwards(&c.Interests) {
+		if in := &c.Interests[i]; m.facts(in.SKU).At != 0 {
+			c.inDismissed(m, in)
 		}
 	}
 }

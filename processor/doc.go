@@ -29,7 +29,7 @@
 //	   |  Facts -> Watch in each partition with interested customers   facts.go, watch.go
 //	   |               |  a wave tells them what became true: back, sold out, cheaper   wave.go
 //	   v
-//	Queue: head of the line, one offer for each free unit              queue.go, pickup.go
+//	Queue: head of the line, one offer for each free unit              queue.go, pickup.go, accounts.go
 //	   |  OfferUnit, through the log
 //	   v
 //	Customer: the gate; told, and the hold begins, or the unit goes back   offer.go
@@ -39,7 +39,7 @@
 // a product waits in the line of each (variant.go); a bundle can be had while
 // its parts can (bundle.go), and is offered by units they give it (reserve.go). Who wanted an item
 // that got another number wants that one (rename.go); what goes with an item is
-// suggested to who has it (accessory.go).
+// suggested to who has it (accessory.go). Not everything is sold everywhere (region.go).
 //
 // # One person
 //
@@ -48,21 +48,25 @@
 //	   v
 //	keeper: one customer of two, most restrictive, gated again identity_merge.go
 //
+// Who is known by an address alone is found by an id made of it (claim.go). Who
+// lives together is a Household (household.go, member.go).
+//
 // Who asks to be forgotten is, under all ids (erase.go).
 //
 // # What the gate relies on
 //
-// Whether a newer word may be on its way is the sources' to say (feed.go), what
+// Whether a newer word may be on its way is the sources' to say (feed.go), who
+// waits for one is woken by it (word.go, late.go, roster.go), what
 // a guard may know of the event and of the customer stands in trait.go, who
 // would be in an audience is counted by its Quorum (quorum.go), what has to stand
 // for it on the platform is set up step by step (setup.go), what is given
 // out and spent by partition 0 (code.go). What was learned too late is a
-// Correction (correction.go), and each send is looked at once more (audit.go).
+// Correction (correction.go), for which the shop may apologize (apology.go), and each send is looked at once more (audit.go).
 // What stands on the site is taken down again (banner.go).
 //
 // # After the order
 //
-//	Order Completed, Updated, Cancelled, Return Received -> Order    order.go, return.go
+//	Order Completed, Updated, Cancelled, Refunded, Return Received -> Order    order.go, return.go, chargeback.go
 //	Shipment Updated, Subscription ...  -> what follows it           afterorder.go, shipment.go, subscription.go
 //	Reward ..., an order that uses one  -> Reward <--> its Ledger    reward.go, ledger.go: where a till asks
 //

@@ -63,6 +63,7 @@ type head struct {
 	// 0 = unchanged since it was read.
 	flush   uint32
 	size    int32
+	number  uint32 // among the live ones; see places
 	kind    EntityKind
 	written bool // into the write-behind of that number
 	used    bool // by a later record, since its turn to go came up last

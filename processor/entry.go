@@ -36,10 +36,10 @@ func ParseAttempt(entry []byte) (AttemptEntry, error) {
 	a := AttemptEntry{Customer: r.str(), Action: r.str(), Attempt: int(r.uint())}
 	if r.err == nil && EntryType(entry[0]) == OutcomeEntry {
 		a.Delivery, a.Code = Delivery(r.u8()), r.str()
-		if r.err == nil && len(r.b) > 0 {
+		if r.err == nil && r.left() > 0 {
 			a.Effective = r.int()
 		}
-		if r.err == nil && len(r.b) > 0 {
+		if r.err == nil && r.left() > 0 {
 			a.Reference = r.str()
 		}
 		if a.Delivery < Delivered || a.Delivery > Retry {

@@ -31,7 +31,7 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		known := false
 		for i := range x.v.lines {
 			margin := x.m.facts(x.v.lines[i].SKU).Product.Margin
-			sum += margin * x.v.lines[i].Quantity
+			sum = plus(sum, margin, x.v.lines[i].Quantity)
 			known = known || margin != 0
 		}
 		if !known {
@@ -110,7 +110,7 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		}
 		return moments.JSON([]byte(x.o.Told.Properties))
 	case moments.OfferPlace:
-		return moments.Int(x.o.Place)
+		return moments.Int(x.o.more().Place)
 	}
 	if v, ok := x.item(f); ok {
 		return v

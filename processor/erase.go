@@ -45,15 +45,18 @@ func (c *Customer) erase(m *Machine, at int64) {
 		}
 		c.retract(m, i, &d, Erased)
 	}
+	c.takeOutAll(m, Erased)
 	for i := range c.Interests {
 		c.giveUp(m, &c.Interests[i])
 		c.unwatch(m, c.Interests[i].SKU)
 	}
+	c.unlistWishes(m)
 	for i := range c.Sales {
 		if g := &c.Sales[i]; !g.Gone {
 			m.saleHere(g.ID).Registered.remove(m, c.ID)
 		}
 	}
+	c.unwatch(m, noItem)
 	c.unmention(m)
 	if c.After != nil {
 		for i := range c.After.Rewards {
@@ -79,9 +82,25 @@ func (c *Customer) erase(m *Machine, at int64) {
 			}
 		}
 	}
+	if c.sending() { // to who kept this id, and waits for the last part
+		next.Forward, next.Own, next.Rest, next.Sent = c.Identity.Forward, true, c.Identity.Rest, c.Identity.Sent
+	}
 	c.leaveJourneys(m)
+	c.Claims.forget(m, c.ID, at)
+	c.leaveHousehold(m)
 	*c = Customer{head: c.head, ID: c.ID, Last: c.Last, Count: c.Count, Pending: c.Pending, Identity: next}
 	c.rearm(m)
+}
+
+// erasedBy forgets the customer because an event asks for it, once: a copy of it
+// takes nothing from who came again since.
+func (c *Customer) erasedBy(m *Machine, e *Event) {
+	if e.MessageID != "" && c.duplicate(m, e) {
+		return
+	}
+	c.Last = max(c.Last, e.Stamp)
+	c.erase(m, min(e.At, m.shop.Now)) // who asked may have a clock that is ahead
+	c.recent.floor = max(c.recent.floor, e.Stamp)
 }
 
 // leaves reports whether a pending action takes back what is held outside.
@@ -100,9 +119,10 @@ func (c *Customer) forgetOrders(m *Machine) {
 	}
 }
 
-// forgotten is told that the person this id belongs to was erased.
+// forgotten is told that the person this id belongs to was erased. With Park
+// only who is identified with the address it is made of may say so.
 func (c *Customer) forgotten(m *Machine, msg *Message) {
-	if c.forwards() {
+	if c.forwards() && (!msg.Park || c.Identity.Forward == msg.Ref) {
 		c.erase(m, msg.At)
 	}
 }

@@ -114,3 +114,23 @@ func TestTwoLongHistoriesAreForgotten(t *testing.T) {
 	require.Greater(t, lists, 6)
 	require.Empty(t, s.dead)
 }
+
+// The clock of who asks is ahead, so that the wish seems to be from after the
+// erasure when it is told again. What the customer did between the two stays.
+func TestACopyOfAnErasureForgetsNothing(t *testing.T) {
+	s := newShopOf(t, 2)
+	s.said(Event{Kind: ProductAdded, UserID: "ann", CartID: "c1", SKU: "phone"})
+	ask := Event{Kind: CustomerErased, AnonymousID: "ann", Source: "shop", MessageID: "forget", Stamp: s.now + 2000, At: s.now + 2000, Stamped: true}
+	first, again := ask, ask
+	s.event(&first)
+	erased := s.customer("ann").Identity.ErasedAt
+	require.Less(t, erased, ask.At)
+	s.until(s.now + 3600_000)
+	s.said(Event{Kind: ProductAdded, UserID: "ann", CartID: "c2", SKU: "phone"})
+	s.event(&again)
+	require.Equal(t, erased, s.customer("ann").Identity.ErasedAt)
+	require.Len(t, s.customer("ann").Carts, 1)
+	s.until(s.now + 60_000)
+	s.said(Event{Kind: CustomerErased, AnonymousID: "ann"})
+	require.Empty(t, s.customer("ann").Carts, "who asks once more is forgotten once more")
+}

@@ -3,6 +3,8 @@ package processor
 import (
 	"fmt"
 	"strings"
+
+	"onhand/processor/moments"
 )
 
 // Kind says what happened. The names users write are those of the Segment
@@ -89,6 +91,14 @@ const (
 	// CustomerErased forgets its customer; see erase.go. No inlet takes it:
 	// only who operates the shop may ask for it.
 	CustomerErased
+	// MessageCorrected begins what is said of a message that was corrected; see
+	// apology.go. It is the engine's own, and never part of a log.
+	MessageCorrected
+	// AudienceReported says what an ad platform holds: of its customer or, without
+	// one, of what was set up for an audience; see drift.go.
+	AudienceReported
+	// AudienceResumed ends that what was changed on the platform is left alone.
+	AudienceResumed
 
 	kinds // the number of kinds
 )
@@ -161,6 +171,9 @@ var kindNames = [kinds]string{
 	ItemSold:                   "Item Sold",
 	ItemReturned:               "Item Returned",
 	CustomerErased:             "Customer Erased",
+	MessageCorrected:           moments.MessageCorrected,
+	AudienceReported:           "Audience Reported",
+	AudienceResumed:            "Audience Resumed",
 }
 
 var kindByName = func() map[string]Kind {
@@ -213,6 +226,16 @@ func (k Kind) OfShop() bool {
 	}
 	return false
 }
+
+// OfInlets reports whether inlets take events of this kind under its own name;
+// the others are made by the inlet, by who operates the shop, or by the engine.
+func (k Kind) OfInlets() bool {
+	return k > Custom && (k < ItemSold || k == AudienceReported || k == AudienceResumed)
+}
+
+// OfAudience reports whether events of this kind are about an audience, and may do
+// without a customer.
+func (k Kind) OfAudience() bool { return k == AudienceReported || k == AudienceResumed }
 
 // Limits of one event. The inlet refuses what is larger; the codec checks them
 // again when it decodes.
@@ -290,6 +313,7 @@ type Event struct {
 	Low        int64
 	Margin     int64 // what the shop earns on one unit, minor units; 0 = not told
 	Granted    bool
+	Pixel      bool // a page's pixel and its server both send it, with one message id and timestamps of their own; see pixels
 	Sellable   Flag // stock: the source's own word on whether it may be sold
 	Published  Flag
 
@@ -340,6 +364,8 @@ func (e *Event) Target() (EntityKind, string) {
 		return ShopKind, ""
 	case e.Kind.OfReward() && e.Customer() == "" && e.RewardID != "":
 		return RewardKind, e.RewardID
+	case e.Kind.OfAudience() && e.Customer() == "":
+		return QuorumKind, quorumID(properties(e.Properties).id("audience"), e.SKU)
 	case e.Kind == OfferClaimed || e.Kind == OfferDeclined:
 		if i := strings.LastIndexByte(e.OfferID, '~'); i > 0 && e.Customer() == "" {
 			return ItemKind, e.OfferID[:i] // the item knows who holds it

@@ -83,6 +83,7 @@ const (
 	hasPublishedNo
 	hasPublishedYes
 	hasMargin
+	hasPixel
 
 	eventBitsEnd
 )
@@ -179,7 +180,8 @@ func presence(e *Event) uint64 {
 		bit(e.MaxPrice != 0, hasMaxPrice) | bit(e.HasSafety, hasSafetyFlag) | bit(e.Safety != 0, hasSafety) |
 		bit(e.OpensAt != 0, hasOpensAt) | bit(e.ClosesAt != 0, hasClosesAt) | bit(e.ExpiresAt != 0, hasExpiresAt) |
 		bit(e.CompleteTo != 0, hasCompleteTo) | bit(e.Line != 0, hasLine) | bit(e.Lasts != 0, hasLasts) | bit(e.Low != 0, hasLow) |
-		bit(e.Granted, hasGranted) | bit(e.Published == No, hasPublishedNo) | bit(e.Published == Yes, hasPublishedYes) | bit(e.Margin != 0, hasMargin)
+		bit(e.Granted, hasGranted) | bit(e.Published == No, hasPublishedNo) | bit(e.Published == Yes, hasPublishedYes) | bit(e.Margin != 0, hasMargin) |
+		bit(e.Pixel, hasPixel)
 }
 
 func bit(set bool, b uint64) uint64 {
@@ -343,6 +345,7 @@ func (r *eventReader) rest(p uint64, e *Event) {
 	e.HasLevel = p&hasLevelFlag != 0
 	e.HasSafety = p&hasSafetyFlag != 0
 	e.Granted = p&hasGranted != 0
+	e.Pixel = p&hasPixel != 0
 	e.Sellable = flagOf(p, hasSellableNo, hasSellableYes)
 	e.Published = flagOf(p, hasPublishedNo, hasPublishedYes)
 	if p&hasAvailable != 0 {

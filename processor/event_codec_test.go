@@ -41,7 +41,7 @@ var everything = Event{
 	Reason: "reason", Status: "status", By: "by", Category: "category", Brand: "brand", Family: "family", Location: "location", Currency: "EUR",
 	AccessoryOf: "accessory", Locations: []string{"a", ""}, Tags: []string{"t"}, Products: []Product{{Quantity: 1}, {SKU: "s", ProductID: "p", Variant: "v", Category: "c", Brand: "b", Price: 1, Quantity: 0}},
 	Price: -1, HasPrice: true, Total: 2, MaxPrice: 3, Quantity: -4, HasQty: true, Available: 5, HasLevel: true, Safety: 6, HasSafety: true,
-	Version: 7, UpdatedAt: 8, OpensAt: 9, ClosesAt: 10, ExpiresAt: 11, CompleteTo: 12, Line: 13, Lasts: 14, Low: 15, Margin: 16, Granted: true,
+	Version: 7, UpdatedAt: 8, OpensAt: 9, ClosesAt: 10, ExpiresAt: 11, CompleteTo: 12, Line: 13, Lasts: 14, Low: 15, Margin: 16, Granted: true, Pixel: true,
 	Sellable: Yes, Published: No, Traits: []byte(`{"t":1}`), Properties: []byte(`{"p":1}`),
 }
 

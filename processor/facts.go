@@ -8,7 +8,7 @@ import "slices"
 type ItemFacts struct {
 	Version  uint64 // grows with each change; position in the item's log
 	At       int64  // log time of the item when it was said
-	LevelAt  int64  // time of the stock level behind it; 0 = none was ever reported
+	LevelAt  int64  // time of the stock level that made it so, not of those that changed nothing; 0 = none was ever reported
 	Sellable bool
 	Why      Reason // when not sellable: out_of_stock, not_yet_on_sale, sale_over, unpublished, stock_stale
 	// Available is what may be promised (expected - safety), counted up to
@@ -38,6 +38,9 @@ type ItemFacts struct {
 func (f *ItemFacts) onSale() bool {
 	return f.Why != Unpublished && f.Why != NotYetOnSale && f.Why != SaleOver
 }
+
+// blocks reports whether it is known that the item cannot be had.
+func (f *ItemFacts) blocks() bool { return f.At != 0 && !f.Sellable && f.Why != StockStale }
 
 // isAt reports whether a store has it.
 func (f *ItemFacts) isAt(store string) bool {
@@ -80,6 +83,7 @@ type ProductFacts struct {
 	Now         string // the number it has now; see Item.renamed
 	Was         string // the numbers it had before, with a line end between them
 	Accessories string // the items that go with it, with a line end between them
+	SoldIn      string // the countries it is sold in, with a space between them; "" = all
 }
 
 func (f *ItemFacts) encode(w *writer) {
@@ -134,6 +138,7 @@ func (p *ProductFacts) encode(w *writer) {
 	w.str(p.Now)
 	w.str(p.Was)
 	w.str(p.Accessories)
+	w.str(p.SoldIn)
 }
 
 func (p *ProductFacts) decode(r *reader) {
@@ -144,7 +149,7 @@ func (p *ProductFacts) decode(r *reader) {
 	p.Margin = r.int()
 	p.Substitutes = r.str()
 	p.Parent, p.Variant, p.Variants, p.Parts = r.str(), r.str(), r.str(), r.str()
-	p.Now, p.Was, p.Accessories = r.str(), r.str(), r.str()
+	p.Now, p.Was, p.Accessories, p.SoldIn = r.str(), r.str(), r.str(), r.word()
 }
 
 // same reports whether nothing changed that anybody would act on.

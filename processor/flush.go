@@ -118,8 +118,26 @@ func (m *Machine) Evict() {
 	if mem.liveBytes <= mem.liveLimit && mem.liveBytes+mem.frozenBytes <= mem.limit {
 		return
 	}
+	m.freeze(mem.liveLimit)
+	mem.forgetOldest(m.durable)
+}
+
+// FreezeAll freezes all that is live, whatever room there is. Nothing a machine
+// says may depend on it, which is what it is for: a test calls it between any
+// two records and compares.
+func (m *Machine) FreezeAll() {
+	if !noParticulars.none() {
+		panic("processor: something was noted in the particulars of all interests that have none")
+	}
+	m.freeze(0)
+}
+
+// freeze freezes what was not used lately until the live entities take no more
+// than a limit.
+func (m *Machine) freeze(limit int64) {
+	mem := &m.memory
 	clear(m.latest[:])
-	for tries := 2 * (mem.young.len() + mem.old.len()); mem.liveBytes > mem.liveLimit && tries > 0; tries-- {
+	for tries := 2 * (mem.young.len() + mem.old.len()); mem.liveBytes > limit && tries > 0; tries-- {
 		h, young := mem.next()
 		switch {
 		case h.used || h.gone && !m.durable(h.flush):
@@ -138,7 +156,6 @@ func (m *Machine) Evict() {
 			m.spare.keep(e, int64(h.size), mem.liveLimit/spareShare)
 		}
 	}
-	mem.forgetOldest(m.durable)
 }
 
 // durable reports whether a change that went into a write-behind is in the

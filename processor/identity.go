@@ -37,7 +37,7 @@ type Identity struct {
 
 	// What waits until all that was asked for is here.
 	Asked    []Message   // requests for this id
-	Held     []Message   // offers
+	Held     []Message   // offers, and pixel events
 	Parts    []statePart // of states on their way here
 	Missing  []string    // items of theirs whose facts are on their way
 	SettleAt int64       // when it looks whether all is here; 0 = nothing is new
@@ -74,6 +74,7 @@ const (
 	linkRetryMS  = 100 // how soon a gate that is held looks again
 	linkWord     = "link"
 	devicePassed = 1 // LinkIdentity.Tier: on the way was an id that is no user's
+	ifKept       = 1 // DetachIdentity.Tier: unless it is kept by another id
 	refusedOther = 1 // LinkRefused.Place: it belongs to somebody else
 	refusedMany  = 2
 	refusedFar   = 3
@@ -201,6 +202,12 @@ func (x *Identity) asking() bool {
 // sending reports whether the id still has state to send.
 func (c *Customer) sending() bool {
 	return c.Identity != nil && len(c.Identity.Rest) > 0
+}
+
+// receives reports whether a part of the state of an id has arrived, and not all
+// of it.
+func (x *Identity) receives(id string) bool {
+	return slices.ContainsFunc(x.Parts, func(p statePart) bool { return p.ID == id })
 }
 
 func (x *Identity) link(id string) *Link {

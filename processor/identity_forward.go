@@ -58,18 +58,26 @@ func (c *Customer) relay(m *Machine, msg *Message) bool {
 	}
 	own := false
 	switch msg.Type {
-	case LinkIdentity, DetachIdentity, ForgetIdentity:
+	case LinkIdentity, DetachIdentity, ForgetIdentity, ClaimAddress:
 		return false
-	case OfferUnit:
+	case OfferUnit, HeldElsewhere:
 		in := c.interest(msg.SKU)
 		own = in != nil && in.Queued
-	case EndOffer:
+	case EndOffer, AnswerOffer:
 		in := c.interest(msg.SKU)
 		own = in != nil && in.Offer == msg.Offer
-	case StatePart, LinkRefused:
+	case GiveCode:
+		own = c.asksCode(msg) >= 0
+	case RewardTold:
+		own = c.reward(msg.Ref) != nil
+	case StatePart:
+		own = x.Own && (msg.Line == 0 || x.receives(msg.Ref)) // it comes from the end of a chain, under whatever id
+	case LinkRefused:
 		own = x.link(msg.Ref) != nil
-	case TellAudience:
+	case TellAudience, TellHousehold:
 		own = true // the keeper asks for itself
+	case AnswerHousehold:
+		own = c.asks(m, answeredID(msg)) >= 0
 	case PassOn:
 		own = x.Own
 	}

@@ -44,7 +44,12 @@ func (c *Customer) ask(m *Machine, id string, device bool) {
 	c.askFor(m, l)
 }
 
+// askFor asks for what an id has. Who still sends what it had itself asks behind
+// that: it may come back with the answer.
 func (c *Customer) askFor(m *Machine, l *Link) {
+	if c.sending() {
+		return
+	}
 	m.send(l.ID, &Message{Type: LinkIdentity, Customer: l.ID, Ref: c.ID, SKU: l.ID, Park: l.Device})
 }
 
@@ -60,6 +65,7 @@ func (c *Customer) unlink(m *Machine, id string) {
 		return
 	}
 	l.Undone = true
+	c.Claims.doubt()
 	m.send(l.ID, &Message{Type: DetachIdentity, Customer: l.ID, Ref: c.ID})
 	c.regateAll(m)
 }
@@ -91,24 +97,42 @@ func (c *Customer) asked(m *Machine, msg *Message) {
 		} else {
 			c.joined(m, msg.SKU)
 		}
+		if by != c.ID {
+			refuse(refusedOther) // a forward passes it on to this one; who stands for itself again waits for it
+		}
 	case device && c.ID != msg.SKU, !device && msg.Tier == devicePassed:
 		// A second user on a device of somebody else's.
 		m.send(msg.SKU, &Message{Type: DetachIdentity, Customer: msg.SKU, Ref: c.ID, Park: true})
 		refuse(refusedOther)
 	case device && (c.Known || c.Identity != nil && c.Identity.Shared || l != nil && l.Undone):
 		refuse(refusedOther)
-	case c.sending(), c.awaits() && by > c.ID, l != nil && l.State == linkAsked && l.Undone:
-		x := c.identity()
-		if len(x.Asked) >= maxQuestions {
+	case c.sending(), c.awaits() && by > c.ID:
+		if !c.answerLater(msg) {
 			refuse(refusedMany)
-			return
 		}
-		later := *msg
-		later.SKU, later.Customer, later.Ref = clone(msg.SKU), clone(msg.Customer), clone(msg.Ref)
-		x.Asked = append(x.Asked, later)
 	default:
 		c.joinTo(m, by, device)
+		switch {
+		case msg.SKU == c.ID:
+		case c.sending():
+			c.answerLater(msg)
+		default:
+			c.asked(m, msg) // comes back to who asked, behind the state: so is what it asks for
+		}
 	}
+}
+
+// answerLater keeps a request until what is under way has come to its end; false
+// when too many wait.
+func (c *Customer) answerLater(msg *Message) bool {
+	x := c.identity()
+	if len(x.Asked) >= maxQuestions {
+		return false
+	}
+	later := *msg
+	later.SKU, later.Customer, later.Ref = clone(msg.SKU), clone(msg.Customer), clone(msg.Ref)
+	x.Asked = append(x.Asked, later)
+	return true
 }
 
 // refused is told that another id will not be this one's.
@@ -134,11 +158,10 @@ func (c *Customer) refused(m *Machine, msg *Message) {
 // joined notes that another id is this one's now.
 func (c *Customer) joined(m *Machine, id string) {
 	x := c.identity()
-	l := x.link(id)
-	if l == nil {
-		x.addLink(Link{ID: clone(id), State: linkJoined})
-	} else {
+	if l := x.link(id); l != nil {
 		l.State = linkJoined
+	} else if id != c.ID {
+		x.addLink(Link{ID: clone(id), State: linkJoined})
 	}
 	c.settleSoon(m)
 }
@@ -169,20 +192,17 @@ func (c *Customer) settle(m *Machine) {
 		held, asked := x.Held, x.Asked
 		x.Held, x.Asked = nil, nil
 		c.erase(m, x.ErasedAt)
-		for i := range held {
-			c.offered(m, &held[i])
-		}
+		c.takeHeld(m, held)
 		for i := range asked {
 			c.asked(m, &asked[i])
 		}
 		return
 	}
 	c.regateAll(m)
+	c.queueBlocked(m)
 	held := x.Held
 	x.Held = nil
-	for i := range held {
-		c.offered(m, &held[i])
-	}
+	c.takeHeld(m, held)
 	c.answerAsked(m)
 }
 
@@ -225,8 +245,12 @@ func (c *Customer) answerAsked(m *Machine) {
 // detach is told that what comes from now on is this id's own.
 func (c *Customer) detach(msg *Message) {
 	x := c.identity()
+	if msg.Tier == ifKept && x.Forward != msg.Ref {
+		return
+	}
 	x.Own = x.Forward != ""
 	x.Shared = x.Shared || msg.Park
+	c.Claims.doubt()
 }
 
 // regateAll looks again at everything that is open: who is asked has changed.

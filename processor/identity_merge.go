@@ -23,7 +23,12 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Carts {
 		c.cart(b.Carts[i].ID).merge(&b.Carts[i])
 	}
+	var cancelled []uint64 // as only one of the two knew
 	for i := range b.Orders {
+		o := c.order(b.Orders[i].ID)
+		if o != nil && (o.Cancelled == 0) != (b.Orders[i].Cancelled == 0) {
+			cancelled = append(cancelled, o.ID)
+		}
 		c.mergeOrder(&b.Orders[i])
 	}
 	for _, id := range b.OrderIDs {
@@ -44,7 +49,11 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	}
 	c.mergeShown(m, b.Standing, shift)
 	c.mergeModels(b.Models)
+	c.mergePlatform(b)
 	c.mergeTraits(b.Traits)
+	c.mergeClaims(b.Claims)
+	c.mergeMember(m, b.Member)
+	c.mergePixels(b.Pixels)
 	c.Sights = append(c.Sights, b.Sights...)
 	slices.SortStableFunc(c.Sights, func(a, b sight) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) })
 	c.Sights = c.Sights[max(0, len(c.Sights)-maxSights):]
@@ -55,16 +64,18 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		c.Pending = append(c.Pending, p)
 		c.soon(p.Due)
 	}
+	c.mergeNumbers(m, b)
 	for i := range c.Interests {
-		c.settleInterest(m, &c.Interests[i])
+		c.settleInterest(m, &c.Interests[i], c.Interests[i].began()-clockGraceMS)
 	}
 	for i := range b.Interests {
+		c.settleInterest(m, &b.Interests[i], b.Interests[i].began()-clockGraceMS)
 		c.mergeInterest(m, &b.Interests[i])
 	}
 	for i := range c.Interests {
 		// Each id may have followed the catalogue when it said something else.
 		if in := &c.Interests[i]; in.Of != "" && c.circular(in.Of, in.SKU) {
-			in.Of = ""
+			in.isOf("")
 		}
 	}
 	c.mergeSales(m, b.Sales)
@@ -79,8 +90,10 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		o.N += shift
 		c.mergeOccurrence(m, o)
 	}
+	c.mergeDismissed(m)
 	c.endTold(m)
 	c.thinPending(m)
+	c.cancelledBefore(m, cancelled)
 	c.mergeLinks(m, b)
 	c.watchAll(m, b)
 }
@@ -161,7 +174,7 @@ func (p *Profile) merge(q *Profile) {
 		p.Device, p.DeviceAt = q.Device, q.DeviceAt
 	}
 	if q.HomeAt > p.HomeAt {
-		p.Home, p.HomeAt = q.Home, q.HomeAt
+		p.Home, p.HomeAt, p.Country = q.Home, q.HomeAt, q.Country
 	}
 	kept, others := p.kept(), q.kept()
 	if p.Email == 0 {
@@ -279,8 +292,16 @@ func (c *Customer) mergeOrder(b *Order) {
 	o := c.order(b.ID)
 	if o == nil {
 		c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
-		c.Orders = append(c.Orders, *b)
+		c.Orders = add(c.Orders, *b)
 		return
+	}
+	if b.Placed && o.Placed {
+		if b.First != nil {
+			o.first(b.First, b.FirstAt)
+		}
+		o.first(orderUnits(b.Lines), b.Said)
+	} else if b.Placed {
+		o.First, o.FirstAt = b.First, b.FirstAt
 	}
 	if b.Placed && (!o.Placed || b.Updated && !o.Updated || b.Updated == o.Updated && b.Said > o.Said) {
 		o.Lines, o.Said, o.Updated = b.Lines, b.Said, b.Updated
@@ -291,6 +312,7 @@ func (c *Customer) mergeOrder(b *Order) {
 	o.Placed, o.Confirmed, o.Short = o.Placed || b.Placed, o.Confirmed || b.Confirmed, o.Short || b.Short
 	o.Changes = max(o.Changes, b.Changes)
 	o.Cancelled = earliest(o.Cancelled, b.Cancelled)
+	o.Disputed = o.Disputed || b.Disputed
 	for i := range b.Less {
 		y := &b.Less[i]
 		x := o.less(y.SKU)
@@ -341,20 +363,20 @@ func (c *Customer) mergeSales(m *Machine, list []registration) {
 // live reports whether nothing has ended the interest.
 func (in *Interest) live() bool { return in.Bought == 0 && !in.Declined }
 
-// settleInterest ends an interest that an order ended which was not known on
-// its side.
-func (c *Customer) settleInterest(m *Machine, in *Interest) {
+// settleInterest ends an interest that an order since a time ended which was not
+// known on its side.
+func (c *Customer) settleInterest(m *Machine, in *Interest, since int64) {
 	several := in.Of != "" || m.facts(in.SKU).Product.Variants != ""
 	if !several && !c.everBought(in.hash) {
 		return
 	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
-		if !in.live() || o.At < in.began()-clockGraceMS {
+		if !in.live() || max(o.At, o.Said) < since {
 			continue
 		}
 		for j := range o.Lines {
-			if l := &o.Lines[j]; (l.SKU == in.SKU || several && in.endsWith(m, l.SKU)) && o.left(l) > 0 {
+			if l := &o.Lines[j]; o.boughtAt(l.SKU) >= since && (l.SKU == in.SKU || several && in.endsWith(m, l.SKU)) && (o.left(l) > 0 || o.Disputed) {
 				c.giveUp(m, in)
 				in.Bought = o.ID
 				break
@@ -374,7 +396,6 @@ func (c *Customer) giveUp(m *Machine, in *Interest) {
 // mergeInterest takes over an interest. Its place in the queue, if it has one,
 // is under this customer's name already.
 func (c *Customer) mergeInterest(m *Machine, f *Interest) {
-	c.settleInterest(m, f)
 	in := c.interest(f.SKU)
 	if in == nil {
 		if !c.dropInterest(m, m.shop.Now) {
@@ -382,7 +403,7 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 			m.dead("limit", "customer "+c.ID+" waits for too many items, no more are kept", m.current)
 			return
 		}
-		c.Interests = append(c.Interests, *f)
+		c.Interests = add(c.Interests, *f)
 		if c.itemAt != nil {
 			c.itemAt[f.hash] = int32(len(c.Interests) - 1)
 		}
@@ -401,22 +422,32 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	default:
 		c.giveUp(m, in)
 		c.giveUp(m, f)
-		in.Declined, in.DeclinedAt = in.Declined || f.Declined, max(in.DeclinedAt, f.DeclinedAt)
+		in.Declined, in.own().DeclinedAt = in.Declined || f.Declined, max(in.DeclinedAt, f.DeclinedAt)
 	}
 }
 
 // mergePlaces makes one place of two: a unit before a place, the older unit of
-// two, the earlier place of two.
+// two, the earlier place of two. One that was given up is none.
 func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
 	since, tier := min(in.Since, f.Since), min(in.Tier, f.Tier)
+	switch {
+	case in.GaveUp && !f.GaveUp:
+		since = f.Since
+	case f.GaveUp && !in.GaveUp:
+		since = in.Since
+	}
+	if began := min(in.began(), f.began()); began < since {
+		in.own().Began = began // the place is gone, not the wish
+	}
 	keeps := f.Offer == 0 || in.Offer != 0 && in.Offer < f.Offer
 	if in.Offer == 0 && f.Offer == 0 {
 		keeps = in.Queued && (!f.Queued || in.Tier < f.Tier || in.Tier == f.Tier && in.Since <= f.Since)
 	}
 	if !keeps {
 		k := *in
-		in.Queued, in.Parked, in.Dear, in.Tier, in.Since, in.GaveUp = f.Queued, f.Parked, f.Dear, f.Tier, f.Since, in.GaveUp && f.GaveUp
-		in.Offer, in.OfferUntil, in.Claimed, in.Store = f.Offer, f.OfferUntil, f.Claimed, f.Store
+		in.Queued, in.Parked, in.Dear, in.Apart, in.Tier, in.Since, in.GaveUp = f.Queued, f.Parked, f.Dear, f.Apart, f.Tier, f.Since, in.GaveUp && f.GaveUp
+		in.Offer, in.OfferUntil, in.Claimed = f.Offer, f.OfferUntil, f.Claimed
+		in.liesIn(f.Store)
 		f = &k
 	}
 	// What is kept is in now, what is given up in f.
@@ -458,25 +489,30 @@ func (in *Interest) union(f *Interest) {
 	case f.Asked == in.Asked:
 		in.Quantity = max(in.Quantity, f.Quantity)
 	}
-	if f.MaxPrice != 0 && (in.MaxPrice == 0 || f.MaxPrice < in.MaxPrice) {
-		in.MaxPrice = f.MaxPrice
+	p := *in.particulars
+	if f.MaxPrice != 0 && (p.MaxPrice == 0 || f.MaxPrice < p.MaxPrice) {
+		p.MaxPrice = f.MaxPrice
 	}
 	in.Took = in.Took && !f.Asked || f.Took && !in.Asked
-	if in.Of != f.Of {
-		in.Of = "" // wanted for itself, too
+	if p.Of != f.Of {
+		p.Of = "" // wanted for itself, too
 	}
-	if in.Variant == "" {
-		in.Variant = f.Variant
+	if p.Variant == "" {
+		p.Variant = f.Variant
 	}
 	in.Unseen = in.Unseen && !f.Asked || f.Unseen && !in.Asked
 	if at := f.began(); at < in.began() {
-		in.Began = at
+		p.Began = at
 	}
-	in.DeclinedAt, in.Told = max(in.DeclinedAt, f.DeclinedAt), max(in.Told, f.Told)
+	p.DeclinedAt, p.Told = max(p.DeclinedAt, f.DeclinedAt), max(p.Told, f.Told)
+	p.Locations = slices.Clone(p.Locations)
 	for _, l := range f.Locations {
-		if !slices.Contains(in.Locations, l) {
-			in.Locations = append(in.Locations, l)
+		if !slices.Contains(p.Locations, l) {
+			p.Locations = append(p.Locations, l)
 		}
+	}
+	if in.particulars != &noParticulars || !p.none() {
+		*in.own() = p
 	}
 }
 

@@ -25,10 +25,14 @@ type shopOf struct {
 	sent     []string // who was told what
 	dead     []Dead
 	messages int
+	failing  bool            // nothing that is sent arrives
+	actions  map[string]bool // by id, what was sent and did not fail
+
+	retracted int
 }
 
 func newShopOf(t rapid.TB, partitions int) *shopOf {
-	s := &shopOf{t: t, now: 1_800_000_000_000, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
+	s := &shopOf{t: t, now: 1_800_000_000_000, actions: map[string]bool{}, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
 	for p := range partitions {
 		m, err := NewMachine(Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, newMemStore())
 		require.NoError(t, err)
@@ -60,13 +64,22 @@ func (s *shopOf) apply(p int, entry []byte) {
 			s.dead = append(s.dead, d)
 		case DecisionOutput:
 			d, _ := ParseDecision(o.Body)
+			if d.Outcome == Retracted {
+				s.retracted++
+			}
 			if d.Outcome == Sent && d.Action.Kind == kindMessage {
 				s.sent = append(s.sent, fmt.Sprint(d.Moment, " ", d.Cause.Value))
 			}
 			if d.Action != nil {
+				fate := Delivered
+				if s.failing {
+					fate = Failed
+				} else {
+					s.actions[d.Action.ID] = true
+				}
 				to := PartitionOf(Hash(d.Customer), len(s.machines))
 				at := p*len(s.machines) + to
-				s.travel[at] = append(s.travel[at], AppendOutcome(nil, d.Customer, d.Action.ID, 1, Delivered, ""))
+				s.travel[at] = append(s.travel[at], AppendOutcome(nil, d.Customer, d.Action.ID, 1, fate, ""))
 			}
 		}
 	}
@@ -349,6 +362,49 @@ func TestAliasesInCircles(t *testing.T) {
 		}
 		for _, d := range s.dead {
 			require.Equal(t, linkWord, d.Reason, d.Detail)
+		}
+	})
+}
+
+// Whoever becomes one, is parted again, is seen on whose device and is forgotten,
+// in whatever order the partitions hear of it: nobody waits for another id for
+// ever, and no id is passed on in a circle.
+func TestNobodyWaitsForEver(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newShopOf(t, 8)
+		ids := []string{"user0", "user1", "user2", "visitor"}
+		users := ids[:3]
+		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
+		for range rapid.IntRange(2, 20).Draw(t, "events") {
+			e := Event{UserID: rapid.SampledFrom(users).Draw(t, "user")}
+			switch rapid.IntRange(0, 8).Draw(t, "kind") {
+			case 0:
+				e.Kind = Page
+			case 1, 2, 3:
+				e.Kind, e.PreviousID = Alias, rapid.SampledFrom(ids).Draw(t, "previous")
+			case 4, 5:
+				e.Kind, e.PreviousID = IdentityUnlinked, rapid.SampledFrom(ids).Draw(t, "previous")
+			case 6, 7:
+				e.Kind, e.AnonymousID = Page, "visitor"
+			default:
+				e.Kind = CustomerErased
+			}
+			t.Logf("%s user %q visitor %q previous %q", e.Kind, e.UserID, e.AnonymousID, e.PreviousID)
+			s.now += 1000
+			s.said(e)
+			for range pick(5) {
+				s.step(pick)
+			}
+		}
+		for s.step(pick) {
+		}
+		s.until(s.now + 1000)
+		for _, id := range ids {
+			if c := s.customer(id); c != nil {
+				require.False(t, c.awaits() || c.sending(), "%s waits for ever, dead letters %v", id, s.dead)
+				require.True(t, c.Identity == nil || len(c.Identity.Asked)+len(c.Identity.Held) == 0, "%s leaves others waiting", id)
+				s.keeper(id)
+			}
 		}
 	})
 }

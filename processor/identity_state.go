@@ -52,6 +52,21 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 		c.unwatch(m, c.Occurrences[i].Value)
 		c.Occurrences[i].Staked = false
 	}
+	if c.usesUp(m) {
+		for i := range c.Orders {
+			for j := range c.Orders[i].Lines {
+				c.unwatch(m, c.Orders[i].Lines[j].SKU)
+			}
+		}
+	}
+	c.unlistWishes(m)
+	for i := range c.Pending {
+		if p := &c.Pending[i]; p.Listens != toNobody {
+			c.unwatch(m, p.Value)
+			p.Listens, p.Due = toNobody, m.shop.Now // the keeper looks again
+		}
+	}
+	c.unwatch(m, noItem)
 	for i := range c.Sales {
 		if g := &c.Sales[i]; !g.Gone {
 			s := m.saleHere(g.ID)
@@ -59,6 +74,7 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 		}
 	}
 	c.leaveJourneys(m)
+	c.leaveHousehold(m)
 	next := &Identity{Forward: keeper, Device: device}
 	if x := c.Identity; x != nil {
 		next.ErasedAt, next.Old = x.ErasedAt, x.Old
@@ -68,7 +84,7 @@ func (c *Customer) joinTo(m *Machine, keeper string, device bool) {
 	c.encode(&w)
 	*c = Customer{
 		head: c.head, ID: c.ID, Known: c.Known, Last: c.Last, recent: c.recent, Count: c.Count, Ordered: c.Ordered,
-		Identity: next,
+		Identity: next, Claims: c.Claims, Pixels: c.Pixels,
 	}
 	next.Rest = w.b
 	c.sendState(m)
@@ -79,6 +95,7 @@ func (c *Customer) unwatch(m *Machine, sku string) {
 	if wa, ok := m.get(WatchKind, sku).(*Watch); ok {
 		wa.stake(m, c.ID, false)
 		wa.interested(m, c.ID, false)
+		wa.own(m, c.ID, false)
 	}
 }
 
@@ -103,6 +120,11 @@ func (c *Customer) sendState(m *Machine) {
 	}
 	m.arm(c, 0)
 	c.answerAsked(m)
+	for i := range c.Identity.Links { // the questions of an id that is its own again
+		if l := &c.Identity.Links[i]; l.State == linkAsked {
+			c.askFor(m, l)
+		}
+	}
 }
 
 // takeOrderIDs takes the next ids out of a list of old orders.

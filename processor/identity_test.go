@@ -13,8 +13,8 @@ import (
 // of it when two of them are one person.
 func TestEveryFieldOfACustomerIsMerged(t *testing.T) {
 	merged := []string{
-		"Count", "Known", "Profile", "Carts", "Orders", "OrderIDs", "Ordered", "After", "Standing", "Models", "Traits", "Whereabouts", "Sights",
-		"Contacts", "Pending", "Interests", "Sales", "Journeys", "Occurrences", "Identity",
+		"Count", "Known", "Profile", "Carts", "Orders", "OrderIDs", "Ordered", "After", "Standing", "Models", "Platform", "Numbers", "Traits", "Whereabouts", "Sights",
+		"Contacts", "Pending", "Interests", "Sales", "Journeys", "Claims", "Member", "Pixels", "Occurrences", "Identity",
 		// These are of the id, not of the person.
 		"head", "ID", "Last", "recent",
 		// Derived.
@@ -138,4 +138,24 @@ func TestRefusedLinks(t *testing.T) {
 	}
 	s.until(s.now + 1000)
 	require.Contains(t, s.dead[len(s.dead)-1].Detail, "no more are kept")
+}
+
+// Two users are said to be one, parted, and said to be one the other way round,
+// before either has heard of it: neither waits for the other to answer first.
+func TestAskedBothWaysAtOnce(t *testing.T) {
+	s := newShopOf(t, 4)
+	a, b := apart(0, 4)
+	if a > b {
+		a, b = b, a
+	}
+	for _, id := range []string{a, b} {
+		s.said(Event{Kind: Page, UserID: id})
+	}
+	s.said(Event{Kind: Alias, UserID: b, PreviousID: a})
+	s.said(Event{Kind: IdentityUnlinked, UserID: b, PreviousID: a})
+	s.said(Event{Kind: Alias, UserID: a, PreviousID: b})
+	s.until(s.now + 1000)
+	require.False(t, s.customer(a).awaits())
+	require.False(t, s.customer(b).awaits())
+	require.Equal(t, s.keeper(a).ID, s.keeper(b).ID)
 }

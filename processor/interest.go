@@ -14,29 +14,24 @@ type Interest struct {
 	Wants     []Want
 	Since     int64 // the earliest, which keeps the place
 	PriceSeen int64 // what the customer saw, minor units
-	MaxPrice  int64 // 0 = any
 	Quantity  int64
-	Locations []string // accepted places, none = the web shop
+	*particulars
 
-	Tier       uint8
-	Queued     bool // has a place in the item's queue
-	Parked     bool // the place waits for the customer's side
 	Offer      int64
 	OfferUntil int64  // end of the hold by the customer's clock; 0 = not told yet
 	Bought     uint64 // order that ended it; a cancellation brings it back
-	Declined   bool
-	DeclinedAt int64  // of the latest decline, also one before it was wanted again
-	Asked      bool   // on the customer's own terms: the request's quantity holds
-	Claimed    bool   // the customer said that the unit offered is taken
-	Took       bool   // what was put into the cart were the last units
-	Store      string // where the unit offered lies, "" = the web shop
-	GaveUp     bool   // the place was given up: the next one is a new one
-	Of         string // the product any variant of which is wanted, and this is one; "" = wanted for itself
-	Variant    string // of a product: which variants are wanted; see variantOf
-	Unseen     bool   // put into a cart when nothing was known here of the item
-	Told       int64  // the last offer the customer was told of
-	Dear       bool   // parked for a price above the limit
-	Began      int64  // when it was first wanted, if that gives no place: heard of too late, or that place was given up; 0 = Since
+
+	Tier     uint8
+	Queued   bool // has a place in the item's queue
+	Parked   bool // the place waits for the customer's side
+	Declined bool
+	Asked    bool // on the customer's own terms: the request's quantity holds
+	Claimed  bool // the customer said that the unit offered is taken
+	Took     bool // what was put into the cart were the last units
+	GaveUp   bool // the place was given up: the next one is a new one
+	Unseen   bool // put into a cart when nothing was known here of the item
+	Dear     bool // parked for what the catalogue says: a price above the limit, a country it is not sold in
+	Apart    bool // parked until the parts of the bundle can be had
 }
 
 // Want is one source of an interest, by its name in the moments file.
@@ -103,7 +98,7 @@ func (in *Interest) encode(w *writer) {
 	w.int(in.OfferUntil)
 	w.u64(in.Bought)
 	w.bool(in.Declined)
-	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2) | bit(in.Told != 0, 4) | bit(in.Dear, 8)))
+	w.u8(uint8(bit(in.Asked, 1) | bit(in.Began != 0, 2) | bit(in.Told != 0, 4) | bit(in.Dear, 8) | bit(in.Apart, 16)))
 	w.u8(uint8(bit(in.Claimed, 1) | bit(in.Took, 2) | bit(in.GaveUp, 4) | bit(in.Store != "", 8) | bit(in.DeclinedAt != 0, 16) |
 		bit(in.Of != "", 32) | bit(in.Variant != "", 64) | bit(in.Unseen, 128)))
 	if in.Store != "" {
@@ -127,10 +122,10 @@ func (in *Interest) encode(w *writer) {
 }
 
 func (in *Interest) decode(r *reader) {
-	*in = Interest{Wants: in.Wants}
-	in.SKU = r.str()
-	in.hash = Hash(in.SKU)
-	in.Wants = resize(in.Wants, r.count(4))
+	wants := in.Wants
+	sku := r.str()
+	*in = interestIn(sku, Hash(sku), 0)
+	in.Wants = resize(wants, r.count(4))
 	for i := range in.Wants {
 		x := &in.Wants[i]
 		x.Name = r.word()
@@ -145,9 +140,9 @@ func (in *Interest) decode(r *reader) {
 	}
 	in.Since = r.int()
 	in.PriceSeen = r.int()
-	in.MaxPrice = r.int()
+	p := particulars{MaxPrice: r.int()}
 	in.Quantity = r.int()
-	in.Locations = readStrings(r)
+	p.Locations = readStrings(r)
 	in.Tier = r.u8()
 	in.Queued = r.bool()
 	in.Parked = r.bool()
@@ -156,26 +151,29 @@ func (in *Interest) decode(r *reader) {
 	in.Bought = r.u64()
 	in.Declined = r.bool()
 	asked := r.u8()
-	in.Asked, in.Dear = asked&1 != 0, asked&8 != 0
+	in.Asked, in.Dear, in.Apart = asked&1 != 0, asked&8 != 0, asked&16 != 0
 	flags := r.u8()
 	in.Claimed, in.Took, in.GaveUp, in.Unseen = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&128 != 0
 	if flags&8 != 0 {
-		in.Store = r.str()
+		p.Store = r.str()
 	}
 	if flags&16 != 0 {
-		in.DeclinedAt = r.int()
+		p.DeclinedAt = r.int()
 	}
 	if flags&32 != 0 {
-		in.Of = r.str()
+		p.Of = r.str()
 	}
 	if flags&64 != 0 {
-		in.Variant = r.str()
+		p.Variant = r.str()
 	}
 	if asked&2 != 0 {
-		in.Began = in.Since - r.int()
+		p.Began = in.Since - r.int()
 	}
 	if asked&4 != 0 {
-		in.Told = r.int()
+		p.Told = r.int()
+	}
+	if !p.none() {
+		*in.own() = p
 	}
 }
 
@@ -208,6 +206,12 @@ func (in *Interest) over() Reason {
 		return Purchased
 	}
 	return Declined
+}
+
+// saidSince reports whether the item was asked for, and not only hinted at, after
+// a time.
+func (in *Interest) saidSince(at int64) bool {
+	return slices.ContainsFunc(in.Wants, func(x Want) bool { return x.Said > at })
 }
 
 // ends returns the log time at which the last want ends.
@@ -276,6 +280,9 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if now-e.At > lasts {
 		return // over before it was heard of
 	}
+	if c.overlooks(m, e, sku) {
+		return
+	}
 	in := c.interest(sku)
 	if d.Times > 1 && !in.has(d.Name, now) && !c.often(now, d, sku) {
 		return
@@ -284,6 +291,11 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	switch {
 	case in != nil && e.At <= in.DeclinedAt:
 		return // declined since
+	case in == nil && e.At <= c.dismissedAt(m, sku):
+		if in = c.newInterest(m, sku, e.At); in != nil {
+			in.Declined, in.own().DeclinedAt = true, c.dismissedAt(m, sku)
+		}
+		return
 	case in == nil:
 		if in = c.newInterest(m, sku, e.At); in == nil {
 			return
@@ -298,24 +310,28 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 			return
 		}
 		c.endWaiting(m, sku, in.over())
-		*in = Interest{SKU: in.SKU, hash: in.hash, Since: c.rank(now, e.At), DeclinedAt: in.DeclinedAt}
+		c.forgetWishes(m, sku)
+		*in = in.anew(c.rank(now, e.At))
 	}
 	if since := c.rank(now, e.At); since < in.Since {
 		c.beganBefore(m, in, since)
 	}
 	if bought == 0 && e.At < in.began() {
-		in.Began = e.At
+		in.own().Began = e.At
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
 		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
 		i = len(in.Wants) - 1
 	}
+	if d.offered {
+		in.isOf("") // waited for by itself, whichever was heard of first
+	}
 	x := &in.Wants[i]
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
 	if !e.Kind.implicit() {
-		x.Said = max(x.Said, min(e.At, now))
+		x.Said = max(x.Said, min(e.At, now+clockGraceMS)) // by its clock: it may be taken back by the same
 	}
 	if e.ExpiresAt != 0 {
 		x.Until = min(now+lasts, e.ExpiresAt) // the customer's own word
@@ -334,16 +350,20 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		in.Quantity = max(in.Quantity, n)
 	}
 	if e.MaxPrice != 0 {
-		in.MaxPrice = e.MaxPrice
+		in.own().MaxPrice = e.MaxPrice
 	}
 	if e.Kind == BackInStockRequested {
-		in.Variant = variantOf(e.Properties)
+		in.own().Variant = variantOf(e.Properties)
 	}
 	if len(e.Locations) > 0 {
-		in.Locations = nil
+		p := in.own()
+		p.Locations = nil
 		for _, l := range e.Locations {
-			in.Locations = append(in.Locations, clone(l))
+			p.Locations = append(p.Locations, clone(l))
 		}
+	}
+	if c.Numbers != nil && bought == 0 {
+		c.saidUnder(m, in, e, *x, n)
 	}
 	if p := m.rules.grantedBy(e.Kind); p != "" {
 		c.Profile.setConsent(Consent{Channel: e.Channel, Purpose: p, Scope: sku, Granted: true, Confirmed: true, At: e.At})
@@ -355,9 +375,12 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	if in.Queued && in.Offer == 0 && (in.Quantity != quantity || !slices.Equal(in.Locations, places)) {
 		c.requeue(m, in)
 	}
+	if quantity != 0 && in.Quantity != quantity {
+		c.wordCame(m, sku) // there may be enough now, or more is waited for
+	}
 	c.affords(m, in)
-	blocked := !wa.Facts.Sellable && wa.Facts.Why != StockStale
-	if e.Kind == ProductAdded && !blocked {
+	blocked := wa.Facts.blocks() && !c.awaits()
+	if e.Kind == ProductAdded && !wa.Facts.blocks() {
 		in.took(&wa.Facts)
 		in.Unseen = wa.Facts.At == 0
 	}
@@ -365,8 +388,8 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		c.wantsRenamed(m, sku)
 		return
 	}
-	if d.offered && bought == 0 && (e.Kind == BackInStockRequested || blocked) {
-		c.queueUp(m, in)
+	if bought == 0 && (wa.Facts.Product.Variants != "" || d.offered && (e.Kind == BackInStockRequested || blocked)) {
+		c.queueUp(m, in) // of a product at each variant, as when it is heard of later that it is one
 	}
 }
 
@@ -408,7 +431,7 @@ func (c *Customer) newInterest(m *Machine, sku string, at int64) *Interest {
 		m.dead("limit", fmt.Sprintf("customer %s waits for %d items, no more are kept", c.ID, maxInterests), m.current)
 		return nil
 	}
-	c.Interests = append(c.Interests, Interest{SKU: clone(sku), hash: Hash(sku), Since: c.rank(now, at)})
+	c.Interests = add(c.Interests, interestIn(clone(sku), Hash(sku), c.rank(now, at)))
 	in := &c.Interests[len(c.Interests)-1]
 	if c.itemAt != nil {
 		c.itemAt[in.hash] = int32(len(c.Interests) - 1)
@@ -421,7 +444,7 @@ func (c *Customer) newInterest(m *Machine, sku string, at int64) *Interest {
 // later; 0 = there is none.
 func (c *Customer) boughtAfter(sku string, at int64) uint64 {
 	for i := range c.Orders {
-		if o := &c.Orders[i]; o.At >= at && o.Placed && o.units(sku) > 0 {
+		if o := &c.Orders[i]; o.Placed && (o.At >= at && o.closes(sku) || o.changedSince(sku, at) > 0) {
 			return o.ID
 		}
 	}
@@ -449,10 +472,15 @@ func (c *Customer) dropInterest(m *Machine, now int64) bool {
 	if drop < 0 {
 		return false
 	}
-	m.watch(c.Interests[drop].SKU).interested(m, c.ID, false)
-	c.Interests = slices.Delete(c.Interests, drop, drop+1)
-	c.itemAt = nil
+	c.removeInterest(m, drop)
 	return true
+}
+
+// removeInterest forgets the interest at i, which has no place.
+func (c *Customer) removeInterest(m *Machine, i int) {
+	m.watch(c.Interests[i].SKU).interested(m, c.ID, false)
+	c.Interests = slices.Delete(c.Interests, i, i+1)
+	c.itemAt = nil
 }
 
 // queueUp takes a place in the item's queue.
@@ -469,7 +497,8 @@ func (c *Customer) queueUp(m *Machine, in *Interest) {
 	}
 	in.Queued, in.Parked = true, false
 	if in.GaveUp {
-		in.Began, in.Since, in.GaveUp = in.began(), m.shop.Now, false // the old place is gone, not the wish
+		in.own().Began = in.began() // the old place is gone, not the wish
+		in.Since, in.GaveUp = m.shop.Now, false
 	}
 	in.Tier = m.rules.tier(m, c, in)
 	c.requeue(m, in)
@@ -484,6 +513,16 @@ func (c *Customer) queueIfBlocked(m *Machine, in *Interest) {
 	}
 	if slices.ContainsFunc(m.rules.queued, func(name string) bool { return in.has(name, m.shop.Now) }) {
 		c.queueUp(m, in)
+	}
+}
+
+// queueBlocked takes a place for all that cannot be had, as far as nothing else of
+// the same person was to be waited for.
+func (c *Customer) queueBlocked(m *Machine) {
+	for i := 0; i < len(c.Interests); i++ { // a product makes more of them
+		if in := &c.Interests[i]; m.facts(in.SKU).blocks() {
+			c.queueIfBlocked(m, in)
+		}
 	}
 }
 
@@ -507,7 +546,7 @@ func (c *Customer) hasLast(m *Machine, in *Interest) bool {
 func (c *Customer) requeue(m *Machine, in *Interest) {
 	m.send(in.SKU, &Message{
 		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
-		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: in.places(),
+		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(in),
 	})
 }
 
@@ -526,7 +565,11 @@ func (in *Interest) places() []byte {
 func (c *Customer) rejoin(m *Machine) {
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.Parked && !c.asleep(in) {
+		switch {
+		case !in.Parked || c.asleep(in):
+		case in.Dear && c.kept(m, in):
+			m.watch(in.SKU).stake(m, c.ID, true) // it may be that of who they were before
+		default:
 			c.rejoinOne(m, in)
 		}
 	}
@@ -545,9 +588,10 @@ func (c *Customer) rejoinOne(m *Machine, in *Interest) {
 }
 
 // affords brings back a place that waits for a price within the limit, when it
-// is: the price has come down, or the limit was raised.
+// is: the price has come down, or the limit was raised; or for the item to be
+// sold where the customer lives.
 func (c *Customer) affords(m *Machine, in *Interest) {
-	if !in.Parked || !in.Dear || in.MaxPrice != 0 && m.facts(in.SKU).Price > in.MaxPrice {
+	if !in.Parked || !in.Dear || c.awaits() || in.MaxPrice != 0 && m.facts(in.SKU).Price > in.MaxPrice || c.kept(m, in) {
 		return
 	}
 	c.rejoinOne(m, in)

@@ -20,9 +20,9 @@ var invariants = []struct {
 	{"I1", "one decision for each cause, however often and in whatever order it is told", []string{
 		"machine_test.go TestEachCandidateEndsOnce", "sim/sim_test.go TestSeeds", "sim/sim_test.go TestSeedsWithTheWholeFile"}},
 	{"I2", "what was accepted before the gate is honoured: no send is wrong", []string{
-		"audit_test.go TestAudit", "sim/sim_test.go TestSeedsWithTheWholeFile", "sim/whole/whole_test.go TestSeeds"}},
+		"audit_test.go TestAudit", "sim/sim_test.go TestSeedsWithTheWholeFile", "sim/whole/whole_test.go TestSeeds", "sim/whole/kin_test.go TestKin"}},
 	{"I3", "an offer is opened only with a unit", []string{
-		"machine_test.go TestOffersNeverExceedStock", "sim/sim_test.go TestSeeds"}},
+		"machine_test.go TestOffersNeverExceedStock", "sim/sim_test.go TestSeeds", "sim/whole/whole_test.go TestSeeds", "sim/whole/kin_test.go TestKin"}},
 	{"I4", "every candidate gets exactly one outcome, every attempt an end", []string{
 		"machine_test.go TestEachCandidateEndsOnce", "sim/sim_test.go TestSeeds", "sim/whole/whole_test.go TestSeeds"}},
 	{"I5", "the same log gives the same bytes", []string{
@@ -36,7 +36,7 @@ var invariants = []struct {
 	{"I9", "carts, orders and parcels do not depend on the order of arrival", []string{
 		"afterorder_test.go TestTheOrderOfArrivalDoesNotMatter"}},
 	{"I10", "no decision relies on a word older than its source may be, and each tells how old its words were", []string{
-		"invariant_test.go TestHowOldWordsAre"}},
+		"invariant_test.go TestHowOldWordsAre", "sim/whole/whole_test.go TestSeeds"}},
 }
 
 // TestInvariants says that each invariant has a property test.

@@ -28,13 +28,16 @@ type Item struct {
 	Watchers []uint32 // partitions told of facts, ascending
 	Queue    Queue
 	Held     *partsHeld // of a bundle that nobody counts: units of its parts
+	Names    *names     // nil for who has one number
+
+	PublishedAt int64 // occurred_at of the last word on Published; 0 = none, never after ProductAt
 }
 
 func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
 	return 560 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
-		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes() + it.Held.bytes()
+		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
 }
 
 func (it *Item) encode(w *writer) {
@@ -65,6 +68,12 @@ func (it *Item) encode(w *writer) {
 	}
 	it.Queue.encode(w)
 	it.Held.encode(w)
+	it.Names.encode(w)
+	if it.PublishedAt == 0 {
+		w.uint(0)
+	} else {
+		w.uint(uint64(it.ProductAt-it.PublishedAt) + 1)
+	}
 }
 
 func (it *Item) decode(r *reader) {
@@ -93,6 +102,11 @@ func (it *Item) decode(r *reader) {
 	}
 	it.Queue.decode(r)
 	it.Held = decodePartsHeld(r)
+	it.Names = decodeNames(r)
+	it.PublishedAt = 0
+	if ago := r.uint(); ago != 0 {
+		it.PublishedAt = it.ProductAt - int64(ago-1)
+	}
 }
 
 // item returns the item of a SKU, made when it is new, ready to be changed.
@@ -126,20 +140,28 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		if e.At >= it.ProductAt {
 			it.belongs(m, e)
 			it.consists(m, e)
+			it.soldIn(m, e)
 		}
 		main := it.Product.AccessoryOf
 		it.update(e)
 		it.goesWith(m, main)
 		if e.At >= it.ProductAt {
-			it.renamed(m, e)
+			it.called(m, e)
 		}
 	case ProductDiscontinued:
-		if e.At >= it.ProductAt {
-			it.ProductAt, it.Published = e.At, No
-			it.renamed(m, e)
+		newest := e.At >= it.ProductAt
+		it.ProductAt = max(it.ProductAt, e.At)
+		it.publish(No, e.At)
+		if newest {
+			it.called(m, e)
 		}
 	case SaleScheduled, SaleCancelled:
-		it.sale(m, e)
+		news := it.sale(m, e)
+		it.settle(m)
+		if news {
+			announceSale(m, it, e)
+		}
+		return
 	case OfferClaimed, OfferDeclined:
 		it.Queue.answer(m, it.SKU, e)
 		return
@@ -150,14 +172,14 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			Type: SellItem, Ref: e.OrderID, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
 		}):
 		case it.inSets():
-			it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location))
+			it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location), nil)
 		default:
 			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
 			it.passOn(m, &Message{Type: UnsellItem, Ref: e.OrderID, Quantity: quantity(e)})
-			it.unsell(e.OrderID, quantity(e))
+			it.unsell(e.OrderID, quantity(e), "")
 			it.unsoldSets(m, e.OrderID, quantity(e))
 		}
 	}
@@ -183,11 +205,22 @@ const saleLine = 1<<20 - 1
 // one nothing is kept.
 const maxProductText = 4096
 
+// publish takes a word on whether the item has a page, said at that time. It
+// has a time of its own: a newer update that is silent about it does not
+// unsay it.
+func (it *Item) publish(f Flag, at int64) {
+	if f != Unset && at >= it.PublishedAt {
+		it.Published, it.PublishedAt = f, at
+	}
+}
+
 func (it *Item) update(e *Event) {
-	if e.At < it.ProductAt {
+	newest := e.At >= it.ProductAt
+	it.ProductAt = max(it.ProductAt, e.At)
+	it.publish(e.Published, e.At)
+	if !newest {
 		return
 	}
-	it.ProductAt = e.At
 	p := &it.Product
 	set := func(dst *string, v string) {
 		if v != "" && *dst != v && len(v) <= maxProductText {
@@ -214,9 +247,6 @@ func (it *Item) update(e *Event) {
 	if e.Margin != 0 {
 		p.Margin = e.Margin
 	}
-	if e.Published != Unset {
-		it.Published = e.Published
-	}
 	if ed := (edition{At: e.At}); e.HasPrice && !ed.older(it.Priced) {
 		it.Price, it.Priced = e.Price, ed
 	}
@@ -231,7 +261,7 @@ func (it *Item) settle(m *Machine) {
 	it.SettleAt = it.settling(m, it.SettleAt, units)
 	var open Reason // why it cannot be had though it is on sale
 	switch {
-	case it.Published == No:
+	case it.Published == No || it.Product.Now != "":
 		open = Unpublished
 	case levelAt == 0:
 		open = StockStale
@@ -256,8 +286,6 @@ func (it *Item) settle(m *Machine) {
 		f.Version = m.shop.Position
 		it.Facts = f
 		it.announce(m)
-	} else {
-		it.Facts.LevelAt = levelAt
 	}
 	it.reserve(m)
 	it.rearm(m, it.Queue.serve(m, it, it.offerable(units)))
@@ -293,7 +321,7 @@ func (it *Item) rearm(m *Machine, more bool) {
 		}
 	}
 	if it.Facts.Open == StockStale && it.Facts.LevelAt != 0 && it.SettleAt <= now && len(it.Watchers) > 0 {
-		at(now + staleRetryMS) // the feed is behind, and nobody says when it has caught up
+		at(m.nextLook(it.SKU)) // the feed is behind, and no word wakes items when it has caught up
 	}
 	if it.Held != nil {
 		at(it.Held.RetryAt)
@@ -323,11 +351,12 @@ func (m *Machine) itemMessage(msg *Message) {
 	case WatchItem:
 		p := uint32(msg.From)
 		i, ok := slices.BinarySearch(it.Watchers, p)
+		first := len(it.Watchers) == 0
 		if !ok {
 			it.Watchers = slices.Insert(it.Watchers, i, p)
 		}
-		if it.Facts.Open == StockStale && len(it.Levels) > 0 {
-			it.settle(m) // the feed may have caught up
+		if first && it.Facts.Open == StockStale && len(it.Levels) > 0 {
+			it.settle(m) // the feed may have caught up; while anybody watches the item looks again by itself
 		}
 		f := it.Facts
 		f.At = m.shop.Now // nothing known is an answer, too
@@ -340,11 +369,15 @@ func (m *Machine) itemMessage(msg *Message) {
 	case AccessoryOfItem:
 		it.accessory(m, msg)
 	case RenamedItem:
-		it.wasCalled(m, msg.Ref)
+		it.wasCalled(m, msg)
+	case TakeBackName:
+		it.tookBack(m, msg)
+	case MoveSale:
+		it.movedSale(m, msg)
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
 	case LeaveQueue:
-		it.Queue.leave(m, msg)
+		it.Queue.leave(m, it, msg)
 	case RejoinQueue:
 		// Many wake at the same instant, and their messages come in any order:
 		// the best rank is served, not the first message.
@@ -361,20 +394,23 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.giveBack(m, it, msg)
 	case SellItem:
 		m.happened = msg.At
-		if msg.Offer == 0 && it.passOn(m, msg) {
-			it.Queue.sold(m, msg)
+		if it.sendBack(m, msg) || msg.Offer == 0 && it.passOn(m, msg) {
+			it.Queue.sold(m, it, msg)
 			break
 		}
-		held := it.Queue.heldUnits(m, msg.Offer)
-		it.Queue.sold(m, msg)
+		held, ofParts := it.Queue.heldUnits(m, msg.Offer), msg.takeHeld()
+		it.Queue.sold(m, it, msg)
+		store, as := soldIn(msg.Body)
 		if it.inSets() {
-			it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, msg.Body)
+			it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, store, ofParts)
 			break
 		}
-		it.sell(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(msg.Body)))
+		returnParts(m, ofParts)
+		it.sellUnder(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(store)), as)
 	case UnsellItem:
 		it.passOn(m, msg)
-		it.unsell(msg.Ref, msg.Quantity)
+		_, as := soldIn(msg.Body)
+		it.unsell(msg.Ref, msg.Quantity, as)
 		it.unsoldSets(m, msg.Ref, msg.Quantity)
 	case ReservePart:
 		it.settle(m) // its own line first

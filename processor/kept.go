@@ -63,7 +63,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 		return r, nil
 	}
 	newest := *r
-	newest.dated = maps.Clone(r.dated)
+	newest.dated, newest.usedUp = maps.Clone(r.dated), maps.Clone(r.usedUp)
 	newest.traits.names = slices.Clone(r.traits.names)
 	all := make([]*rules, len(list))
 	for i := range list {
@@ -75,6 +75,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 		k.upto, k.newest, k.kept = list[i].Upto, &newest, all
 		all[i] = &k
 		maps.Copy(newest.dated, k.dated)
+		maps.Copy(newest.usedUp, k.usedUp)
 		for e := range newest.moves {
 			newest.moves[e] = newest.moves[e] || k.moves[e]
 		}
@@ -83,6 +84,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 		newest.families = newest.families || k.families
 		newest.audiencesByItem = newest.audiencesByItem && k.audiencesByItem
 		newest.audiences = append(slices.Clip(newest.audiences), k.audiences...)
+		newest.together = append(slices.Clip(newest.together), k.together...)
 		newest.longestCap = max(newest.longestCap, k.longestCap)
 	}
 	newest.kept = all

@@ -8,15 +8,16 @@ type EntityKind uint8
 
 // The kinds of entity.
 const (
-	ShopKind     EntityKind = iota + 1 // the partition's own state: clock, rules, senders
-	CustomerKind                       // one person, by customer id
-	ItemKind                           // one SKU, in the partition that decides about its stock
-	WatchKind                          // one SKU as this partition's customers see it
-	ChunkKind                          // a part of a long ordered list (queue, watchers)
-	OutboxKind                         // on disk only: a customer with pending actions
-	SaleKind                           // one announced sale, by sale id, as a partition sees it
-	RewardKind                         // one reward, by reward id, where a till asks for it
-	QuorumKind                         // one audience, where it is counted who would be in it
+	ShopKind      EntityKind = iota + 1 // the partition's own state: clock, rules, senders
+	CustomerKind                        // one person, by customer id
+	ItemKind                            // one SKU, in the partition that decides about its stock
+	WatchKind                           // one SKU as this partition's customers see it
+	ChunkKind                           // a part of a long ordered list (queue, watchers)
+	OutboxKind                          // on disk only: a customer with pending actions
+	SaleKind                            // one announced sale, by sale id, as a partition sees it
+	RewardKind                          // one reward, by reward id, where a till asks for it
+	QuorumKind                          // one audience, where it is counted who would be in it
+	HouseholdKind                       // one household, where it is known who is of it
 
 	entityKinds // the number of kinds, with 0
 )
@@ -39,6 +40,8 @@ func (k EntityKind) String() string {
 		return "reward"
 	case QuorumKind:
 		return "quorum"
+	case HouseholdKind:
+		return "household"
 	}
 	return "unknown"
 }

@@ -1,6 +1,10 @@
 package processor
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Ledger is a reward at the place its id hashes to, where a till can ask for it
 // without knowing whose it is. It and the reward of its customer are told the
@@ -18,7 +22,7 @@ type Ledger struct {
 
 func (l *Ledger) id() string    { return l.ID }
 func (l *Ledger) fire(*Machine) {}
-func (l *Ledger) bytes() int    { return 180 + len(l.ID) + len(l.Customer) + 56*cap(l.Uses) }
+func (l *Ledger) bytes() int    { return 180 + len(l.ID) + len(l.Customer) + 80*cap(l.Uses) }
 
 func (l *Ledger) encode(w *writer) {
 	l.Reward.encode(w)
@@ -56,7 +60,7 @@ func (m *Machine) ledgerEvent(e *Event) {
 		}
 	}
 	n := rewardOf(e)
-	l.merge(&n)
+	l.hear(m, &n)
 	if why := l.full(&n); why != "" {
 		m.dead("limit", why, m.current)
 		return
@@ -67,10 +71,45 @@ func (m *Machine) ledgerEvent(e *Event) {
 	}
 }
 
+// DoubleUse is the reason of the dead letter of a reward that was used for more
+// than it is worth.
+const DoubleUse = "double_use"
+
+// hear adds what is said of the reward. A use of what was used already, as by
+// two tills that reached nobody, is a dead letter that names them all: somebody
+// has to look at it.
+func (l *Ledger) hear(m *Machine, n *Reward) (changed bool) {
+	_, was := l.left()
+	was = was && l.IssuedAt != 0
+	uses := len(l.Uses)
+	changed = l.merge(n)
+	if _, is := l.left(); is && l.IssuedAt != 0 && (!was || len(l.Uses) > uses) {
+		m.dead(DoubleUse, l.double(), m.current)
+	}
+	return changed
+}
+
+// double says who used the reward for how much, in words.
+func (l *Ledger) double() string {
+	var uses []string
+	for _, u := range l.Uses {
+		if u.Void {
+			continue
+		}
+		where := "with an order"
+		if u.Store != "" {
+			where = "at " + u.Store
+		}
+		uses = append(uses, fmt.Sprintf("%s on %s for %d", where, time.UnixMilli(u.At).UTC().Format(time.RFC3339), u.Amount))
+	}
+	return "the reward " + l.ID + " was used for more than it is worth: " + strings.Join(uses, ", ")
+}
+
 // ledgerMessage takes what a customer's side says of a reward. It is the
 // customer's who was told of its issue, or as long as nobody was, of who spoke
 // last; another one may have used it. The one whose it is now is told what was
-// heard here before.
+// heard here before, if only that it was nothing: who tells of the issue waits
+// for that before anything calls the reward to mind.
 func (m *Machine) ledgerMessage(msg *Message) {
 	n, err := parseReward(msg.Body)
 	if err != nil {
@@ -78,14 +117,15 @@ func (m *Machine) ledgerMessage(msg *Message) {
 		return
 	}
 	l := m.ledger(msg.Ref)
-	tell := l.ExpiredAt != 0 || len(l.Uses) > 0
+	ask := n.IssuedAt != 0 && !n.Heard
+	tell := ask || l.ExpiredAt != 0 || len(l.Uses) > 0
 	theirs := l.IssuedAt == 0 || n.IssuedAt != 0 || msg.Customer == l.Customer
-	changed := l.merge(&n)
+	changed := l.hear(m, &n)
 	switch {
 	case !theirs:
 		tell = changed
 	case msg.Customer == l.Customer:
-		return
+		tell = ask
 	default:
 		l.Customer = strings.Clone(msg.Customer)
 	}
@@ -122,7 +162,13 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 		return
 	}
 	c.voidUses(&n)
-	if !c.afterOrder().reward(msg.Ref).merge(&n) {
+	n.Heard = n.IssuedAt != 0 // else a till spoke of it before anybody told of the issue
+	w := c.afterOrder().reward(msg.Ref)
+	first, was := n.Heard && !w.Heard, w.State(m.shop.Now)
+	if !w.merge(&n) {
+		if first {
+			c.redate(m)
+		}
 		return
 	}
 	e := Event{Kind: RewardIssued, RewardID: msg.Ref, At: n.IssuedAt}
@@ -133,9 +179,12 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 	case n.ExpiredAt != 0:
 		e.Kind, e.At = RewardExpired, n.ExpiredAt
 	}
+	if was == RewardUsed && e.Kind == RewardRedeemed {
+		c.notUsedUp(m, w)
+	}
 	c.endOccurrences(m, &e)
 	c.startOccurrences(m, &e)
-	if m.rules.moves[e.Kind] {
+	if first || m.rules.moves[e.Kind] {
 		c.redate(m)
 	}
 	c.recheck(m, &e, false)
@@ -146,6 +195,7 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 type LedgerView struct {
 	RewardView
 	Customer string  `json:"customer,omitempty"`
+	Currency string  `json:"currency,omitempty"` // of the amounts
 	Position uint64  `json:"position"`
 	AsOf     Instant `json:"as_of"`
 }
@@ -155,7 +205,7 @@ type LedgerView struct {
 func (m *Machine) RewardView(id string) LedgerView {
 	v := LedgerView{RewardView: RewardView{ID: id, State: RewardUnknown}, Position: m.shop.Position, AsOf: Instant(m.shop.Now)}
 	if l, ok := m.get(RewardKind, id).(*Ledger); ok {
-		v.RewardView, v.Customer = l.view(m.shop.Now), l.Customer
+		v.RewardView, v.Customer, v.Currency = l.view(m.shop.Now), l.Customer, m.rules.file.Currency
 	}
 	return v
 }

@@ -63,6 +63,7 @@ type Sold struct {
 	Quantity int64
 	At       int64
 	Store    string // where, "" = the web shop
+	As       string // the item's number it was sold under, "" = the one it has
 }
 
 // maxSold bounds the lines kept one by one between two levels of an item.
@@ -73,9 +74,10 @@ func (s *Sold) encode(w *writer) {
 	w.int(s.Quantity)
 	w.int(s.At)
 	w.str(s.Store)
+	w.str(s.As)
 }
 
-func (s *Sold) decode(r *reader) { *s = Sold{r.u64(), r.int(), r.int(), r.str()} }
+func (s *Sold) decode(r *reader) { *s = Sold{r.u64(), r.int(), r.int(), r.str(), r.str()} }
 
 // level applies a stock level, unless a newer one is known.
 func (it *Item) level(e *Event) {
@@ -104,7 +106,10 @@ func (it *Item) level(e *Event) {
 const maxLocations = 1024
 
 // sell counts a sale that the levels may not contain yet, once.
-func (it *Item) sell(key uint64, n, at int64, store string) {
+func (it *Item) sell(key uint64, n, at int64, store string) { it.sellUnder(key, n, at, store, "") }
+
+// sellUnder is sell of a sale under an old number of the item.
+func (it *Item) sellUnder(key uint64, n, at int64, store, as string) {
 	for _, s := range it.Sold {
 		if s.Order == key {
 			return
@@ -115,21 +120,29 @@ func (it *Item) sell(key uint64, n, at int64, store string) {
 		it.Extra.At = max(it.Extra.At, it.Sold[0].At)
 		it.Sold = slices.Delete(it.Sold, 0, 1)
 	}
-	it.Sold = append(it.Sold, Sold{key, n, at, clone(store)})
+	it.Sold = append(it.Sold, Sold{key, n, at, clone(store), clone(as)})
 }
 
-// unsell takes back n units of what an order took, the last ones first: who
-// cancels does not say which line it was, nor with which change it came.
-func (it *Item) unsell(orderID string, n int64) {
+// unsell takes back n units of what an order took under a number of the item, ""
+// = the one it has, the last ones first: who cancels does not say which line it
+// was, nor with which change it came. What it took otherwise stays sold: it may
+// be told in any order.
+func (it *Item) unsell(orderID string, n int64, as string) {
 	order := saleKey(orderID, 0)
-	for i := len(it.Sold) - 1; i >= 0 && n > 0; i-- {
-		if s := &it.Sold[i]; s.Order&^saleLine == order {
-			less := min(n, s.Quantity)
-			s.Quantity -= less
-			n -= less
+	take := func(list []Sold) []Sold {
+		for i := len(list) - 1; i >= 0 && n > 0; i-- {
+			if s := &list[i]; s.Order&^saleLine == order && s.As == as {
+				less := min(n, s.Quantity)
+				s.Quantity -= less
+				n -= less
+			}
 		}
+		return slices.DeleteFunc(list, func(s Sold) bool { return s.Quantity == 0 })
 	}
-	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool { return s.Quantity == 0 })
+	it.Sold = take(it.Sold)
+	if it.Names != nil {
+		it.Names.Covered = take(it.Names.Covered)
+	}
 }
 
 // safety returns the units of a level that are never promised, and whether the
@@ -195,11 +208,17 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 func (it *Item) forgetSold(newest int64, stock *moments.Stock) {
 	settle := stock.Settle.Milliseconds()
 	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool {
+		var covered bool
 		if s.Store == "" {
-			return s.At <= newest-settle
+			covered = s.At <= newest-settle
+		} else {
+			i := it.levelOf(s.Store)
+			covered = i < 0 || s.At <= it.Levels[i].At-settle
 		}
-		i := it.levelOf(s.Store)
-		return i < 0 || s.At <= it.Levels[i].At-settle
+		if covered && s.As != "" {
+			it.cover(s)
+		}
+		return covered
 	})
 	if it.Extra.At <= newest-settle {
 		it.Extra = Sold{}

@@ -55,6 +55,7 @@ type Machine struct {
 	happened    int64   // when what an item is told of now happened
 	arbitrating bool    // a better candidate is being decided first
 	platform    []Datum // what a platform calls what stands for an audience that is being told of
+	denied      denial  // the message that the caps of a household refuse
 
 	// Write-behind; see flush.go.
 	writer   Writer
@@ -63,7 +64,8 @@ type Machine struct {
 	flush    uint32 // number of the write-behind that takes changes made now
 	flushed  uint32 // last one committed to the store
 	misses   uint64
-	held     uint64 // records whose stamp the publisher's clock held back
+	ended    map[string]uint64 // windows, by moment; see windowEnded
+	held     uint64            // records whose stamp the publisher's clock held back
 	scratch  []byte
 }
 
@@ -150,6 +152,7 @@ func (m *Machine) Apply(seq uint64, stamp int64, msg []byte, out *Outputs) {
 	m.out = out
 	m.shop.Position = seq
 	m.shop.Deployment.Stamp, m.shop.Deployment.Record = stamp, RecordHash(msg)
+	m.shop.Hash = mix(m.shop.Hash ^ m.shop.Deployment.Record) // of two records that ask for nothing, each is itself
 	m.index = 0
 	rec, err := ParseRecord(msg)
 	if err != nil {
@@ -248,7 +251,7 @@ func (m *Machine) begin() bool {
 }
 
 // end delivers what the step said to entities of this partition and chains the
-// step into the hash: where it stands, what it asked for, and
+// step into the hash, behind its record: where it stands, what it asked for, and
 // every so often what it made of the entity it changed last.
 func (m *Machine) end() {
 	for i := 0; i < len(m.inbox); i++ {
@@ -298,7 +301,7 @@ func (m *Machine) entry(entry []byte) {
 		}
 		s.Incarnation, s.Number = incarnation, number
 		if EntryType(entry[0]) == ShardEntry {
-			m.applyEvent(r.b, entry)
+			m.applyEvent(r.rest(), entry)
 			return
 		}
 		msg := &m.message
@@ -348,6 +351,8 @@ func (m *Machine) applyEvent(body, entry []byte) {
 		m.itemEvent(id, e)
 	case RewardKind:
 		m.ledgerEvent(e)
+	case QuorumKind:
+		m.quorumEvent(e)
 	default:
 		if id == "" {
 			m.dead("malformed", e.Kind.String()+": neither userId nor anonymousId", entry)
@@ -368,7 +373,9 @@ func (m *Machine) shopEvent(e *Event) {
 			m.dead("limit", fmt.Sprintf("the source %s: %d others have reported, no more are kept", name, maxSources), m.current)
 			return
 		}
-		m.control(&Control{Type: SourceSays, Name: clone(name), At: e.CompleteTo})
+		// Nobody has reported what is still to come: a source that says so would
+		// never be behind again, whatever it says later.
+		m.control(&Control{Type: SourceSays, Name: clone(name), At: min(e.CompleteTo, m.shop.Now)})
 	case CrisisDeclared, CrisisEnded:
 		m.crisis(e)
 	}
@@ -419,6 +426,8 @@ func (m *Machine) deliver(msg *Message) {
 		m.ledgerMessage(msg)
 	case QuorumKind:
 		m.quorumMessage(msg)
+	case HouseholdKind:
+		m.householdMessage(msg)
 	case ShopKind:
 		switch msg.Type {
 		case ShopControl:

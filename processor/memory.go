@@ -31,8 +31,8 @@ type memory struct {
 	// not be asked for what is new.
 	whole [entityKinds]bool
 
-	young fifo[*head] // live ones, used in one record
-	old   fifo[*head] // live ones, used in several
+	young fifo[uint32] // live ones by number, used in one record
+	old   fifo[uint32] // live ones, used in several
 	// line is the frozen ones. Entries of what was thawed since stay until they
 	// come up.
 	line   fifo[key]
@@ -43,6 +43,7 @@ type memory struct {
 	youngBytes             int64 // part of liveBytes
 	limit                  int64 // of live and frozen together
 	liveLimit              int64
+	sink                   uint64 // so that what is read is not left out
 }
 
 // key names an entity in the line of the frozen ones and in a write-behind.
@@ -86,7 +87,7 @@ const (
 // liveShare is the part of the limit that live entities may take: as much as
 // keeps those in use from being thawed again and again, and no more, since
 // each is many small pieces to follow for the garbage collector.
-const liveShare = 4
+const liveShare = 3
 
 // youngShare is the part of that which young ones may take.
 const youngShare = 10
@@ -149,9 +150,9 @@ func (m *memory) enter(h *head, again bool) {
 func (m *memory) keep(h *head, young bool) {
 	if h.young = young; young {
 		m.youngBytes += int64(h.size)
-		m.young.push(h)
+		m.young.push(h.number)
 	} else {
-		m.old.push(h)
+		m.old.push(h.number)
 	}
 }
 
@@ -169,17 +170,23 @@ func (m *memory) weigh(h *head) {
 // which it was.
 func (m *memory) next() (h *head, young bool) {
 	if m.young.len() > 0 && (m.youngBytes > m.liveLimit/youngShare || m.old.len() == 0) {
-		h = m.young.pop()
+		if m.young.first%warmAhead == 0 {
+			m.warm(&m.young)
+		}
+		h = m.places.live[m.young.pop()]
 		m.youngBytes -= int64(h.size)
 		h.young = false
 		return h, true
 	}
-	return m.old.pop(), false
+	if m.old.first%warmAhead == 0 {
+		m.warm(&m.old)
+	}
+	return m.places.live[m.old.pop()], false
 }
 
 // forgetLive takes a live entity that next returned out of memory.
 func (m *memory) forgetLive(h *head) {
-	m.places.free(m.places.get(h.kind, h.hash).at)
+	m.places.free(h)
 	m.places.drop(h.kind, h.hash)
 	m.leave(h)
 }
@@ -206,7 +213,7 @@ func (m *memory) freeze(h *head, b []byte) {
 	f.turn = m.queue(h.kind, h.hash)
 	f.write(b)
 	e := m.places.get(h.kind, h.hash)
-	m.places.free(e.at)
+	m.places.free(h)
 	e.at, e.units, e.live = m.bytes.put(b), uint16(min(unitsOf(len(b)), maxUnits+1)), false
 	m.leave(h)
 	m.frozen++
@@ -272,17 +279,6 @@ func (m *memory) forgetOldest(durable func(flush uint32) bool) {
 		}
 	}
 }
-
-// hashes returns the hashes of the entities of a kind in memory, ascending.
-func (m *memory) hashes(kind EntityKind) []uint64 {
-	all := make([]uint64, 0, m.places.count[kind])
-	m.places.all(kind, func(e *place) { all = append(all, e.hash) })
-	slices.Sort(all)
-	return all
-}
-
-// has reports whether an entity is in memory.
-func (m *memory) has(kind EntityKind, hash uint64) bool { return m.places.get(kind, hash) != nil }
 
 // fifo is a list that grows at its end and shrinks from its beginning.
 type fifo[T any] struct {

@@ -43,6 +43,16 @@ const (
 	PartReserved                           // item -> item: the part Ref gives Quantity units, the offers from Offer on
 	RenamedItem                            // item -> item: Ref was this one's number before
 	AccessoryOfItem                        // item -> item: Ref goes with this one; not any more with Park
+	ClaimAddress                           // customer -> id: the address this id is made of is Ref's
+	HeldElsewhere                          // item -> customer: a unit is held for you under another id
+	JoinHousehold                          // customer -> household: is of it, and has what Body lists
+	LeaveHousehold                         // customer -> household: is of it no more
+	TellHousehold                          // household -> customer: Quantity people are of it, and the others have what Body lists; not you without Park
+	AskHousehold                           // customer -> household: one more message; with Park it was sent
+	AnswerHousehold                        // household -> customer: it may be sent, with Line as was said before; without Park not before Until
+	ReturnHousehold                        // customer -> household: it was not sent
+	TakeBackName                           // item -> item: you are not called Ref; the two stay two items
+	MoveSale                               // item -> item: a sale that was counted at Ref is yours, under the key Since
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -61,9 +71,9 @@ type Message struct {
 	At       int64  // occurred_at of what is told
 	Place    int64  // in a queue; AskCode, GiveCode, ReturnCode: what the message costs
 	MaxPrice int64  // of an interest; AskCode: what all messages may cost
-	Park     bool   // ReturnOffer: keep the place; LinkIdentity: by use of a device; StatePart: the last
+	Park     bool   // ReturnOffer: keep the place; SellItem: see takeHeld; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer, or of a sale: how many have passed it on
-	Body     []byte // Facts: encoded facts; SellItem: the location; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control
+	Body     []byte // Facts: encoded facts; SellItem: the location, see takeHeld; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control; ...Household: see household.go
 }
 
 // to returns the kind and id of the entity the message is for.
@@ -71,7 +81,7 @@ func (t MessageType) to() EntityKind {
 	switch t {
 	case Facts:
 		return WatchKind
-	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn, ForgetIdentity, TellAudience:
+	case OfferUnit, EndOffer, AnswerOffer, GiveCode, RewardTold, LinkIdentity, LinkRefused, StatePart, DetachIdentity, PassOn, ForgetIdentity, TellAudience, ClaimAddress, HeldElsewhere, TellHousehold, AnswerHousehold:
 		return CustomerKind
 	case ShopControl, AskCode, ReturnCode, ResendMessages:
 		return ShopKind
@@ -81,6 +91,8 @@ func (t MessageType) to() EntityKind {
 		return RewardKind
 	case JoinAudience, LeaveAudience:
 		return QuorumKind
+	case JoinHousehold, LeaveHousehold, AskHousehold, ReturnHousehold:
+		return HouseholdKind
 	}
 	return ItemKind
 }

@@ -17,26 +17,48 @@ import (
 type Occurrence struct {
 	Moment   string
 	Value    string
-	N        int64 // number among the customer's occurrences
+	N        int64  // number among the customer's occurrences
+	Due      int64  // log time of the next look; 0 = something must arrive first
+	Position uint64 // of the event in the log that began or last restarted it
+	At       int64  // when that happened
+	Expires  int64  // log time; 0 = not fixed yet
+	Offer    int64  // number of the open or held offer
+	Rules    uint64 // number of the activation it began under
+	Told     *told  // what the event said of dates, nil = nothing
+	rare     *circumstances
 	State    occurrenceState
-	Cause    Kind       // of the event that began or last restarted it
+	Cause    Kind       // of the event
 	Said     reasonCode // last refusal said; a repeated one is not said again
 	In       bool       // audience: in
 	Shut     bool       // audience: a permission is missing, whatever else changes
-	Staked   bool       // audience: listed under the item to be told of changes
-	Due      int64      // log time of the next look; 0 = something must arrive first
-	Name     string     // of a Custom event
-	Position uint64     // of that event in the log
-	At       int64      // when it happened
-	Expires  int64      // log time; 0 = not fixed yet
-	Offer    int64      // number of the open or held offer
-	OfferAt  int64      // time of the stock level behind it
-	Place    int64
-	Told     *told  // what the event said of dates, nil = nothing
-	Coded    bool   // a code was given for its message
-	Then     uint8  // which entry of `then`, from 1; 0 = the first message
-	Quorum   uint8  // audience: whether there are enough for it
-	Rules    uint64 // number of the activation it began under
+	Staked   bool       // listed to be told of changes; see listedUnder
+	Coded    bool       // a code was given for its message
+	Then     uint8      // which entry of `then`, from 1; 0 = the first message
+	Quorum   uint8      // audience: whether there are enough for it
+}
+
+// circumstances are what few occurrences have, of which a customer may have
+// hundreds.
+type circumstances struct {
+	Name     string // of a Custom event
+	OfferAt  int64  // time of the stock level behind the offer
+	Place    int64  // in the line for it
+	Reserved string // channel for which it has a place under the caps of the household, "" = none
+}
+
+// more returns the circumstances of an occurrence.
+func (o *Occurrence) more() (x circumstances) {
+	if o.rare != nil {
+		x = *o.rare
+	}
+	return x
+}
+
+// with sets the circumstances.
+func (o *Occurrence) with(x circumstances) {
+	if o.rare = nil; x != (circumstances{}) {
+		o.rare = &x
+	}
 }
 
 type occurrenceState uint8
@@ -50,37 +72,47 @@ const (
 )
 
 func (o *Occurrence) encode(w *writer) {
+	x := o.more()
 	w.str(o.Moment)
 	w.str(o.Value)
 	w.int(o.N)
 	w.u8(uint8(o.State))
 	w.int(o.Due)
 	w.u8(uint8(o.Cause))
-	w.str(o.Name)
+	w.str(x.Name)
 	w.uint(o.Position)
 	w.int(o.At)
 	w.int(o.Expires)
 	w.int(o.Offer)
-	w.int(o.OfferAt)
-	w.int(o.Place)
+	w.int(x.OfferAt)
+	w.int(x.Place)
 	w.bool(o.In)
 	w.str(string(o.Said.reason()))
 	w.bool(o.Shut)
 	w.bool(o.Staked)
 	w.u8(o.Then | o.Quorum<<4) // Then is at most 10
 	o.Told.encode(w)
-	w.bool(o.Coded)
+	w.u8(flags(o.Coded, x.Reserved != ""))
 	w.uint(o.Rules)
+	if x.Reserved != "" {
+		w.str(x.Reserved)
+	}
 }
 
 func (o *Occurrence) decode(r *reader) {
-	*o = Occurrence{
-		Moment: r.word(), Value: r.str(), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8()),
-		Name: r.str(), Position: r.uint(), At: r.int(), Expires: r.int(), Offer: r.int(), OfferAt: r.int(), Place: r.int(),
-		In: r.bool(), Said: Reason(r.view()).code(),
-		Shut: r.bool(), Staked: r.bool(), Then: r.u8(),
-		Told: decodeTold(r), Coded: r.bool(), Rules: r.uint(),
+	*o = Occurrence{Moment: r.word(), Value: r.str(), N: r.int(), State: occurrenceState(r.u8()), Due: r.int(), Cause: Kind(r.u8())}
+	x := circumstances{Name: r.str()}
+	o.Position, o.At, o.Expires, o.Offer = r.uint(), r.int(), r.int(), r.int()
+	x.OfferAt, x.Place = r.int(), r.int()
+	o.In, o.Said = r.bool(), Reason(r.view()).code()
+	o.Shut, o.Staked, o.Then = r.bool(), r.bool(), r.u8()
+	o.Told = decodeTold(r)
+	f := r.u8()
+	o.Coded, o.Rules = f&1 != 0, r.uint()
+	if f&2 != 0 {
+		x.Reserved = r.word()
 	}
+	o.with(x)
 	o.Then, o.Quorum = o.Then&15, o.Then>>4
 }
 
@@ -205,7 +237,9 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 	o := &c.Occurrences[i]
 	o.Cause, o.Position, o.At, o.Rules = e.Kind, m.shop.Position, max(o.At, e.At), m.shop.Activations
 	if e.Kind == Custom {
-		o.Name = clone(e.Name)
+		x := o.more()
+		x.Name = clone(e.Name)
+		o.with(x)
 	}
 	if len(mo.UntilFacts) > 0 && (mo.Per == "sku" || mo.Per == "customer") && e.SKU != "" {
 		m.watch(e.SKU).interested(m, c.ID, true)
@@ -229,6 +263,9 @@ func (c *Customer) startAs(m *Machine, mo *moments.Moment, value string, e *Even
 			}
 			o.Told = t
 		}
+	}
+	if e.Kind == CheckoutFailed && mo.Per == "cart_id" && len(e.Products) > 0 && c.findCart(value) == nil {
+		o.Told = o.Told.withLines(m, e)
 	}
 	switch {
 	case outside != "":
@@ -283,7 +320,7 @@ func (c *Customer) beginOccurrence(m *Machine, moment, value string, n int64) in
 }
 
 func (c *Customer) putOccurrence(o Occurrence) int {
-	c.Occurrences = append(c.Occurrences, o)
+	c.Occurrences = add(c.Occurrences, o)
 	i := len(c.Occurrences) - 1
 	if c.occurrentAt != nil {
 		c.occurrentAt[o.key()] = int32(i)
@@ -347,7 +384,7 @@ func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 		m.values = values(m, mo.Per, e, m.values[:0])
 		for i := range backwards(&c.Occurrences) {
 			o := &c.Occurrences[i]
-			if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) {
+			if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) || c.partly(m, mo, e) {
 				continue
 			}
 			why := Ended
@@ -358,8 +395,28 @@ func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 			}
 			c.finish(m, i, why)
 		}
-		c.endPending(m, r, mo, m.values, Ended)
+		if !c.partly(m, mo, e) {
+			c.endPending(m, r, mo, m.values, Ended)
+		}
 	}
+}
+
+// windowEnded counts a window that ends before there is a candidate: nothing is
+// decided, and so nothing else tells of it. It is no part of the state.
+func (m *Machine) windowEnded(moment string) {
+	if m.ended == nil {
+		m.ended = map[string]uint64{}
+	}
+	m.ended[moment]++
+}
+
+// TakeEnded calls fn with how many windows have ended before there was a
+// candidate since it was called last, by moment, in no order.
+func (m *Machine) TakeEnded(fn func(moment string, n uint64)) {
+	for moment, n := range m.ended {
+		fn(moment, n)
+	}
+	clear(m.ended)
 }
 
 // endPending takes back what was decided by a moment of some rules about one of
@@ -432,6 +489,12 @@ func (c *Customer) occur(m *Machine, i int) {
 // decide carries out the gate's verdict on a candidate.
 func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 	o := &c.Occurrences[i]
+	if v.outcome == Sent && c.Member != nil {
+		wait := false
+		if v, wait = c.askHousehold(m, mo, o, v); wait {
+			return
+		}
+	}
 	if v.outcome == Sent && counted(mo) && !o.Coded {
 		c.askCode(m, o, mo)
 		return
@@ -442,6 +505,7 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 			c.conclude(m, i, v.refuse(Expired, ExpiredReason))
 			return
 		}
+		c.listen(m, o, &v)
 		o.State, o.Due = deferredState, v.until
 		c.soon(v.until)
 		if o.Due == 0 && o.Expires != 0 {
@@ -456,6 +520,9 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 			c.returnCode(m, o.Moment, o.Rules)
 			o.Coded = false
 		}
+		if o.more().Reserved != "" {
+			c.returnReserved(m, o)
+		}
 		if o.Then == 0 {
 			c.giveBack(m, o, true)
 		}
@@ -469,11 +536,16 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 func (c *Customer) conclude(m *Machine, i int, v verdict) {
 	o := c.Occurrences[i]
 	c.removeOccurrence(i)
+	c.stop(m, &o)
+	c.disown(m, &o)
 	mo := m.rules.moment(&o)
 	if v.outcome != Sent {
 		c.record(m, mo, &o, v)
 		if o.Coded {
 			c.returnCode(m, o.Moment, o.Rules)
+		}
+		if o.more().Reserved != "" {
+			c.returnReserved(m, &o)
 		}
 		if o.Then != 0 {
 			if v.reason.Step() != StepWanted {
@@ -484,12 +556,13 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 		if in := c.interest(o.Value); o.Offer == 0 && mo != nil && mo.Stock == moments.StockOffer && in != nil && in.Parked && !m.facts(o.Value).Sellable {
 			c.rejoinOne(m, in) // asleep until it was gone: next time at the old place
 		}
-		if v.reason == PriceAboveLimit || v.reason.Step() == StepAvailable && m.facts(o.Value).Product.Parts != "" {
-			c.stake(m, &o, true)
-		}
 		c.giveBack(m, &o, parks(v.reason))
-		if in := c.interest(o.Value); in != nil && v.reason == PriceAboveLimit {
-			in.Dear = true
+		if in := c.interest(o.Value); in != nil && in.Parked && v.reason.Step() == StepAvailable {
+			in.Dear = v.reason == PriceAboveLimit || v.reason == NotOfferedHere
+			in.Apart = !in.Dear && m.facts(o.Value).Product.Parts != ""
+			if in.Dear || in.Apart {
+				c.stake(m, &o, true) // the item's facts bring it back
+			}
 		}
 		return
 	}
@@ -511,5 +584,5 @@ func parks(r Reason) bool {
 	case StepPermitted, StepTimely:
 		return r != Erased
 	}
-	return r == OutOfStock || r == TooFew || r == PriceAboveLimit || r == StockStale || r == PriceStale || r == Combined || r == LostArbitration || r == BetterIsComing
+	return r == OutOfStock || r == NotOfferedHere || r == TooFew || r == PriceAboveLimit || r == StockStale || r == PriceStale || r == Combined || r == LostArbitration || r == BetterIsComing
 }

@@ -33,11 +33,16 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		c.Occurrences[i].Cause = StockLevelReported
 	}
 	o := &c.Occurrences[i]
+	c.stop(m, o)
 	inForce := m.under(o.Rules)
 	defer func() { m.rules = inForce }()
-	o.State, o.Due, o.Offer, o.OfferAt, o.Place, o.At = windowState, 0, msg.Offer, msg.At, msg.Place, m.shop.Now
-	in.Offer, in.OfferUntil, in.Claimed, in.Store = msg.Offer, m.shop.Now+msg.Until, false, clone(msg.Ref)
-	if in.Of != "" {
+	o.State, o.Due, o.Offer, o.At = windowState, 0, msg.Offer, m.shop.Now
+	x := o.more()
+	x.OfferAt, x.Place = msg.At, msg.Place
+	o.with(x)
+	in.Offer, in.OfferUntil, in.Claimed = msg.Offer, m.shop.Now+msg.Until, false
+	in.liesIn(clone(msg.Ref))
+	if in.Of != "" || m.facts(msg.SKU).At == 0 { // of a bundle nothing is known before all its parts have been heard of
 		o.Due = m.shop.Now + variantGraceMS
 		c.soon(o.Due)
 		return
@@ -84,6 +89,7 @@ func (c *Customer) supersedeOffers(m *Machine, mo *moments.Moment, sku string) {
 // after a moment each is held for somebody earlier, and that is said. It ends with
 // the wish at the latest.
 func (c *Customer) awaitUnit(m *Machine, mo *moments.Moment, o *Occurrence, v verdict) {
+	c.stop(m, o)
 	in := c.interest(o.Value)
 	if o.Due = in.ends(); o.State != waitingState {
 		o.State, o.Due = waitingState, min(o.Due, m.shop.Now+unitGraceMS)
@@ -111,7 +117,7 @@ func (m *Machine) holdFor(sku string) int64 {
 func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	in := c.interest(o.Value)
 	hold := m.holdFor(o.Value)
-	in.OfferUntil, in.Told = m.shop.Now+hold, max(in.Told, o.Offer)
+	in.OfferUntil, in.own().Told = m.shop.Now+hold, max(in.Told, o.Offer)
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
 	c.toldOfVariant(m, in)
 	if hold == 0 {
@@ -127,10 +133,10 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 	in := c.interest(o.Value)
 	msg := Message{Type: ReturnOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Park: park}
 	if in != nil && in.Offer == o.Offer {
-		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), in.places()
+		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), c.terms(in)
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
-		in.Queued, in.Dear = park, false
+		in.Queued, in.Dear, in.Apart = park, false, false
 	}
 	m.send(o.Value, &msg)
 	o.Offer = 0
@@ -149,7 +155,8 @@ func (c *Customer) offerEnded(m *Machine, msg *Message) {
 // closeOffer forgets the place and the request that asked for it; a wish that
 // nobody had to ask for stays.
 func (c *Customer) closeOffer(m *Machine, in *Interest) {
-	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.Store, in.GaveUp = false, false, 0, 0, false, "", true
+	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.GaveUp, in.Asked = false, false, 0, 0, false, true, false
+	in.liesIn("")
 	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
 		return slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name })
 	})

@@ -17,10 +17,14 @@ type Order struct {
 	Confirmed bool   // reported complete; false while only changes were
 	Lines     []OrderLine
 
-	Said    int64       // when Lines were reported
-	Updated bool        // by a change of the order, which counts above a first report
-	Changes int64       // how often Lines were replaced
-	Less    []OrderLess // what was taken out of it, by item
+	Said    int64        // when Lines were reported
+	Updated bool         // by a change of the order, which counts above a first report
+	Changes int64        // how often Lines were replaced
+	Less    []OrderLess  // what was taken out of it, by item
+	First   []OrderUnits // what was reported first; nil = what is in Lines
+	FirstAt int64        // when
+
+	Disputed bool // charged back as a whole; see chargeback.go
 }
 
 // OrderLine is one item of an order.
@@ -32,6 +36,7 @@ type OrderLine struct {
 	Gift     bool  // for somebody else: see gift.go
 	gone     int64 // units of it cancelled; follows from Order.Less
 	back     int64 // units of it returned, of those not cancelled
+	more     int64 // units of it that came with a change, at Order.Said
 }
 
 // OrderLess is what was taken out of an order of one item.
@@ -51,6 +56,7 @@ const (
 	orderSaidLater
 	orderHasLess
 	orderHasGift
+	orderDisputed
 )
 
 func (o *Order) encode(w *writer) {
@@ -58,16 +64,17 @@ func (o *Order) encode(w *writer) {
 	w.int(o.At)
 	w.int(o.Cancelled)
 	w.u8(uint8(bit(o.Placed, orderPlaced) | bit(o.Confirmed, orderConfirmed) | bit(o.Updated, orderUpdated) | bit(o.Short, orderShort) |
-		bit(o.Said != o.At || o.Changes != 0, orderSaidLater) | bit(len(o.Less) > 0, orderHasLess) | bit(o.hasGift(), orderHasGift)))
+		bit(o.saidLater(), orderSaidLater) | bit(len(o.Less) > 0, orderHasLess) | bit(o.hasGift(), orderHasGift) | bit(o.Disputed, orderDisputed)))
 	w.uint(uint64(len(o.Lines)))
 	for i := range o.Lines {
 		w.str(o.Lines[i].SKU)
 		w.int(o.Lines[i].Quantity)
 		w.int(o.Lines[i].Price)
 	}
-	if o.Said != o.At || o.Changes != 0 {
+	if o.saidLater() {
 		w.int(o.Said)
 		w.int(o.Changes)
+		o.encodeFirst(w)
 	}
 	if len(o.Less) > 0 {
 		w.uint(uint64(len(o.Less)))
@@ -93,6 +100,7 @@ func (o *Order) decode(r *reader) {
 	o.Cancelled = r.int()
 	flags := r.u8()
 	o.Placed, o.Confirmed, o.Updated, o.Short = flags&orderPlaced != 0, flags&orderConfirmed != 0, flags&orderUpdated != 0, flags&orderShort != 0
+	o.Disputed = flags&orderDisputed != 0
 	o.Lines = resize(o.Lines, r.count(3))
 	for i := range o.Lines {
 		sku := r.str()
@@ -102,6 +110,7 @@ func (o *Order) decode(r *reader) {
 	if flags&orderSaidLater != 0 {
 		o.Said = r.int()
 		o.Changes = r.int()
+		o.decodeFirst(r)
 	}
 	if flags&orderHasLess != 0 {
 		o.Less = make([]OrderLess, r.count(4))
@@ -126,8 +135,12 @@ func (o *Order) left(l *OrderLine) int64 {
 	return l.Quantity - l.gone
 }
 
-// kept returns the units of a line that the customer has, or will have.
+// kept returns the units of a line that the customer has, or will have, and has
+// paid for.
 func (o *Order) kept(l *OrderLine) int64 {
+	if o.Disputed {
+		return 0
+	}
 	return max(0, o.left(l)-l.back)
 }
 
@@ -167,6 +180,7 @@ func (o *Order) settle() {
 			back -= l.back
 		}
 	}
+	o.settleMore()
 }
 
 // units returns the units of an item that stand.
@@ -200,7 +214,7 @@ func (c *Customer) orderToChange(m *Machine, id uint64, at int64) *Order {
 	}
 	c.noteOrder(m, id)
 	c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
-	c.Orders = append(c.Orders, Order{ID: id, At: at, Said: at})
+	c.Orders = add(c.Orders, Order{ID: id, At: at, Said: at})
 	return &c.Orders[len(c.Orders)-1]
 }
 
@@ -231,9 +245,14 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 	changed = len(o.Lines) == 0 && o.Cancelled == 0
 	for i := range o.Lines {
 		if n := o.left(&o.Lines[i]); n > 0 {
-			c.bought(m, e, o, i, int64(i), n)
+			c.bought(m, e, o, i, int64(i), n, o.At)
 			changed = true
+		} else {
+			m.watch(o.Lines[i].SKU) // it may be a bundle, whose parts were cancelled with it
 		}
+	}
+	if o.Disputed {
+		c.dispute(m, o, e.At)
 	}
 	return changed, changed
 }
@@ -252,10 +271,15 @@ func orderLines(products []Product) []OrderLine {
 // nothing of them.
 func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 	updated := e.Kind == OrderUpdated
-	if len(e.Products) == 0 || o.Updated && !updated || o.Updated == updated && e.At < o.Said {
+	if len(e.Products) == 0 {
 		return false
 	}
 	lines := orderLines(e.Products)
+	o.first(orderUnits(lines), e.At)
+	if o.Updated && !updated || o.Updated == updated && e.At < o.Said {
+		o.settle()
+		return false
+	}
 	if o.Updated == updated && e.At == o.Said && slices.CompareFunc(lines, o.Lines, (OrderLine).compare) <= 0 {
 		return false
 	}
@@ -271,8 +295,11 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 		if slices.IndexFunc(o.Lines, func(l OrderLine) bool { return l.SKU == sku }) < i {
 			continue
 		}
+		if o.Cancelled != 0 {
+			m.watch(sku)
+		}
 		if n := o.units(sku) - was.units(sku); n > 0 {
-			c.bought(m, e, o, i, int64(i)+next, n)
+			c.bought(m, e, o, i, int64(i)+next, n, e.At)
 			changed = true
 		}
 	}
@@ -282,12 +309,15 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 			continue
 		}
 		if n := was.units(sku) - o.units(sku); n > 0 {
-			c.unbought(m, e.OrderID, o, sku, int64(i), n, e.At)
+			c.unbought(m, e.OrderID, o, sku, int64(i), n, e.At, false)
 			changed = true
 		}
 	}
 	if changed {
 		o.Changes++
+	}
+	if o.Disputed {
+		c.dispute(m, o, e.At) // of what the chargeback did not know that it was in the order
 	}
 	return changed
 }
@@ -358,39 +388,47 @@ func (o *Order) index(items map[uint64]struct{}) {
 }
 
 // bought ends the interest in the item of a line and tells the item of the
-// sale of n units, under a number of its own.
-func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n int64) {
+// sale of n units at a time, under a number of its own.
+func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, at int64) {
 	sku := o.Lines[line].SKU
-	msg := Message{Type: SellItem, SKU: sku, Customer: c.ID, Ref: e.OrderID, Line: number, Quantity: n, At: o.At}
+	// Its family is asked for while the customer is left alone. What is
+	// advertised now may turn out to be of it, or what is wanted a part of it. It
+	// is asked before it hears of the sale: the answer is here before what the sale
+	// of a bundle makes of its parts.
+	if wa := m.watch(sku); wa.Facts.At == 0 && (c.inAudience() || c.wants()) {
+		wa.stake(m, c.ID, true)
+	}
+	now := m.calledNow(sku) // where the sale counts, and ends the offer of who buys
+	msg := Message{Type: SellItem, SKU: now, Customer: c.ID, Ref: e.OrderID, Line: number, Quantity: n, At: at}
 	if e.Location != "" {
 		msg.Body = []byte(e.Location) // it is the store's stock that sinks
 	}
-	if in := c.interest(sku); in != nil && in.Bought == 0 && o.At >= in.began()-clockGraceMS {
+	if now != sku {
+		msg.Body = soldAs(msg.Body, sku)
+	}
+	if in := c.interest(now); in != nil && in.Bought == 0 && at >= in.began()-clockGraceMS {
 		in.Bought = o.ID
 		if in.Queued {
 			msg.Offer, msg.Since, msg.Tier = in.Offer, in.Since, int64(in.Tier)
 		}
 		in.Queued, in.Parked, in.Offer, in.OfferUntil = false, false, 0, 0
 	}
-	m.send(sku, &msg)
+	c.boughtParts(m, o, sku, &msg)
+	m.send(now, &msg)
 	c.boughtInstead(m, o, sku)
 	c.boughtVariant(m, o, sku)
-	c.boughtParts(m, o, sku)
-	// Its family is asked for while the customer is left alone. What is
-	// advertised now may turn out to be of it, or what is waited for a part of it.
-	if wa := m.watch(sku); wa.Facts.At == 0 && (c.inAudience() || c.inLine()) {
-		wa.stake(m, c.ID, true)
-	}
 }
 
 // unbought tells the item that n units of a sale did not last. When none is
-// left the interest that the order had ended comes back, with its place.
-func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64) {
+// left the interest that the order had ended comes back, with its place, unless
+// the money went back by the bank.
+func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64, charged bool) {
 	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
+	if charged || o.Disputed {
+		return
+	}
 	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
-		if in.Bought = c.boughtAfter(sku, in.began()); in.Bought == 0 { // nor by another order
-			c.queueUp(m, in)
-		}
+		c.wantedAgain(m, in)
 	}
 	c.unboughtInstead(m, o, sku)
 	c.unboughtVariant(m, o, sku)
@@ -414,7 +452,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 	if o == nil {
 		return false, false // too long ago to matter
 	}
-	short := e.Reason == reasonNoStock
+	short, charged := e.Reason == reasonNoStock, e.Reason == ReasonChargeback
 	left := make([]int64, len(o.Lines))
 	for i := range o.Lines {
 		left[i] = o.left(&o.Lines[i])
@@ -432,7 +470,11 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 	if len(e.Products) == 0 {
 		o.Cancelled = earliest(o.Cancelled, e.At)
 		o.Short = o.Short || short
-		c.restoreRewards(m, o.ID)
+		if charged && !o.Disputed {
+			changed = true
+			c.dispute(m, o, e.At)
+		}
+		c.restoreRewards(m, o)
 	}
 	var again []Product
 	for i := range left {
@@ -441,7 +483,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		if n <= 0 {
 			continue
 		}
-		c.unbought(m, e.OrderID, o, l.SKU, int64(i), n, e.At)
+		c.unbought(m, e.OrderID, o, l.SKU, int64(i), n, e.At, charged)
 		again = append(again, Product{SKU: l.SKU, Quantity: n, Price: l.Price})
 	}
 	if short && len(again) > 0 {
@@ -461,6 +503,7 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 	for i := range c.Orders {
 		o := &c.Orders[i]
 		if o.At < since {
+			bought += o.changedSince(sku, since)
 			continue
 		}
 		var gone int64
@@ -492,12 +535,12 @@ func (c *Customer) boughtSince(m *Machine, sku, family string, since int64, gift
 	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
-		if o.At < since || o.Cancelled != 0 {
+		if o.At < since && o.Said < since || o.Cancelled != 0 {
 			continue
 		}
 		for j := range o.Lines {
 			l := &o.Lines[j]
-			if o.left(l) == 0 || l.Gift && !gifts {
+			if o.left(l) == 0 || o.At < since && l.more == 0 || l.Gift && !gifts {
 				continue
 			}
 			if l.hash == h && l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family {

@@ -74,7 +74,7 @@ type Transfer struct {
 func ParseTransfer(body []byte) (Transfer, error) {
 	r := reader{b: body}
 	t := Transfer{Receiver: int(r.uint()), Number: r.uint()}
-	t.Message = r.b
+	t.Message = r.rest()
 	return t, r.err
 }
 
@@ -291,6 +291,6 @@ func ParseCommit(msg []byte) (CommitRecord, error) {
 		c.Skips[i] = Skip{r.uint(), int(r.uint())}
 	}
 	c.Incarnation = r.uint()
-	c.Outputs = r.b
+	c.Outputs = r.rest()
 	return c, r.err
 }

@@ -25,6 +25,7 @@ type Pending struct {
 	Then     uint8  // which message of its occurrence
 	Rules    uint64 // number of the activation that began under
 	Told     *told  // what the event that began it said, nil = nothing
+	Listens  listening
 }
 
 // maxPending bounds the actions without an outcome of one customer. While so
@@ -51,12 +52,13 @@ func (p *Pending) encode(w *writer) {
 	w.u8(p.Then)
 	w.uint(p.Rules)
 	p.Told.encode(w)
+	w.u8(uint8(p.Listens))
 }
 
 func (p *Pending) decode(r *reader) {
 	*p = Pending{
 		ID: r.str(), Moment: r.word(), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
-		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(), Told: decodeTold(r),
+		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(), Told: decodeTold(r), Listens: listening(r.u8()),
 	}
 }
 
@@ -139,6 +141,20 @@ func AppendOutcome(dst []byte, customer, action string, attempt int, delivery De
 	return w.b
 }
 
+// OutcomeIn returns what an entry says became of an attempt; false when it says
+// nothing of the kind.
+func OutcomeIn(entry []byte) (Delivery, bool) {
+	if len(entry) == 0 || EntryType(entry[0]) != OutcomeEntry {
+		return 0, false
+	}
+	r := reader{b: entry[1:]}
+	r.view()
+	r.view()
+	r.uint()
+	d := Delivery(r.u8())
+	return d, r.err == nil
+}
+
 // AppendReleaseRequest appends the entry that asks for one more attempt.
 // attempt is its number; idempotent says that the receiver honours the
 // action's id, so that an attempt without an outcome may be made again.
@@ -174,10 +190,10 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 	r := reader{b: body}
 	id, action, attempt, delivery, code := r.str(), r.str(), int(r.uint()), Delivery(r.u8()), r.str()
 	effective, ref := int64(0), ""
-	if r.err == nil && len(r.b) > 0 {
+	if r.err == nil && r.left() > 0 {
 		effective = r.int()
 	}
-	if r.err == nil && len(r.b) > 0 {
+	if r.err == nil && r.left() > 0 {
 		ref = r.str()
 	}
 	if r.err != nil || delivery < Delivered || delivery > Retry {
@@ -231,9 +247,12 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 			c.Pending = slices.Delete(c.Pending, i, i+1)
 			break
 		}
-		c.failed(m, i)
+		c.failed(m, i, &d)
 	default:
 		c.Pending = slices.Delete(c.Pending, i, i+1)
+	}
+	if delivery == Delivered && (d.Action.Kind == kindAudienceAdd || d.Action.Kind == kindAudienceRemove) {
+		c.took(m, &d, effective)
 	}
 	c.ready(m)
 }
@@ -269,10 +288,11 @@ func (c *Customer) supersede(m *Machine, moment, value string, n int64, off bool
 
 // failed ends an action that will not be handed over: its place under the caps
 // is free again, and so is the unit it spoke of.
-func (c *Customer) failed(m *Machine, i int) {
+func (c *Customer) failed(m *Machine, i int, d *Decision) {
 	p := c.Pending[i]
 	c.Pending = slices.Delete(c.Pending, i, i+1)
 	c.forget(p.ID)
+	c.returnPlace(m, d.Evidence.Household, p.ID)
 	if mo := m.rules.of(p.Rules).file.Moment(p.Moment); mo != nil && counted(mo) {
 		c.returnCode(m, p.Moment, p.Rules)
 	}
@@ -363,8 +383,11 @@ func (c *Customer) release(m *Machine, i int) {
 		return
 	}
 	v := c.regate(m, p, &d)
-	if v.reason == CaseOpen {
-		v.until = m.shop.Now + retryMS // asked again, as nobody says that it was closed
+	switch {
+	case v.outcome == Deferred && listens(v.reason):
+		v.until = c.awaitWord(m, p, &v)
+	case v.reason == CaseOpen:
+		v.until = m.shop.Now + retryMS // asked again: nobody says that it is over
 	}
 	switch {
 	case v.outcome == Sent:
@@ -454,7 +477,7 @@ func (c *Customer) retract(m *Machine, i int, d *Decision, why Reason) {
 	if p.Waiting {
 		c.takeBack(m, p.ID, why)
 	}
-	c.failed(m, i)
+	c.failed(m, i, d)
 	if in := c.interest(p.Value); why == OutOfStock && in != nil && in.Parked {
 		c.rejoinOne(m, in) // sold out before it was said: in line again for when it is back
 	}
@@ -477,12 +500,16 @@ func (c *Customer) thinPending(m *Machine) {
 }
 
 // recheckPending takes back what may not go any more, before it goes. Only
-// what speaks of sku is looked at; "" = all.
+// what speaks of sku is looked at; "" = all. What was owed while something of
+// another id is on its way waits for that, in which order it may come.
 func (c *Customer) recheckPending(m *Machine, sku string) {
 	for i := range backwards(&c.Pending) {
 		p := &c.Pending[i]
 		d, err := ParseDecision(p.Decision)
 		if err != nil || d.Action.Kind != kindMessage && d.Action.Kind != moments.DoOrder {
+			continue
+		}
+		if d.Action.Class == "transactional" && c.awaits() {
 			continue
 		}
 		if sku != "" && !slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return l.SKU == sku }) {

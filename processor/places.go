@@ -118,19 +118,20 @@ func (t *places) drop(kind EntityKind, hash uint64) {
 // number gives a live entity its number.
 func (t *places) number(h *head) uint32 {
 	if n := len(t.spare); n > 0 {
-		i := t.spare[n-1]
+		h.number = t.spare[n-1]
 		t.spare = t.spare[:n-1]
-		t.live[i] = h
-		return i
+		t.live[h.number] = h
+		return h.number
 	}
+	h.number = uint32(len(t.live))
 	t.live = append(t.live, h)
-	return uint32(len(t.live) - 1)
+	return h.number
 }
 
 // free takes the number of an entity that is not live any more back.
-func (t *places) free(number uint32) {
-	t.live[number] = nil
-	t.spare = append(t.spare, number)
+func (t *places) free(h *head) {
+	t.live[h.number] = nil
+	t.spare = append(t.spare, h.number)
 }
 
 // all calls fn for each entity of a kind, in no order.

@@ -23,6 +23,7 @@ type Profile struct {
 
 	Home         string // zone of the address
 	HomeAt       int64  // when that address was told
+	Country      string // of that address, ISO 3166-1; "" = not known
 	DeviceAt     int64  // when Device was seen last
 	IdentifiedAt int64  // time of the latest traits
 	Email        uint64 // hash of the mail address, 0 = not known
@@ -88,6 +89,7 @@ func (p *Profile) encode(w *writer) {
 	w.int(p.PhoneAt)
 	w.int(p.BlockedAt)
 	p.Addresses.encode(w)
+	w.str(p.Country)
 }
 
 func (p *Profile) decode(r *reader) {
@@ -100,6 +102,7 @@ func (p *Profile) decode(r *reader) {
 	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = r.word(), r.int(), r.int(), r.int()
 	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()
 	p.Addresses = decodeAddresses(r)
+	p.Country = r.word()
 }
 
 // deviceZoneMS is how long the zone of a device that was not seen again goes
@@ -140,7 +143,7 @@ func (p *Profile) observe(e *Event, now int64) (more, less bool) {
 	if len(e.Properties) == 0 {
 		return false, false
 	}
-	learned, allowed := false, false
+	learned, moved, allowed := false, false, false
 	properties(e.Properties).each(func(key string, v properties) {
 		switch key {
 		case "context.timezone":
@@ -159,14 +162,14 @@ func (p *Profile) observe(e *Event, now int64) (more, less bool) {
 			if e.gift() {
 				return // somebody else lives there
 			}
-			learned = p.lives(v, e.At, now) || learned
+			moved = p.lives(v, e.At, now) || moved
 		}
 	})
-	return learned && p.location(now) != nil || allowed, less
+	return moved || learned && p.location(now) != nil || allowed, less
 }
 
-// lives learns the zone of an address: an object with country and state. It
-// reports whether the customer had none.
+// lives learns the zone of an address, an object with country and state, and the
+// country. It reports whether the customer had none, or lives in another country.
 func (p *Profile) lives(address properties, at, now int64) bool {
 	country := address.str("country")
 	if country == "" || at < p.HomeAt {
@@ -177,8 +180,9 @@ func (p *Profile) lives(address properties, at, now int64) bool {
 		region = address.str("region")
 	}
 	unknown := p.location(now) == nil
-	p.Home, p.HomeAt = zone.Of(country, region), at
-	return unknown && p.Home != ""
+	was := p.Country
+	p.Home, p.HomeAt, p.Country = zone.Of(country, region), at, intern([]byte(countryCode(country)))
+	return unknown && p.Home != "" || p.Country != was
 }
 
 func (p *Profile) reach(channel string) {
@@ -187,12 +191,26 @@ func (p *Profile) reach(channel string) {
 	}
 }
 
+// outOfReach notes that a channel has no address any more.
+func (p *Profile) outOfReach(channel string) {
+	if i, ok := slices.BinarySearch(p.Reach, channel); ok {
+		p.Reach = slices.Delete(p.Reach, i, i+1)
+	}
+}
+
+// takenBack reports whether an address said at a time was taken back later:
+// none is known since then.
+func takenBack(known uint64, since, at int64) bool { return known == 0 && at < since }
+
 // identify learns from traits. Of two that arrive in the wrong order the older
 // one only tells what the newer did not.
 func (p *Profile) identify(e *Event, now int64) {
 	t := properties(e.Traits)
-	older := e.At < p.IdentifiedAt
-	p.IdentifiedAt = max(p.IdentifiedAt, e.At)
+	how, _ := e.provenance()
+	older := e.At < p.IdentifiedAt || how != Explicit
+	if how == Explicit {
+		p.IdentifiedAt = max(p.IdentifiedAt, e.At)
+	}
 	set := func(field *string, trait string) {
 		if v := t.id(trait); v != "" && (!older || *field == "") {
 			*field = clone(v)
@@ -201,21 +219,33 @@ func (p *Profile) identify(e *Event, now int64) {
 	set(&p.Zone, "timezone")
 	set(&p.Tier, "tier")
 	set(&p.Prefers, "preferred_channel")
+	if how != Explicit {
+		return
+	}
 	p.lives(t.object("address"), e.At, now)
 	kept := p.kept()
-	if email := t.str("email"); email != "" {
+	if email := t.str("email"); email != "" && !takenBack(p.Email, p.EmailAt, e.At) {
 		p.reach("email")
 		if noteAddress(&p.Email, &p.EmailAt, &kept.Email, email, strings.ToLower(strings.TrimSpace(email)), e.At) {
 			p.unblock("email", e.At)
 		}
 	}
-	if phone := t.str("phone"); phone != "" {
+	if phone := t.str("phone"); phone != "" && !takenBack(p.Phone, p.PhoneAt, e.At) {
 		p.reach("sms")
 		p.reach("whatsapp")
 		if noteAddress(&p.Phone, &p.PhoneAt, &kept.Phone, phone, phone, e.At) {
 			p.unblock("sms", e.At)
 			p.unblock("whatsapp", e.At)
 		}
+	}
+	if t.null("email") && e.At >= p.EmailAt {
+		p.Email, p.EmailAt, kept.Email = 0, e.At, ""
+		p.outOfReach("email")
+	}
+	if t.null("phone") && e.At >= p.PhoneAt {
+		p.Phone, p.PhoneAt, kept.Phone = 0, e.At, ""
+		p.outOfReach("sms")
+		p.outOfReach("whatsapp")
 	}
 	p.keep(kept)
 	p.pushed(t.str("device_token"), e.At)

@@ -41,6 +41,9 @@ func (p properties) has(key string) bool {
 	return len(v) > 0 && string(v) != "null" && string(v) != `""`
 }
 
+// null reports whether a member is there and null.
+func (p properties) null(key string) bool { return string(p.get(key)) == "null" }
+
 // str returns a string member, or a number's or boolean's own text; "" when
 // there is none.
 func (p properties) str(key string) string { return p.get(key).text() }

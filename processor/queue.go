@@ -34,6 +34,8 @@ type Queue struct {
 	// not on who that is: many join at once when an item is sold out, in any order.
 	Seed   string
 	Pickup *pickup // who takes the item from stores; nil when nobody does
+	// Accounts is nil when no offer is open to a customer with an address.
+	Accounts *accounts
 }
 
 // offersPerStep bounds the offers opened by one step; the wave goes on in the
@@ -52,7 +54,7 @@ func (q *Queue) bytes() int {
 	if q.Pickup != nil {
 		n += q.Pickup.bytes()
 	}
-	return n
+	return n + q.Accounts.bytes()
 }
 
 func (q *Queue) encode(w *writer) {
@@ -64,6 +66,7 @@ func (q *Queue) encode(w *writer) {
 	w.int(q.Next)
 	w.str(q.Seed)
 	q.Pickup.encode(w)
+	q.Accounts.encode(w)
 }
 
 func (q *Queue) decode(r *reader) {
@@ -75,6 +78,7 @@ func (q *Queue) decode(r *reader) {
 	q.Next = r.int()
 	q.Seed = r.str()
 	q.Pickup = decodePickup(r)
+	q.Accounts = decodeAccounts(r)
 }
 
 // entry is one customer's place. since and stores are stored when the key does
@@ -85,6 +89,8 @@ type entry struct {
 	since    int64
 	stores   []string // accepted besides the web shop, or instead
 	web      bool     // the web shop is accepted
+	// addresses the customer is known by, 8 bytes each; see accounts
+	addresses []string
 }
 
 // rankKey orders a queue: tier, then the beginning of the interest, then the
@@ -128,8 +134,9 @@ func (q *Queue) key(m *Machine, tier, since int64, customer string) string {
 func parseEntry(key, value string) entry {
 	r := reader{b: []byte(value)}
 	e := entry{customer: key[9:], quantity: r.int(), web: true}
-	if len(r.b) > 0 {
+	if r.left() > 0 {
 		e.since, e.stores, e.web = r.int(), readStrings(&r), r.bool()
+		e.addresses = readAddresses(&r)
 	}
 	if e.since == 0 {
 		e.since = int64(binary.BigEndian.Uint64([]byte(key[1:9])))
@@ -140,10 +147,13 @@ func parseEntry(key, value string) entry {
 func (e entry) value() string {
 	w := writer{}
 	w.int(e.quantity)
-	if e.since != 0 || len(e.stores) > 0 {
+	if e.since != 0 || len(e.stores)+len(e.addresses) > 0 {
 		w.int(e.since)
 		writeStrings(&w, e.stores)
 		w.bool(e.web)
+		for _, a := range e.addresses {
+			w.b = append(w.b, a...)
+		}
 	}
 	return string(w.b)
 }
@@ -160,10 +170,19 @@ func (q *Queue) entryOf(m *Machine, it *Item, msg *Message) entry {
 			e.stores = append(e.stores, l)
 		}
 	}
+	e.addresses = readAddresses(&r)
 	if e.web = e.web || len(e.stores) == 0; q.Seed != "" {
 		e.since = msg.Since
 	}
 	return e
+}
+
+// readAddresses reads the addresses that end an entry, or what is said of one.
+func readAddresses(r *reader) (list []string) {
+	for r.left() >= 8 {
+		list = append(list, offerKey(int64(r.u64())))
+	}
+	return list
 }
 
 // put has a customer wait.
@@ -305,6 +324,9 @@ func (q *Queue) serve(m *Machine, it *Item, units int64) (more bool) {
 	if q.Waiting.Len() > 0 {
 		more = q.serveFrom(m, it, "", units)
 	}
+	if q.Accounts != nil && q.free(m, it, "", units) > 0 {
+		more = q.recall(m, it) || more
+	}
 	if q.Pickup == nil {
 		return more
 	}
@@ -328,14 +350,25 @@ func (q *Queue) serveFrom(m *Machine, it *Item, store string, units int64) (more
 		key string
 		n   int64
 	}
+	type aside struct{ key, address string }
 	var grants []grant
+	var asides []aside
+	var opened map[string]bool // the addresses of grants
 	tries := 0
 	q.ascend(m, store, func(key string, e entry) bool {
-		if n := min(max(e.quantity, 1), each); n <= free {
+		tries++
+		if a, ok := q.heldFor(m, e, opened); ok {
+			asides = append(asides, aside{key, a})
+		} else if n := min(max(e.quantity, 1), each); n <= free {
 			free -= n
 			grants = append(grants, grant{key, n})
+			for _, a := range e.addresses {
+				if opened == nil {
+					opened = map[string]bool{}
+				}
+				opened[a] = true
+			}
 		}
-		tries++
 		return free > 0 && len(grants) < offersPerStep && tries < triesPerStep
 	})
 	for _, g := range grants {
@@ -343,12 +376,16 @@ func (q *Queue) serveFrom(m *Machine, it *Item, store string, units int64) (more
 		q.Next++
 		q.Offers.put(m, it.head, offerKey(q.Next), offer{key: g.key, quantity: g.n, store: store, entry: e.value()}.value())
 		q.hold(store, g.n)
+		q.took(m, it, e, q.Next)
 		m.send(e.customer, &Message{
 			Type: OfferUnit, SKU: it.SKU, Customer: e.customer, Offer: q.Next, Quantity: g.n, Ref: store,
 			Until: hold, At: it.Facts.LevelAt, Place: int64(q.Offers.Len()), Since: it.Facts.Price,
 		})
 	}
-	return len(grants) == offersPerStep && free > 0
+	for _, x := range asides {
+		q.setAside(m, it, x.key, x.address)
+	}
+	return free > 0 && (len(grants) == offersPerStep || tries == triesPerStep && len(asides) > 0)
 }
 
 // ascend calls fn for who waits for a unit of a store, best rank first.
@@ -377,8 +414,8 @@ func (q *Queue) due(m *Machine, it *Item, more bool) int64 {
 			}
 		}
 	}
-	if retry := m.shop.Now + staleRetryMS; q.waiting() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) && (due == 0 || retry < due) {
-		due = retry // nobody says when the feed has caught up
+	if q.waiting() > 0 && it.Facts.Sellable && m.behind(StockLevelReported.String()) {
+		due = earliest(due, m.nextLook(it.SKU)) // no word wakes items when the feed has caught up
 	}
 	return due
 }
@@ -401,12 +438,12 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 }
 
 // leave gives up the place and any open offer.
-func (q *Queue) leave(m *Machine, msg *Message) {
+func (q *Queue) leave(m *Machine, it *Item, msg *Message) {
 	key := q.key(m, msg.Tier, msg.Since, msg.Customer)
 	q.remove(m, key)
 	q.Parked.remove(m, key)
 	if msg.Offer != 0 {
-		q.close(m, msg.Offer)
+		q.close(m, it, msg.Offer)
 	}
 }
 
@@ -449,7 +486,7 @@ func (q *Queue) accept(m *Machine, it *Item, msg *Message) {
 	}
 	o := parseOffer(v)
 	if msg.Until == 0 { // told without holding
-		q.close(m, msg.Offer)
+		q.close(m, it, msg.Offer)
 		return
 	}
 	o.until = max(m.shop.Now, msg.At) + msg.Until + holdMarginMS
@@ -461,7 +498,7 @@ const holdMarginMS = 1000
 
 // giveBack returns the unit of an open or held offer.
 func (q *Queue) giveBack(m *Machine, it *Item, msg *Message) {
-	o, ok := q.close(m, msg.Offer)
+	o, ok := q.close(m, it, msg.Offer)
 	if !ok || msg.Since != 0 {
 		// The hold ended while this was on its way, or the place is another
 		// one since two profiles became one.
@@ -485,7 +522,7 @@ func (q *Queue) heldUnits(m *Machine, n int64) int64 {
 }
 
 // close ends an offer.
-func (q *Queue) close(m *Machine, n int64) (offer, bool) {
+func (q *Queue) close(m *Machine, it *Item, n int64) (offer, bool) {
 	v, ok := q.Offers.remove(m, offerKey(n))
 	if !ok {
 		return offer{}, false
@@ -495,13 +532,14 @@ func (q *Queue) close(m *Machine, n int64) (offer, bool) {
 	if o.until != 0 {
 		q.Holds.remove(m, holdKey(o.until, n))
 	}
+	q.release(m, it, o, n)
 	return o, true
 }
 
 // sold ends the offer a buyer held and the place they had.
-func (q *Queue) sold(m *Machine, msg *Message) {
+func (q *Queue) sold(m *Machine, it *Item, msg *Message) {
 	if msg.Offer != 0 {
-		q.close(m, msg.Offer)
+		q.close(m, it, msg.Offer)
 	}
 	if msg.Since != 0 {
 		key := q.key(m, msg.Tier, msg.Since, msg.Customer)
@@ -522,7 +560,7 @@ func (q *Queue) endHolds(m *Machine, it *Item) {
 			return
 		}
 		n := int64(binary.BigEndian.Uint64([]byte(key)[8:]))
-		if o, ok := q.close(m, n); ok {
+		if o, ok := q.close(m, it, n); ok {
 			customer := o.key[9:]
 			m.send(customer, &Message{Type: EndOffer, SKU: it.SKU, Customer: customer, Offer: n})
 		}

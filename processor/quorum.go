@@ -238,7 +238,7 @@ func (c *Customer) quorumTold(m *Machine, msg *Message) {
 	o := &c.Occurrences[i]
 	o.Quorum = uint8(msg.Line)
 	m.platform = nil
-	for r := (reader{b: msg.Body}); len(r.b) > 0 && r.err == nil; {
+	for r := (reader{b: msg.Body}); r.left() > 0 && r.err == nil; {
 		if x := (Datum{r.str(), r.str(), 0}); x.Text != "" {
 			m.platform = append(m.platform, x)
 		}

@@ -26,6 +26,7 @@ func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 
 	}
 	if t := o.Told; t != nil && t.Capacity > 0 {
 		if lasts := m.lasts(sku); lasts > 0 {
+			m.watch(sku).own(m, c.ID, true)
 			hi, lo := bits.Mul64(uint64(lasts), uint64(min(max(t.Level, 0), t.Capacity)))
 			left, _ := bits.Div64(hi, lo, uint64(t.Capacity))
 			return t.At + int64(left)
@@ -33,32 +34,53 @@ func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 
 		return dateOver
 	}
 	_, end := c.lastBought(m, sku, family)
-	if end == 0 {
+	switch {
+	case c.boughtUnheard(m):
+		return dateUnknown
+	case end == 0:
 		return dateOver
 	}
+	c.owning(m)
 	return end
+}
+
+// boughtUnheard reports whether the customer bought something of which nobody here
+// knows yet of which family it is, and asks.
+func (c *Customer) boughtUnheard(m *Machine) (unheard bool) {
+	for i := range c.Orders {
+		order := &c.Orders[i]
+		for j := range order.Lines {
+			if l := &order.Lines[j]; order.kept(l) > 0 && !l.Gift && m.facts(l.SKU).At == 0 {
+				m.watch(l.SKU).stake(m, c.ID, true)
+				unheard = true
+			}
+		}
+	}
+	return unheard
 }
 
 // lastBought returns the last order that stands with the item or one of its
 // family, and when what was kept of it is used up; 0 when nobody knows.
 func (c *Customer) lastBought(m *Machine, sku, family string) (last *Order, end int64) {
+	lastAt := int64(0)
 	for i := range c.Orders {
 		order := &c.Orders[i]
-		if order.Cancelled != 0 || last != nil && order.At < last.At {
+		if order.Cancelled != 0 || last != nil && max(order.At, order.Said) < lastAt {
 			continue
 		}
-		var lasts int64
+		var lasts, at int64
 		for j := range order.Lines {
 			l := &order.Lines[j]
 			if n := order.kept(l); n > 0 && !l.Gift && (l.SKU == sku || family != "" && m.facts(l.SKU).Product.Family == family) {
 				lasts += min(n, mostLasting) * m.lasts(l.SKU)
+				at = max(at, order.boughtAt(l.SKU))
 			}
 		}
-		if lasts == 0 {
+		if lasts == 0 || last != nil && at < lastAt {
 			continue
 		}
-		if last == nil || order.At > last.At || order.At+lasts > end {
-			last, end = order, order.At+lasts
+		if last == nil || at > lastAt || at+lasts > end {
+			last, lastAt, end = order, at, at+lasts
 		}
 	}
 	return last, end
@@ -131,7 +153,9 @@ func (c *Customer) startFamilies(m *Machine, mo *moments.Moment, e *Event) {
 		o := &c.Occurrences[i]
 		o.Cause, o.Position, o.At, o.Rules = e.Kind, m.shop.Position, max(o.At, e.At), m.shop.Activations
 		if e.Kind == Custom {
-			o.Name = clone(e.Name)
+			x := o.more()
+			x.Name = clone(e.Name)
+			o.with(x)
 		}
 	}
 	if e.SKU != "" {
@@ -153,7 +177,7 @@ func (c *Customer) factsCame(m *Machine, sku string) {
 		if v, ok := strings.CutPrefix(o.Value, unknownFamily); !ok || v != sku || o.State != windowState || o.Due != 0 {
 			continue
 		}
-		e, n, activation := Event{Kind: o.Cause, Name: o.Name, At: o.At}, o.N, o.Rules
+		e, n, activation := Event{Kind: o.Cause, Name: o.more().Name, At: o.At}, o.N, o.Rules
 		mo, family := m.rules.moment(o), m.facts(sku).Product.Family
 		c.removeOccurrence(i)
 		if mo != nil && mo.Per == "family" && family != "" {
@@ -164,7 +188,7 @@ func (c *Customer) factsCame(m *Machine, sku string) {
 		}
 	}
 	c.decideAtOnce(m)
-	c.redate(m)
+	c.redateBy(m, true)
 }
 
 // familyLines returns what was bought last of a family, to buy again.

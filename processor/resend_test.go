@@ -55,5 +55,7 @@ func TestNumbersOfARewoundSender(t *testing.T) {
 	stands(1, 4)
 	hear(1, 5)
 	stands(1, 5)
-	require.Equal(t, []uint64{0, 6, 2, 1}, apply(AppendControl(nil, &Control{Type: Rewound})))
+	for range 2 { // the answers to the first may be lost, too
+		require.Equal(t, []uint64{0, 6, 2, 1}, apply(AppendControl(nil, &Control{Type: Rewound})))
+	}
 }

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -21,7 +22,8 @@ import (
 // So no unit is promised twice, though it can be sold by itself and in a bundle.
 // The line of a part goes before the bundle's, whose sets are asked for all at
 // once: of a part that gives none, or too few for anybody who waits, the others
-// are held for nobody.
+// are held for nobody. A part that comes in variants never gives one; the dead
+// letter says so, once a day while somebody waits.
 
 // partsHeld is what a bundle holds of its parts. Items that are none have none.
 type partsHeld struct {
@@ -35,18 +37,26 @@ type partsHeld struct {
 // set is one unit of each part: the numbers of the offers there.
 type set []int64
 
-// given is what a part gave: the offers from Offer on, Units of them.
+// given is what a part gave: the offers from Offer on, Units of them; noUnit = it
+// has none of its own to give, ever.
 type given struct {
 	Part         string
 	Offer, Units int64
 }
 
+// noUnit is the answer of a product that comes in variants: nobody can buy it
+// without saying which, and so it cannot be kept as part of a set.
+const noUnit = -1
+
+// noUnitRetryMS is how soon it is asked again: the catalogue may say otherwise.
+const noUnitRetryMS = 24 * 3600_000
+
 // maxSets bounds the sets a bundle holds or asks for at once.
 const maxSets = 64
 
-// setLine begins the lines under which the sale of a bundle is counted at its
-// parts, beside those the order has of the part itself.
-const setLine = 1 << 19
+// setOrder is the order under which the sale of a bundle is counted at its parts,
+// beside what the order has of the part itself, or of another bundle with it.
+func setOrder(orderID, bundle string) string { return orderID + "\n" + bundle }
 
 func (h *partsHeld) bytes() int {
 	if h == nil {
@@ -134,7 +144,12 @@ func (it *Item) reserve(m *Machine) {
 		wanted = 0
 	}
 	if h != nil {
-		it.giveParts(m, int64(len(h.Sets))-it.Queue.Open-wanted)
+		free := int64(len(h.Sets)) - it.Queue.Open
+		if free > 0 && h.uncovered(m) {
+			it.giveParts(m, free)
+			free, h.RetryAt = 0, 0
+		}
+		it.giveParts(m, free-wanted)
 		if len(h.Sets) == 0 && h.Asked == 0 && (wanted == 0 || h.RetryAt <= m.shop.Now) {
 			it.Held = nil
 		}
@@ -160,6 +175,13 @@ func (it *Item) reserve(m *Machine) {
 	}
 }
 
+// uncovered reports whether a part has more units in offers than are left of it:
+// it was sold by itself since. What comes free of its sets is not offered again;
+// the part is asked anew, and says how many there are.
+func (h *partsHeld) uncovered(m *Machine) bool {
+	return slices.ContainsFunc(h.Parts, func(part string) bool { return m.facts(part).Over })
+}
+
 // giveParts gives the units of so many sets back.
 func (it *Item) giveParts(m *Machine, n int64) {
 	for h := it.Held; n > 0 && len(h.Sets) > 0; n-- {
@@ -175,10 +197,12 @@ func (it *Item) giveParts(m *Machine, n int64) {
 func (it *Item) spare(m *Machine, msg *Message) {
 	answer := Message{Type: PartReserved, SKU: msg.Ref, Ref: it.SKU, Offer: it.Queue.Next + 1}
 	units, _ := it.expected(m)
-	if free := it.Queue.free(m, it, "", units); free > 0 {
+	if it.Product.Variants != "" {
+		answer.Quantity = noUnit
+	} else if free := it.Queue.free(m, it, "", units); free > 0 {
 		answer.Quantity = min(free, msg.Quantity)
 	}
-	for range answer.Quantity {
+	for range max(answer.Quantity, 0) {
 		it.Queue.Next++
 		it.Queue.Offers.put(m, it.head, offerKey(it.Queue.Next), offer{key: rankKey(0, 0, "bundle "+msg.Ref), quantity: 1}.value())
 		it.Queue.hold("", 1)
@@ -199,16 +223,20 @@ func (it *Item) reserved(m *Machine, msg *Message) {
 	if len(h.Answers) < len(h.Parts) {
 		return
 	}
-	sets := h.Asked
+	sets, retry := h.Asked, m.nextLook(it.SKU)
 	for _, a := range h.Answers {
-		sets = min(sets, a.Units)
+		if a.Units == noUnit {
+			m.dead("bundle", fmt.Sprintf("%s is not offered: its part %s comes in variants; name the variant as the part, or report a stock level of %s", it.SKU, a.Part, it.SKU), nil)
+			retry = m.shop.Now + noUnitRetryMS
+		}
+		sets = max(min(sets, a.Units), 0)
 	}
 	if free := int64(len(h.Sets)) - it.Queue.Open; free+sets < it.fewest(m) {
 		it.giveParts(m, free)
 		sets = 0 // not enough for anybody who waits
 	}
 	if sets < h.Asked {
-		h.RetryAt = m.shop.Now + staleRetryMS // nobody says when the part has more
+		h.RetryAt = retry // nobody says when the part has more
 	}
 	made := make([]set, sets)
 	for i := range made {
@@ -216,7 +244,7 @@ func (it *Item) reserved(m *Machine, msg *Message) {
 	}
 	for _, a := range h.Answers {
 		part := slices.Index(h.Parts, a.Part)
-		for i := range a.Units {
+		for i := range max(a.Units, 0) {
 			if i < sets {
 				made[i][part] = a.Offer + i
 			} else {
@@ -242,27 +270,40 @@ func (it *Item) fewest(m *Machine) (n int64) {
 }
 
 // soldSets has the sale of a bundle that nobody counts counted at its parts; of
-// what was held for the buyer with the units that were.
-func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte) {
-	for part := range it.Product.parts() {
-		if held == 0 || it.Held == nil {
-			m.send(part, &Message{Type: SellItem, SKU: part, Ref: orderID, Line: line | setLine, Quantity: n, At: at, Body: store})
-		}
-	}
+// what was held for the buyer, as a set or as parts, with the units that were.
+func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte, ofParts []partOffer) {
 	if held == 0 || it.Held == nil {
+		for part := range it.Product.parts() {
+			sale := Message{Type: SellItem, SKU: part, Ref: setOrder(orderID, it.SKU), Line: line, Quantity: n, At: at, Body: store}
+			if i := slices.IndexFunc(ofParts, func(h partOffer) bool { return h.part == part }); i >= 0 {
+				sale.Offer = ofParts[i].offer
+				ofParts = slices.Delete(ofParts, i, i+1)
+			}
+			m.send(part, &sale)
+		}
+		returnParts(m, ofParts)
 		return
 	}
 	h := it.Held
 	for k := range min(held, int64(len(h.Sets))) {
 		last := len(h.Sets) - 1
 		for i, offer := range h.Sets[last] {
-			sale := Message{Type: SellItem, SKU: h.Parts[i], Ref: orderID, Line: line | setLine, At: at, Body: store, Offer: offer}
+			sale := Message{Type: SellItem, SKU: h.Parts[i], Ref: setOrder(orderID, it.SKU), Line: line, At: at, Body: store, Offer: offer}
 			if k == 0 {
 				sale.Quantity = n // all of it once: a line is counted once
 			}
 			m.send(h.Parts[i], &sale)
 		}
 		h.Sets = h.Sets[:last]
+	}
+	returnParts(m, ofParts)
+}
+
+// returnParts gives back units of parts that were held for who bought them in a
+// bundle by other units.
+func returnParts(m *Machine, held []partOffer) {
+	for _, h := range held {
+		m.send(h.part, &Message{Type: ReturnOffer, SKU: h.part, Offer: h.offer})
 	}
 }
 
@@ -273,6 +314,6 @@ func (it *Item) unsoldSets(m *Machine, orderID string, n int64) {
 		return
 	}
 	for part := range it.Product.parts() {
-		m.send(part, &Message{Type: UnsellItem, SKU: part, Ref: orderID, Quantity: n})
+		m.send(part, &Message{Type: UnsellItem, SKU: part, Ref: setOrder(orderID, it.SKU), Quantity: n})
 	}
 }

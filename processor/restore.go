@@ -28,19 +28,40 @@ func (c *Customer) cartCandidates(m *Machine, mo *moments.Moment, cart *Cart, ol
 			x.priceAt = l.pricedAt() // the price seen when it was put in
 		}
 		if slices.Contains(mo.Lines, moments.LineUnbought) {
-			bought, cancelled := c.purchasesOf(m, sku, l.since(oldest)-clockGraceMS)
-			switch {
-			case bought >= n:
-				x.reason = Purchased
-			case bought+cancelled >= n:
-				x.reason = Cancelled
-			default:
-				x.line.Quantity = n - bought
-			}
+			x.unbought(c.purchasesOf(m, sku, l.since(oldest)-clockGraceMS))
 		}
 		all = append(all, x)
 	}
 	return all
+}
+
+// failedCandidates returns what a checkout that failed was about, when nothing
+// else was heard of its cart.
+func (c *Customer) failedCandidates(m *Machine, mo *moments.Moment, o *Occurrence) (all []candidate) {
+	for _, l := range o.Told.lines() {
+		x := candidate{line: l}
+		x.line.SKU = m.calledNow(l.SKU)
+		if l.Price != 0 {
+			x.priceAt = o.At
+		}
+		if slices.Contains(mo.Lines, moments.LineUnbought) {
+			x.unbought(c.purchasesOf(m, x.line.SKU, o.At-clockGraceMS))
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// unbought takes out of a line what was bought, or cancelled after that.
+func (x *candidate) unbought(bought, cancelled int64) {
+	switch n := x.line.Quantity; {
+	case bought >= n:
+		x.reason = Purchased
+	case bought+cancelled >= n:
+		x.reason = Cancelled
+	default:
+		x.line.Quantity = n - bought
+	}
 }
 
 // restores reports whether a message about an item that is back brings the
@@ -60,7 +81,7 @@ func (c *Customer) restore(m *Machine, mo *moments.Moment, all []candidate, olde
 	for i := range c.Carts {
 		x := &c.Carts[i]
 		for j := range x.Lines {
-			if l := &x.Lines[j]; (l.SKU == item.line.SKU || l.SKU == product) && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
+			if l := &x.Lines[j]; (m.calledNow(l.SKU) == item.line.SKU || l.SKU == product) && l.quantity(oldest) > 0 && (cart == nil || x.At > cart.At) {
 				cart, units, price = x, l.quantity(oldest), l.Price
 			}
 		}

@@ -26,6 +26,7 @@ type Reward struct {
 	Said      int64 // when Amount and ExpiresAt were said
 	Restored  int64 // log time at which a cancelled order last gave it back
 	Uses      []RewardUse
+	Heard     bool // its ledger has answered since it was issued: what others said of it before is known
 }
 
 // RewardUse is one use of a reward.
@@ -35,6 +36,7 @@ type RewardUse struct {
 	At     int64
 	Amount int64 // minor units; 0 = all that was left
 	Void   bool  // its order was cancelled
+	Store  string
 }
 
 // RewardState says whether a reward can be used.
@@ -78,7 +80,9 @@ func (w *Reward) encode(to *writer) {
 		to.int(u.At)
 		to.int(u.Amount)
 		to.bool(u.Void)
+		to.str(u.Store)
 	}
+	to.bool(w.Heard)
 }
 
 func (w *Reward) decode(r *reader) {
@@ -86,12 +90,13 @@ func (w *Reward) decode(r *reader) {
 	for _, n := range [...]*int64{&w.Amount, &w.IssuedAt, &w.ExpiresAt, &w.ExpiredAt, &w.Said, &w.Restored} {
 		*n = r.int()
 	}
-	if n := r.count(19); n > 0 {
+	if n := r.count(20); n > 0 {
 		w.Uses = make([]RewardUse, n)
 		for i := range w.Uses {
-			w.Uses[i] = RewardUse{r.u64(), r.u64(), r.int(), r.int(), r.bool()}
+			w.Uses[i] = RewardUse{r.u64(), r.u64(), r.int(), r.int(), r.bool(), r.str()}
 		}
 	}
+	w.Heard = r.bool()
 }
 
 // reward returns a reward by its id, made when new.
@@ -122,7 +127,12 @@ func (c *Customer) rewardEvent(m *Machine, e *Event) (changed bool) {
 	c.voidUses(&n)
 	c.saySo(m, e.RewardID, &n)
 	w := c.afterOrder().reward(e.RewardID)
-	changed = w.merge(&n)
+	was := w.State(m.shop.Now)
+	if changed = w.merge(&n); changed && e.Kind == RewardIssued {
+		w.Heard = false // issued to others meanwhile, its ledger may have heard more of it
+	} else if changed && was == RewardUsed {
+		c.notUsedUp(m, w)
+	}
 	if why := w.full(&n); why != "" {
 		m.dead("limit", why, m.current)
 	}
@@ -137,7 +147,7 @@ func rewardOf(e *Event) Reward {
 	case RewardExpired:
 		return Reward{ExpiredAt: e.At}
 	}
-	u := RewardUse{At: e.At}
+	u := RewardUse{At: e.At, Store: clone(e.Location)}
 	if e.Kind == RewardRedeemed {
 		u.Amount = e.Total
 	}
@@ -150,12 +160,12 @@ func rewardOf(e *Event) Reward {
 	return Reward{Uses: []RewardUse{u}}
 }
 
-// voidUses marks the uses in orders that were cancelled.
+// voidUses marks the uses in orders that were cancelled, and not charged back.
 func (c *Customer) voidUses(w *Reward) {
 	for i := range w.Uses {
 		u := &w.Uses[i]
-		if o := c.order(u.Order); u.Order != 0 && o != nil && o.Cancelled != 0 {
-			u.Void = true
+		if o := c.order(u.Order); u.Order != 0 && o != nil && o.Cancelled != 0 && !o.Disputed {
+			u.Void, w.Restored = true, max(w.Restored, o.Cancelled) // heard of too late to be given back, it rests all the same
 		}
 	}
 }
@@ -166,14 +176,14 @@ const rewardRestMS = 7 * 24 * 3600_000
 
 // restoreRewards gives back what was used in an order that was cancelled. What
 // reminds of a reward may begin again, after a rest.
-func (c *Customer) restoreRewards(m *Machine, order uint64) {
-	if c.After == nil {
+func (c *Customer) restoreRewards(m *Machine, o *Order) {
+	if c.After == nil || o.Disputed {
 		return
 	}
 	for i := range c.After.Rewards {
 		w := &c.After.Rewards[i]
-		j := slices.IndexFunc(w.Uses, func(u RewardUse) bool { return u.Order == order && !u.Void })
-		if order == 0 || j < 0 {
+		j := slices.IndexFunc(w.Uses, func(u RewardUse) bool { return u.Order == o.ID && !u.Void })
+		if o.ID == 0 || j < 0 {
 			continue
 		}
 		w.Uses[j].Void, w.Restored = true, m.shop.Now
@@ -183,6 +193,25 @@ func (c *Customer) restoreRewards(m *Machine, order uint64) {
 			c.startOccurrences(m, &e)
 		}
 	}
+}
+
+// notUsedUp begins again what calls a reward to mind that was taken to be used up
+// until it was heard how little was used: an order that names no amount came
+// first. What spoke of it already does not do so twice.
+func (c *Customer) notUsedUp(m *Machine, w *Reward) {
+	if w.State(m.shop.Now) != RewardValid {
+		return
+	}
+	id := w.ID
+	e := Event{Kind: RewardIssued, RewardID: id, At: m.shop.Now, Total: w.Amount, ExpiresAt: w.ExpiresAt}
+	m.atOnce = m.atOnce[:0]
+	for _, mo := range m.rules.starts(&e) {
+		told := func(k Contact) bool { return k.Moment == mo.Name && k.Value == id }
+		if mo.Per == "reward_id" && mo.Mode != moments.Off && matches(mo.Where, &e) && !slices.ContainsFunc(c.Contacts, told) {
+			c.start(m, mo, id, &e)
+		}
+	}
+	c.decideAtOnce(m)
 }
 
 // merge adds what n says of the same reward and reports whether anything was
@@ -201,6 +230,7 @@ func (w *Reward) merge(n *Reward) (changed bool) {
 		w.ExpiredAt = earliest(w.ExpiredAt, n.ExpiredAt)
 	}
 	w.Restored = max(w.Restored, n.Restored)
+	w.Heard = w.Heard || n.Heard
 	for _, u := range n.Uses {
 		changed = w.use(u) || changed
 	}
@@ -215,7 +245,7 @@ func (w *Reward) use(u RewardUse) (changed bool) {
 			continue
 		}
 		changed = u.Void && !k.Void || u.Amount > k.Amount
-		k.At, k.Amount, k.Void = min(k.At, u.At), max(k.Amount, u.Amount), k.Void || u.Void
+		k.At, k.Amount, k.Void, k.Store = min(k.At, u.At), max(k.Amount, u.Amount), k.Void || u.Void, max(k.Store, u.Store)
 		w.sortUses()
 		return changed
 	}
@@ -306,6 +336,31 @@ const rewardDatum = "reward_id"
 
 // rewardKey stands for a reward among the items a message spoke of.
 func rewardKey(id string) uint64 { return mix(Hash(id)) }
+
+// partly reports whether an event used a part of a reward only: that ends
+// nothing of what calls the rest of it to mind.
+func (c *Customer) partly(m *Machine, mo *moments.Moment, e *Event) bool {
+	return e.Kind == RewardRedeemed && mo.Per == "reward_id" && c.reward(e.RewardID).State(m.shop.Now) == RewardValid
+}
+
+// rewardTimely refuses to speak of a reward that is past, and puts off what
+// calls one to mind that a cancelled order has only just given back.
+func (c *Customer) rewardTimely(m *Machine, mo *moments.Moment, o *Occurrence, v *verdict) verdict {
+	if mo.Per != "reward_id" {
+		return *v
+	}
+	w := c.reward(o.Value)
+	switch w.State(m.shop.Now) {
+	case RewardPast:
+		return v.refuse(Expired, ExpiredReason)
+	case RewardValid:
+		if rested := w.Restored + rewardRestMS; w.Restored > 0 && rested > m.shop.Now {
+			v.until = rested
+			return v.refuse(Deferred, TooSoon)
+		}
+	}
+	return *v
+}
 
 // rewardSaid refuses to call a reward to mind of which another message spoke not
 // long ago.

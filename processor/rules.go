@@ -18,6 +18,7 @@ type rules struct {
 	endOf       [kinds][]*moments.Moment
 	endCustom   map[string][]*moments.Moment // by the name of a Custom event
 	dated       map[string]bool              // moments that ask the event or wait for data: a date, in what follows them too, an item
+	usedUp      map[string]bool              // moments with a date that hangs on when something is used up
 	moves       [kinds]bool                  // events that may move a date
 	families    bool                         // a moment begins for each family
 	then        map[string][]*moments.Moment // by name, what follows its message
@@ -29,14 +30,16 @@ type rules struct {
 	factEnds    []*moments.Moment            // ended by a fact
 	// audiencesByItem says that each audience depends on its item alone.
 	audiencesByItem bool
-	longestCap      int64 // ms: nothing sent longer ago fills a cap
-	remembers       int64 // ms: how far back contacts are looked at
+	counts          []string // audiences whose guard counts the units of an item
+	longestCap      int64    // ms: nothing sent longer ago fills a cap
+	remembers       int64    // ms: how far back contacts are looked at
 	// feeds says, by name, what must be heard of before a moment may speak; nil
 	// when no source carries it.
 	feeds    map[string]feeds
 	minimums bool // an audience of a channel must have so many
 	// accessories says that a moment speaks of what goes with an item.
 	accessories bool
+	together    []string          // classes with a cap of households
 	traits      asked             // of an identify, by any moment
 	properties  map[string]*asked // of the event that begins a moment, by its name; nil = by none
 
@@ -86,14 +89,20 @@ func readRules(text []byte) (*rules, []moments.Fault) {
 }
 
 func newRules(file *moments.File) *rules {
-	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, endCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
+	r := &rules{file: file, startCustom: map[string][]*moments.Moment{}, then: map[string][]*moments.Moment{}, dated: map[string]bool{}, usedUp: map[string]bool{}, endCustom: map[string][]*moments.Moment{}, audiencesByItem: true}
 	for i := range file.Policy.Channels {
 		r.minimums = r.minimums || file.Policy.Channels[i].Minimum > 0
 	}
+	r.remembers = contactMemoryMS
 	for i := range file.Policy.Caps {
-		r.longestCap = max(r.longestCap, file.Policy.Caps[i].Every.Milliseconds())
+		cp := &file.Policy.Caps[i]
+		r.remembers = max(r.remembers, cp.Every.Milliseconds())
+		if cp.Household {
+			r.together = append(r.together, cp.Class)
+		} else {
+			r.longestCap = max(r.longestCap, cp.Every.Milliseconds())
+		}
 	}
-	r.remembers = max(contactMemoryMS, r.longestCap)
 	for i := range file.Moments {
 		mo := &file.Moments[i]
 		r.remembers = max(r.remembers, mo.Again.Milliseconds())
@@ -103,11 +112,14 @@ func newRules(file *moments.File) *rules {
 		}
 		for _, d := range dates(mo) {
 			r.dated[mo.Name] = true
+			if d == moments.ItemRunsOut {
+				r.usedUp[mo.Name] = true
+			}
 			for _, k := range movers(d) {
 				r.moves[k] = true
 			}
 		}
-		if mo.Per == "customer" && (asks(mo, "item.") || asks(mo, "stores.")) || asks(mo, "customer.away_from_home") {
+		if mo.Per == "reward_id" || mo.Per == "customer" && (asks(mo, "item.") || asks(mo, "stores.")) || asks(mo, "customer.away_from_home") {
 			r.dated[mo.Name] = true
 		}
 		r.families = r.families || mo.Per == "family"
@@ -123,6 +135,9 @@ func newRules(file *moments.File) *rules {
 		if mo.Do == moments.DoAudience {
 			r.audiences = append(r.audiences, mo.Name)
 			r.audiencesByItem = r.audiencesByItem && mo.Per == "sku" && mo.If == nil
+			if asks(mo, "item.available") {
+				r.counts = append(r.counts, mo.Name)
+			}
 		}
 		for _, name := range mo.When {
 			if k := KindOf(name); k != Custom {

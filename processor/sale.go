@@ -37,6 +37,7 @@ type SaleFacts struct {
 	Cancelled bool
 	Moved     bool // the opening was another one before
 	edition
+	Item uint64 // version of the item's facts that know of it
 }
 
 func (f *SaleFacts) encode(w *writer) {
@@ -48,10 +49,11 @@ func (f *SaleFacts) encode(w *writer) {
 	w.bool(f.Moved)
 	w.int(f.Version)
 	w.int(f.At)
+	w.uint(f.Item)
 }
 
 func (f *SaleFacts) decode(r *reader) {
-	*f = SaleFacts{r.str(), r.int(), r.int(), r.int(), r.bool(), r.bool(), edition{r.int(), r.int()}}
+	*f = SaleFacts{r.str(), r.int(), r.int(), r.int(), r.bool(), r.bool(), edition{r.int(), r.int()}, r.uint()}
 }
 
 func (s *Sale) id() string { return s.ID }
@@ -112,9 +114,11 @@ func (m *Machine) saleHere(id string) *Sale {
 	return s
 }
 
-// announceSale passes what an event says of a sale on to the sale's home.
-func announceSale(m *Machine, e *Event) {
-	f := SaleFacts{SKU: e.SKU, OpensAt: e.OpensAt, ClosesAt: e.ClosesAt, Quantity: e.Quantity, Cancelled: e.Kind == SaleCancelled, edition: editionOf(e)}
+// announceSale passes what an event says of a sale on to the sale's home. The
+// item has told its facts by then: who is told of the sale asks them whether it
+// can be had.
+func announceSale(m *Machine, it *Item, e *Event) {
+	f := SaleFacts{Item: it.Facts.Version, SKU: e.SKU, OpensAt: e.OpensAt, ClosesAt: e.ClosesAt, Quantity: e.Quantity, Cancelled: e.Kind == SaleCancelled, edition: editionOf(e)}
 	m.send(e.SaleID, &Message{Type: AnnounceSale, Ref: e.SaleID, Body: saleBody(e.Kind, &f)})
 }
 
@@ -154,7 +158,7 @@ func (m *Machine) saleMessage(msg *Message) {
 		}
 		f.Moved = was.Moved || was.OpensAt != 0 && f.OpensAt != was.OpensAt
 		same := f
-		same.edition = was.edition
+		same.edition, same.Item = was.edition, was.Item
 		s.Facts.edition = f.edition
 		if same == was {
 			return // told again
@@ -285,6 +289,19 @@ func (c *Customer) register(m *Machine, e *Event) (changed, less bool) {
 	return true, false
 }
 
+// saleRetryMS is how soon it is looked again whether an item's word on its sale
+// has arrived, which came by way of another partition.
+const saleRetryMS = 1000
+
+// knowsSale reports whether the item's facts here are none from before the word
+// on its sale.
+func (wa *Watch) knowsSale(f *SaleFacts) bool {
+	if wa.Own != nil {
+		return wa.Own.Version >= f.Item
+	}
+	return wa.Facts.Version >= f.Item
+}
+
 // unregister takes the customer off the sale's list and ends what was going to
 // be said of it.
 func (c *Customer) unregister(m *Machine, id string) {
@@ -303,7 +320,7 @@ func (c *Customer) unregister(m *Machine, id string) {
 // was scheduled, moved or cancelled, or its facts have only now arrived here.
 // It is called for each registered customer, who has been touched.
 func (c *Customer) saleChanged(m *Machine, id string) {
-	c.redate(m)
+	c.redateBy(m, true)
 	f := m.sale(id)
 	if f == nil || !f.Cancelled {
 		return
@@ -314,7 +331,7 @@ func (c *Customer) saleChanged(m *Machine, id string) {
 		if o.Value != id || o.State != deferredState && o.State != waitingState {
 			continue
 		}
-		if mo := m.rules.moment(o); mo != nil && mo.Per == "sale_id" && c.saleWanted(m, o) != "" {
+		if mo := m.rules.moment(o); mo != nil && mo.Per == "sale_id" && !c.heldBack(mo) && c.saleWanted(m, o) != "" {
 			c.conclude(m, i, verdict{outcome: Suppressed, reason: c.saleWanted(m, o), stockAge: -1})
 		}
 	}

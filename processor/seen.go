@@ -12,7 +12,8 @@ import (
 // without a look-up; only the others are looked for, first here, then in the
 // store. Ids are kept as 64-bit hashes: among the n ids of 48 hours an event
 // that is older than its customer's last one is mistaken for a copy with a
-// probability of n / 2^64.
+// probability of n / 2^64. The copies of pixel events have timestamps of their
+// own; see pixels.
 type seen struct {
 	now  hours // since the last write-behind began
 	prev hours // in the running write-behind
@@ -33,6 +34,9 @@ func seenID(customer uint64, message string) uint64 {
 // duplicate reports whether the event was applied before, and remembers it. An
 // event without a timestamp of its sender can be a copy of anything.
 func (c *Customer) duplicate(m *Machine, e *Event) bool {
+	if (e.Pixel || c.Pixels != nil) && c.copied(m, e) {
+		return true
+	}
 	id := seenID(c.hash, e.MessageID)
 	copied, certain := false, e.Stamped && e.Stamp > c.Last
 	if !certain {

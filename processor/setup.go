@@ -22,8 +22,10 @@ import (
 // outcome is in the log. A crash is a replay of that log, so that the attempt
 // after it has the same id, and a platform that honours it makes nothing twice.
 // One step is under way at a time: what is wanted when its outcome is known
-// decides which comes next. What somebody changed on the platform by hand is
-// refused there, noted, and left alone.
+// decides which comes next. What somebody changed on the platform by hand, as
+// Audience Reported {audience, sku, step, status: running | paused | edited |
+// removed} says, is noted and left alone until it has to come down, or Audience
+// Resumed has it set up again under the ids it has.
 type Setup struct {
 	Stand []standing // in their order
 	Doing string     // id of the action under way, "" = none
@@ -39,6 +41,10 @@ type standing struct {
 	Step     string
 	Decision string // that asked for it
 	Ref      string // the platform's id, "" = it gave none
+	Took     int64  // log time of its outcome
+	Said     edition
+	Edited   bool // it was changed there
+	Again    bool // it is to be set up as it was
 }
 
 // setupRetryMS is how long after a refusal a platform is asked again.
@@ -46,6 +52,8 @@ const setupRetryMS = 3600_000
 
 // maxReference bounds a platform's id; the rest of a longer one is cut off.
 const maxReference = 256
+
+func clipped(ref string) string { return strings.Clone(ref[:min(len(ref), maxReference)]) }
 
 // Kinds of action of the steps of an audience.
 const (
@@ -59,7 +67,7 @@ func (s *Setup) bytes() int {
 	if s == nil {
 		return 0
 	}
-	return 120 + 160*cap(s.Stand)
+	return 120 + 200*cap(s.Stand)
 }
 
 func (s *Setup) encode(w *writer) {
@@ -71,6 +79,10 @@ func (s *Setup) encode(w *writer) {
 		w.str(x.Step)
 		w.str(x.Decision)
 		w.str(x.Ref)
+		w.int(x.Took)
+		w.int(x.Said.Version)
+		w.int(x.Said.At)
+		w.u8(flags(x.Edited, x.Again))
 	}
 	w.str(s.Doing)
 	w.bool(s.Down)
@@ -85,10 +97,13 @@ func decodeSetup(r *reader) *Setup {
 		return nil
 	}
 	s := &Setup{}
-	if n := r.count(3); n > 0 {
+	if n := r.count(7); n > 0 {
 		s.Stand = make([]standing, n)
 		for i := range s.Stand {
-			s.Stand[i] = standing{r.str(), r.str(), r.str()}
+			x := standing{Step: r.str(), Decision: r.str(), Ref: r.str(), Took: r.int(), Said: edition{r.int(), r.int()}}
+			f := r.u8()
+			x.Edited, x.Again = f&1 != 0, f&2 != 0
+			s.Stand[i] = x
 		}
 	}
 	s.Doing, s.Down, s.N, s.Retry, s.Channel, s.Class = r.str(), r.bool(), r.int(), r.int(), r.str(), r.str()
@@ -138,6 +153,8 @@ func (q *Quorum) stands(m *Machine, mo *moments.Moment, enough bool) bool {
 	switch wanted := enough && s.Retry == 0 && agree && len(names) > 0; {
 	case !wanted && last >= 0:
 		q.step(m, kindTakeDown, s.Stand[last].Step, s.Stand[last].Decision)
+	case wanted && s.again() >= 0:
+		q.step(m, kindSetUp, s.Stand[s.again()].Step, "")
 	case wanted && len(s.Stand) < len(names):
 		s.Channel, s.Class = mo.Channels[0], mo.Class.Name
 		q.step(m, kindSetUp, names[len(s.Stand)], "")
@@ -145,6 +162,51 @@ func (q *Quorum) stands(m *Machine, mo *moments.Moment, enough bool) bool {
 		m.arm(q, s.Retry)
 	}
 	return len(names) == 0 || s.Doing == "" && s.Retry == 0 && len(s.Stand) == len(names)
+}
+
+// again returns the first step that is to be set up as it was, -1 = none.
+func (s *Setup) again() int {
+	return slices.IndexFunc(s.Stand, func(x standing) bool { return x.Again })
+}
+
+// quorumEvent takes what a platform holds of what was set up for an audience, or
+// that it is to be set up again where it was changed.
+func (m *Machine) quorumEvent(e *Event) {
+	p := properties(e.Properties)
+	q, ok := m.get(QuorumKind, quorumID(p.id("audience"), e.SKU)).(*Quorum)
+	if !ok || q.Setup == nil {
+		m.dead("audience", "nothing was set up for "+p.id("audience")+" of "+e.SKU, m.current)
+		return
+	}
+	m.touch(q)
+	s := q.Setup
+	if e.Kind == AudienceResumed {
+		was := q.state(m)
+		for i := range s.Stand {
+			x := &s.Stand[i]
+			x.Edited, x.Again = false, x.Again || x.Edited
+		}
+		q.weigh(m, was)
+		return
+	}
+	i := slices.IndexFunc(s.Stand, func(x standing) bool { return x.Step == p.id("step") })
+	switch changed := slices.Contains([]string{"paused", "edited", "removed"}, e.Status); {
+	case !changed && e.Status != "running":
+		m.dead("audience", "status "+e.Status+" of a step is none of running, paused, edited, removed", m.current)
+	case i < 0: // nothing of that name is to stand there
+	default:
+		x := &s.Stand[i]
+		ed := editionOf(e)
+		ed.At = min(ed.At, m.shop.Now)
+		if ed.At <= x.Took || !x.Said.older(ed) {
+			return // of what was there before
+		}
+		x.Said = ed
+		if changed && !x.Edited && !x.Again {
+			m.drifted(&Correction{At: m.shop.Now, Decision: x.Decision, Moment: q.Moment, Channel: s.Channel, Kind: Drift, Reason: Drifted, LateMS: ed.At - x.Took})
+		}
+		x.Edited = changed && !x.Again
+	}
 }
 
 // step asks the platform for one. The action waits for its outcome where those
@@ -186,14 +248,20 @@ func (m *Machine) stepped(d *Decision, delivery Delivery, ref string) {
 	s, was := q.Setup, q.state(m)
 	s.Doing = ""
 	switch {
+	case !s.Down && s.again() >= 0 && s.Stand[s.again()].Step == d.Action.Template:
+		x := &s.Stand[s.again()]
+		x.Again, x.Edited = false, delivery != Delivered // it stays as somebody left it
+		if x.Took = m.shop.Now; delivery == Delivered && ref != "" {
+			x.Ref = clipped(ref)
+		}
 	case s.Down:
 		// Done, refused or unknown: what is left of it is not ours any more.
 		s.Stand = slices.Delete(s.Stand, len(s.Stand)-1, len(s.Stand))
 	case delivery == Delivered:
-		s.Stand = append(s.Stand, standing{d.Action.Template, d.ID, strings.Clone(ref[:min(len(ref), maxReference)])})
+		s.Stand = append(s.Stand, standing{Step: d.Action.Template, Decision: d.ID, Ref: clipped(ref), Took: m.shop.Now})
 	default:
 		if s.Retry = m.shop.Now + setupRetryMS; delivery == Unknown { // it may stand
-			s.Stand = append(s.Stand, standing{Step: d.Action.Template, Decision: d.ID})
+			s.Stand = append(s.Stand, standing{Step: d.Action.Template, Decision: d.ID, Took: m.shop.Now})
 		}
 	}
 	q.weigh(m, was)

@@ -221,6 +221,7 @@ func (c *Customer) silenceEnds(m *Machine) (at int64) {
 	for i := range c.Orders {
 		if o := &c.Orders[i]; o.Cancelled == 0 {
 			ends(o.At + silent + 1)
+			ends(o.Said + silent + 1) // of what came with a change
 		}
 	}
 	if c.After != nil {

@@ -36,6 +36,8 @@ type Shop struct {
 	Journeys [stages]int64 // of the customers here, by the stage they have come to
 
 	Words []crisisWord // the latest on each crisis, at partition 0
+
+	Late uint8 // under which files the stock is behind, as was told to those it matters to; see stockLate
 }
 
 // Limits of what events may say of the whole shop.
@@ -139,6 +141,7 @@ func (s *Shop) encode(w *writer) {
 		w.int(n)
 	}
 	s.encodeWords(w)
+	w.u8(s.Late)
 }
 
 func (s *Shop) decode(r *reader) {
@@ -188,6 +191,7 @@ func (s *Shop) decode(r *reader) {
 		s.Journeys[i] = r.int()
 	}
 	s.decodeWords(r)
+	s.Late = r.u8()
 }
 
 func writeStrings(w *writer, list []string) {

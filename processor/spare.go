@@ -103,6 +103,9 @@ func makeEntity(kind EntityKind) (h *head) {
 	case QuorumKind:
 		h = &head{}
 		h.live = &Quorum{head: h}
+	case HouseholdKind:
+		h = &head{}
+		h.live = &Household{head: h}
 	default:
 		panic("processor: no such kind of entity")
 	}

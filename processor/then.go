@@ -54,8 +54,11 @@ func (c *Customer) follow(m *Machine, o *Occurrence, told bool) {
 		}
 		next := Occurrence{
 			Moment: o.Moment, Value: o.Value, N: o.N, Then: uint8(k + 1), State: windowState,
-			Cause: o.Cause, Name: o.Name, Position: o.Position, At: o.At, Offer: o.Offer, OfferAt: o.OfferAt, Place: o.Place, Told: o.Told, Rules: o.Rules,
+			Cause: o.Cause, Position: o.Position, At: o.At, Offer: o.Offer, Told: o.Told, Rules: o.Rules,
 		}
+		x := o.more()
+		x.Reserved = ""
+		next.with(x)
 		if mo.Due.At.IsZero() {
 			next.Due = m.shop.Now + mo.Due.After.Milliseconds()
 		} else if next.Due = c.date(m, mo, mo.Due.At, &next); next.Due == dateOver {
@@ -96,7 +99,11 @@ func (c *Customer) unfollow(m *Machine, moment, value string, n int64) {
 func (c *Customer) drop(m *Machine, i int, why Reason) {
 	o := c.Occurrences[i]
 	c.removeOccurrence(i)
+	c.stop(m, &o)
 	c.record(m, m.rules.moment(&o), &o, verdict{outcome: Suppressed, reason: why, stockAge: -1})
+	if o.more().Reserved != "" {
+		c.returnReserved(m, &o)
+	}
 }
 
 // own reports whether a message was one of the same occurrence: what follows

@@ -18,14 +18,19 @@ import (
 //	if: customer.value_band == "high"     the trait value_band
 //	score: {context: customer.churn}      the trait churn, social_rank likewise
 type Traits struct {
-	List []Trait
+	List      []Trait
+	Dismissed []Dismissal // by time; see dismissCategory
 }
 
-// Trait is the latest word on one trait.
+// Trait is the word that holds on one trait.
 type Trait struct {
 	Name string
 	JSON string // as sent; null = taken back
 	At   int64  // when it was said
+
+	Provenance Provenance
+	Sure       moments.Micro // how sure who said it is, 0 to 1
+	Back       int64         // when the customer took their own word back last; 0 = never
 }
 
 // Limits of the traits of one customer; what goes beyond is not kept.
@@ -88,6 +93,7 @@ func (c *Customer) learnTraits(m *Machine, e *Event) {
 	if m.rules.traits.none() {
 		return
 	}
+	how, sure := e.provenance()
 	passed := "" // why the first one that is not kept is not
 	properties(e.Traits).each(func(name string, v properties) {
 		if !m.rules.traits.has(name) {
@@ -101,12 +107,12 @@ func (c *Customer) learnTraits(m *Machine, e *Event) {
 		switch {
 		case len(name)+len(v) > maxTraitBytes:
 			passed = cmp.Or(passed, fmt.Sprintf("customer %s: the trait %s has %d bytes, at most %d are kept", c.ID, name[:min(len(name), MaxIDBytes)], len(name)+len(v), maxTraitBytes))
-		case i >= 0 && e.At >= list[i].At:
-			list[i].JSON, list[i].At = string(v), e.At
-		case i < 0 && len(list) >= maxTraits:
+		case i >= 0:
+			list[i].hear(newTrait(list[i].Name, string(v), e.At, how, sure))
+		case len(list) >= maxTraits:
 			passed = cmp.Or(passed, fmt.Sprintf("customer %s has %d traits, no more are kept: not %s", c.ID, maxTraits, name))
-		case i < 0:
-			c.Traits.List = append(list, Trait{clone(name), string(v), e.At})
+		default:
+			c.Traits.List = append(list, newTrait(clone(name), string(v), e.At, how, sure))
 		}
 	})
 	if passed != "" {
@@ -167,7 +173,7 @@ func (x *env) trait(f moments.Field) moments.Value {
 	return moments.Value{}
 }
 
-// mergeTraits keeps the latest word on each trait.
+// mergeTraits keeps the word that holds on each trait.
 func (c *Customer) mergeTraits(b *Traits) {
 	if b == nil {
 		return
@@ -180,9 +186,12 @@ func (c *Customer) mergeTraits(b *Traits) {
 		switch {
 		case i < 0 && len(c.Traits.List) < maxTraits:
 			c.Traits.List = append(c.Traits.List, y)
-		case i >= 0 && y.At > c.Traits.List[i].At:
-			c.Traits.List[i] = y
+		case i >= 0:
+			c.Traits.List[i].hear(y)
 		}
+	}
+	for _, d := range b.Dismissed {
+		c.Traits.dismiss(d)
 	}
 }
 
@@ -263,7 +272,7 @@ func (x *Traits) bytes() int {
 	if x == nil {
 		return 0
 	}
-	n := 24 + 56*cap(x.List)
+	n := 48 + 64*cap(x.List) + 24*cap(x.Dismissed)
 	for i := range x.List {
 		n += len(x.List[i].Name) + len(x.List[i].JSON)
 	}
@@ -275,23 +284,37 @@ func (x *Traits) encode(w *writer) {
 		w.uint(0)
 		return
 	}
-	w.uint(uint64(len(x.List)))
+	w.uint(uint64(1 + len(x.List)))
 	for i := range x.List {
 		t := &x.List[i]
 		w.str(t.Name)
 		w.str(t.JSON)
 		w.int(t.At)
+		w.u8(uint8(t.Provenance))
+		w.int(int64(t.Sure))
+		w.int(t.Back)
+	}
+	w.uint(uint64(len(x.Dismissed)))
+	for _, d := range x.Dismissed {
+		w.str(d.Category)
+		w.int(d.At)
 	}
 }
 
 func decodeTraits(r *reader) *Traits {
-	n := r.count(3)
+	n := r.count(1)
 	if n == 0 {
 		return nil
 	}
-	x := &Traits{make([]Trait, n)}
+	x := &Traits{List: make([]Trait, n-1)}
 	for i := range x.List {
-		x.List[i] = Trait{r.str(), r.str(), r.int()}
+		x.List[i] = Trait{r.str(), r.str(), r.int(), Provenance(r.u8()), moments.Micro(r.int()), r.int()}
+	}
+	if n := r.count(2); n > 0 {
+		x.Dismissed = make([]Dismissal, n)
+	}
+	for i := range x.Dismissed {
+		x.Dismissed[i] = Dismissal{r.str(), r.int()}
 	}
 	return x
 }

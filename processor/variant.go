@@ -205,7 +205,7 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 	for i := range c.Interests {
 		if in := &c.Interests[i]; in.Of == sku && !slices.Contains(wanted, in.SKU) {
 			c.giveUp(m, in) // asked for otherwise now, or another product's
-			in.Of = ""
+			in.isOf("")
 			in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
 				return slices.ContainsFunc(want.Wants, func(k Want) bool { return k.Name == x.Name })
 			})
@@ -220,19 +220,23 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 			if in = c.newInterest(m, v, want.Since); in == nil {
 				return
 			}
-			in.Since, in.Began = want.Since, want.Began
-		case in.Of == "" && in.Declined:
+			in.Since, in.own().Began = want.Since, want.Began
+		case in.Declined && (in.Of == "" || !want.saidSince(in.DeclinedAt)):
 			continue // any, but this one
 		case !in.live():
-			*in = Interest{SKU: in.SKU, hash: in.hash, Since: want.Since, Began: want.Began}
+			told := in.Told
+			*in = in.anew(want.Since)
+			p := in.own()
+			p.Began, p.Told = want.Began, told
 		case in.Of != sku && (in.Of != "" || c.waitsFor(m, in)):
 			continue
 		case in.Of == "":
-			in.Since, in.Began = want.Since, want.Began // looked at only
+			in.Since, in.own().Began = want.Since, want.Began // looked at only
 		case want.Since < in.Since && in.Offer == 0 && !want.GaveUp && !in.GaveUp && in.Began == 0:
 			c.move(m, in, want.Since) // asked for earlier than was known
 		}
-		in.Of = want.SKU
+		p := in.own()
+		p.Of, p.MaxPrice = want.SKU, want.MaxPrice
 		c.Profile.extend(sku, v)
 		for _, x := range want.Wants {
 			if i := slices.IndexFunc(in.Wants, func(k Want) bool { return k.Name == x.Name }); i >= 0 {
@@ -241,9 +245,9 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 				in.Wants = append(in.Wants, x)
 			}
 		}
-		in.Asked, in.MaxPrice, in.PriceSeen, in.GaveUp = want.Asked, want.MaxPrice, want.PriceSeen, in.GaveUp || want.GaveUp
+		in.Asked, in.PriceSeen, in.GaveUp = want.Asked, want.PriceSeen, in.GaveUp || want.GaveUp
 		if in.Quantity != want.Quantity || !slices.Equal(in.Locations, want.Locations) {
-			in.Quantity, in.Locations = want.Quantity, slices.Clone(want.Locations)
+			in.Quantity, p.Locations = want.Quantity, want.Locations
 			if in.Queued && in.Offer == 0 {
 				c.requeue(m, in)
 			}
@@ -396,7 +400,7 @@ func (c *Customer) boughtVariant(m *Machine, o *Order, sku string) {
 	}
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || o.At < in.began()-clockGraceMS {
+		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || o.boughtAt(sku) < in.began()-clockGraceMS {
 			continue
 		}
 		c.giveUp(m, in)

@@ -52,6 +52,14 @@ type CustomerView struct {
 	Shown     []ShownView `json:"shown,omitempty"`     // messages that stand on the site
 
 	Journeys []JourneyView `json:"journeys,omitempty"` // from searches that found nothing
+
+	Attributes []AttributeView `json:"attributes,omitempty"` // the traits the moments look at
+	Dismissed  []string        `json:"dismissed,omitempty"`  // categories of no interest
+	Platform   []ReportView    `json:"platform,omitempty"`   // what ad platforms were said to hold
+
+	Pressure map[string]PressureView `json:"pressure,omitempty"` // by class, and "all"
+
+	Household *HouseholdView `json:"household,omitempty"`
 }
 
 // ConsentView is the latest word on one purpose on one channel.
@@ -92,6 +100,7 @@ type LineView struct {
 type OrderView struct {
 	At          Instant    `json:"at"`
 	CancelledAt Instant    `json:"cancelled_at,omitzero"`
+	Disputed    bool       `json:"charged_back,omitempty"`
 	Lines       []LineView `json:"lines"`
 }
 
@@ -277,7 +286,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	}
 	for i := range c.Orders {
 		o := &c.Orders[i]
-		x := OrderView{At: Instant(o.At), CancelledAt: Instant(o.Cancelled), Lines: []LineView{}}
+		x := OrderView{At: Instant(o.At), CancelledAt: Instant(o.Cancelled), Disputed: o.Disputed, Lines: []LineView{}}
 		for j := range o.Lines {
 			l := &o.Lines[j]
 			x.Lines = append(x.Lines, LineView{SKU: l.SKU, Quantity: l.Quantity, Price: l.Price, Cancelled: l.gone, Returned: l.back, Gift: l.Gift})
@@ -286,6 +295,8 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	}
 	v.AfterOrderView = c.After.view(m.shop.Now)
 	v.Journeys = c.journeyViews(m)
+	v.Attributes, v.Dismissed = c.Traits.view()
+	v.Platform = c.Platform.view()
 	for i := range c.Interests {
 		v.Interests = append(v.Interests, c.Interests[i].view(m))
 	}
@@ -300,6 +311,8 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 		x := &c.Contacts[i]
 		v.Contacts = append(v.Contacts, ContactView{x.ID, Instant(x.At), x.Moment, x.Value, x.Class, x.Channel})
 	}
+	v.Pressure = c.pressure(m.shop.Now)
+	v.Household = c.Member.view()
 	return v, true
 }
 

@@ -37,7 +37,16 @@ type Watch struct {
 	// Most is the most units that anybody in an audience of the item wants, when
 	// that is more than one: how many there are matters below it.
 	Most int64
+	// Roster is whom to wake with what holds for the whole shop; nil for all but
+	// no item.
+	Roster *roster
+	// Owners is whom to tell how long the item lasts; nil when nobody asks.
+	Owners *owners
 }
+
+// noItem is under which those are listed who have something at stake that hangs
+// on no item, but may end with what holds for the whole shop.
+const noItem = ""
 
 // customersPerStep bounds the customers told of a change by one step.
 const customersPerStep = 128
@@ -45,7 +54,7 @@ const customersPerStep = 128
 func (wa *Watch) id() string { return wa.SKU }
 
 func (wa *Watch) bytes() int {
-	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir)+cap(wa.Mentions))
+	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir)+cap(wa.Mentions)) + wa.Roster.bytes() + wa.Owners.bytes()
 }
 
 func (wa *Watch) encode(w *writer) {
@@ -70,6 +79,8 @@ func (wa *Watch) encode(w *writer) {
 	}
 	writeStrings(w, wa.Bundles)
 	w.int(wa.Most)
+	wa.Roster.encode(w)
+	wa.Owners.encode(w)
 }
 
 func (wa *Watch) decode(r *reader) {
@@ -99,6 +110,8 @@ func (wa *Watch) decode(r *reader) {
 	}
 	wa.Bundles = readStrings(r)
 	wa.Most = r.int()
+	wa.Roster = decodeRoster(r)
+	wa.Owners = decodeOwners(r)
 }
 
 // watch returns the partition's view of an item. The first to ask makes the
@@ -111,6 +124,9 @@ func (m *Machine) watch(sku string) *Watch {
 	wa := m.create(WatchKind, at).(*Watch)
 	wa.SKU = strings.Clone(sku)
 	wa.Facts.Why, wa.Facts.Open = StockStale, StockStale
+	if sku == noItem {
+		return wa
+	}
 	m.send(wa.SKU, &Message{Type: WatchItem, SKU: wa.SKU, From: int64(m.partition)})
 	return wa
 }
@@ -135,6 +151,9 @@ func (wa *Watch) stake(m *Machine, customer string, in bool) {
 		wa.Stake.put(m, wa.head, customer, "")
 	} else {
 		wa.Stake.remove(m, customer)
+	}
+	if n := wa.Stake.Len(); wa.Owners == nil && (n == 0 || n == 1 && in) {
+		wa.onRoster(m, in)
 	}
 }
 
@@ -166,10 +185,12 @@ func (m *Machine) watchMessage(msg *Message) {
 	if r.err != nil || f.Version < wa.Facts.Version {
 		return
 	}
-	for s := range f.Product.substitutes() {
-		if other := m.watch(s); !other.Stands {
-			m.touch(other)
-			other.Stands = true
+	if !f.Product.unique() {
+		for s := range f.Product.substitutes() {
+			if other := m.watch(s); !other.Stands {
+				m.touch(other)
+				other.Stands = true
+			}
 		}
 	}
 	if m.rules.accessories {
@@ -186,6 +207,9 @@ func (m *Machine) watchMessage(msg *Message) {
 	}
 	m.touch(wa)
 	wa.unbundle(m, wa.Own, f.Product.Parts)
+	if known := wa.Own != nil && wa.Own.Product.Parts == f.Product.Parts; f.Product.Parts != "" && !known {
+		wa.Mentions = nil // said of an item that was none of parts then
+	}
 	if wa.Own = nil; f.Product.Variants != "" || f.Product.Parts != "" {
 		wa.Own = new(ItemFacts)
 		*wa.Own = *f
@@ -207,7 +231,12 @@ func (m *Machine) watchMessage(msg *Message) {
 func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) {
 	was := wa.Facts
 	changed := look || was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
-		f.Available != was.Available && min(f.Available, was.Available) < wa.Most || !slices.Equal(f.Places, was.Places)
+		f.Available != was.Available && min(f.Available, was.Available) < wa.Most || f.Product.SoldIn != was.Product.SoldIn ||
+		f.Product.Was != was.Product.Was || !slices.Equal(f.Places, was.Places)
+	if was.At != 0 && f.Product.Category != was.Product.Category && len(m.shop.Crises)+len(m.shop.Tags) > 0 {
+		changed = true
+		m.recategorized(wa.SKU)
+	}
 	wa.Facts = *f
 	if f.Product.Parent != "" && above > 0 {
 		if product, ok := m.get(WatchKind, f.Product.Parent).(*Watch); ok && product.Own != nil {
@@ -224,7 +253,7 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 		}
 	}
 	if changed && f.Product.Parts != "" {
-		if it, ok := m.get(ItemKind, wa.SKU).(*Item); ok {
+		if it, ok := m.get(ItemKind, wa.SKU).(*Item); ok && it.inSets() {
 			m.touch(it)
 			it.settle(m) // the bundle lives here, and may be offered now
 		}
@@ -232,13 +261,23 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 	if m.rules.facts != 0 || was.At == 0 {
 		wa.spread(m, waveOf(&was, f))
 	}
-	if was.Sellable && !f.Sellable && len(wa.Mentions) > 0 {
+	if was.Sellable && !f.Sellable && f.Why != StockStale && len(wa.Mentions) > 0 { // not to know is not to have been told wrong
 		wa.soldOutBefore(m, f.Why, at)
 	}
 	if f.Price > was.Price && len(wa.Mentions) > 0 {
 		wa.roseBefore(m, f)
 	}
-	if changed && wa.Stake.Len() > 0 {
+	if changed {
+		wa.retell(m)
+	}
+	if wa.Owners != nil && f.Product.lastsOtherwise(&was.Product) {
+		wa.callOwners(m)
+	}
+}
+
+// retell has everybody with a stake in the item look again.
+func (wa *Watch) retell(m *Machine) {
+	if wa.Stake.Len() > 0 {
 		wa.Fan, wa.Next = true, ""
 		wa.tell(m)
 	}
@@ -247,6 +286,11 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 func (wa *Watch) fire(m *Machine) {
 	wa.roll(m)
 	wa.tell(m)
+	wa.tellOwners(m)
+	if wa.SKU == noItem {
+		wa.call(m)
+		m.fellSilent()
+	}
 }
 
 // tell tells the next customers of the change. A change that comes meanwhile
@@ -269,35 +313,17 @@ func (wa *Watch) tell(m *Machine) {
 		if e := m.get(CustomerKind, id); e != nil {
 			c := e.(*Customer)
 			m.touch(c)
-			c.factsChanged(m, wa.SKU)
+			if wa.SKU == noItem && wa.Roster != nil && wa.Roster.Moved != nil {
+				c.recategorized(m, wa.Roster.Moved)
+			} else {
+				c.factsChanged(m, wa.SKU)
+			}
 			c.ready(m)
 		}
 	}
-	wa.Fan = more
-	if more {
+	if wa.Fan = more; more {
 		m.arm(wa, m.shop.Now+1)
-	}
-}
-
-// retell has everybody with a stake in an item look again: something changed
-// that holds for the whole shop. It reads every watch of the partition, which
-// an activation or the kill switch is rare enough for.
-func (m *Machine) retell() {
-	hashes := m.memory.hashes(WatchKind)
-	if err := m.store.Scan(uint8(WatchKind), func(hash uint64, _ []byte) error {
-		if !m.memory.has(WatchKind, hash) {
-			hashes = append(hashes, hash)
-		}
-		return nil
-	}); err != nil {
-		panic(&StoreError{err})
-	}
-	slices.Sort(hashes)
-	for _, hash := range hashes {
-		if wa := m.load(WatchKind, hash).(*Watch); wa.Stake.Len() > 0 {
-			m.touch(wa)
-			wa.Fan, wa.Next = true, ""
-			m.arm(wa, m.shop.Now+1)
-		}
+	} else if wa.Roster != nil {
+		wa.Roster.Moved = nil
 	}
 }

@@ -15,7 +15,7 @@ const (
 	factLowStock
 	factBlocked  // it cannot be had: who may wait for it takes a place in the queue
 	factVariants // it comes in other variants: who wants any of them waits at each
-	factRenamed  // it has another number: who wants it wants that one
+	factRenamed  // it has another number, or had: who wants it by the old one wants it by the new
 )
 
 // factOf returns the set a fact of the moments file belongs to.
@@ -83,8 +83,7 @@ func waveOf(was, f *ItemFacts) wave {
 	}
 	v.Up, v.Down = places(f, was), places(was, f)
 	v.Pre = f.Ahead && !was.Ahead && !was.Sellable
-	blocked := func(f *ItemFacts) bool { return f.At != 0 && !f.Sellable && f.Why != StockStale }
-	if blocked(f) && !blocked(was) {
+	if f.blocks() && !was.blocks() {
 		v.Facts |= factBlocked
 	}
 	if len(v.Up) > 0 || v.Pre {
@@ -102,7 +101,7 @@ func waveOf(was, f *ItemFacts) wave {
 	if was.Product.Variants != f.Product.Variants {
 		v.Facts |= factVariants
 	}
-	if was.Product.Now != f.Product.Now {
+	if was.Product.Now != f.Product.Now || was.Product.Was != f.Product.Was {
 		v.Facts |= factRenamed
 	}
 	return v
@@ -170,6 +169,8 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 			in.Unseen = false
 			in.took(&wa.Facts)
 		}
+		c.inDismissed(m, in)
+		in = c.interest(wa.SKU)
 	}
 	e := Event{Kind: StockLevelReported, SKU: wa.SKU, Family: wa.Facts.Product.Family, At: m.shop.Now}
 	if v.Facts&factPrice != 0 {
@@ -179,12 +180,19 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	for _, k := range m.rules.kept {
 		c.endByFacts(m, k, wa, v, in, &e)
 	}
+	if v.Facts&factRenamed != 0 && c.Numbers != nil {
+		c.takenBack(m, wa.SKU)
+		in = c.interest(wa.SKU)
+	}
 	if in == nil {
 		return
 	}
-	if v.Facts&factRenamed != 0 {
+	if v.Facts&factRenamed != 0 && wa.Facts.Product.Now != "" {
 		c.wantsRenamed(m, wa.SKU)
 		return
+	}
+	if v.Facts&factRenamed != 0 {
+		c.formerCame(m, wa.SKU)
 	}
 	if v.Facts&factVariants != 0 {
 		c.wantVariants(m, wa.SKU)
@@ -192,7 +200,7 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if in = c.interest(wa.SKU); in == nil {
 		return // it made room for its variants
 	}
-	if v.Facts&factBlocked != 0 && !wa.Facts.Sellable && wa.Facts.Why != StockStale {
+	if v.Facts&factBlocked != 0 && wa.Facts.blocks() && !c.awaits() {
 		c.queueIfBlocked(m, in)
 		if in = c.interest(wa.SKU); in == nil {
 			return

@@ -48,6 +48,9 @@ func positionIn(p properties) (at position) {
 // lives.
 func (c *Customer) lives(e *Event) {
 	home := positionIn(properties(e.Traits).object("home"))
+	if how, _ := e.provenance(); how != Explicit && c.Whereabouts != nil {
+		return
+	}
 	if home == (position{}) || c.Whereabouts != nil && c.Whereabouts.At > e.At || c.hidden() {
 		return
 	}

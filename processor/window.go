@@ -39,13 +39,13 @@ func decodeWindows(r *reader) (list []window) {
 	return list
 }
 
-// sale applies Sale Scheduled and Sale Cancelled, unless a newer word on the
-// sale is known, and passes it on to who registered.
-func (it *Item) sale(m *Machine, e *Event) {
+// sale applies Sale Scheduled and Sale Cancelled. It reports false when a newer
+// word on the sale is known.
+func (it *Item) sale(m *Machine, e *Event) bool {
 	i := slices.IndexFunc(it.Windows, func(x window) bool { return x.Sale == e.SaleID })
 	ed := editionOf(e)
 	if i >= 0 && ed.older(it.Windows[i].edition) {
-		return
+		return false
 	}
 	if i < 0 {
 		if len(it.Windows) >= maxWindows {
@@ -64,7 +64,7 @@ func (it *Item) sale(m *Machine, e *Event) {
 	} else {
 		x.OpensAt, x.ClosesAt = e.OpensAt, e.ClosesAt
 	}
-	announceSale(m, e)
+	return true
 }
 
 func (it *Item) dropWindow() {

@@ -19,10 +19,14 @@ type Batch struct {
 	err   error    // first misuse, reported by Commit
 }
 
+// maxRetained is the size of a batch up to which its room is used for the next,
+// of any store.
+const maxRetained = 64 << 20
+
 // NewBatch returns an empty batch. A batch that is not committed may be
 // dropped.
 func (s *Store) NewBatch() *Batch {
-	return &Batch{s: s, b: s.db.NewBatch(), due: math.MaxInt64}
+	return &Batch{s: s, b: s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(maxRetained)), due: math.MaxInt64}
 }
 
 // Set stores the value of an entity. value is copied.
@@ -84,9 +88,12 @@ func (b *Batch) note(err error) {
 // Len returns the size of the batch in bytes.
 func (b *Batch) Len() int { return b.b.Len() }
 
-// Commit applies the batch with its mark, at once and whole. It returns before
-// the batch is durable; a crash takes it together with all later ones. Batches
-// are committed in the order of their marks by one goroutine.
+// large reports whether a batch fills a good part of a memtable.
+func (b *Batch) large() bool { return uint64(b.Len()) >= b.s.shared.o.MemTableBytes/4 }
+
+// Commit applies the batch with its mark, at once and whole. It may
+// return before the batch is durable; a crash takes it together with all later
+// ones. Batches are committed in the order of their marks by one goroutine.
 //
 // On ErrDisk nothing has happened and the batch can be committed later. While
 // flushes and compactions are far behind, Commit waits for them. After success the
@@ -111,7 +118,14 @@ func (b *Batch) Commit(mark []byte) error {
 	if err := b.b.Set(markKey, value, nil); err != nil {
 		return s.fail("commit", err)
 	}
-	if err := s.db.Apply(b.b, pebble.NoSync); err != nil {
+	apply := func() error { return s.db.Apply(b.b, pebble.NoSync) }
+	if b.large() {
+		apply = b.intoTable
+	}
+	if err := apply(); err != nil {
+		if bad := s.writable(); bad != nil {
+			return bad
+		}
 		return s.fail("commit", err)
 	}
 	s.fired = fired

@@ -12,6 +12,8 @@
 //	                                          |                           |
 //	                                       Mark()                     Durable()
 //
+// A large batch is written into a table at once, which Pebble takes in whole.
+//
 // There is no write-ahead log: the partition's log is the write-ahead log. A
 // batch is atomic and a crash keeps an exact prefix of the batches, so the
 // mark found after a crash is the position of exactly the state found with it,

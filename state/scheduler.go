@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,7 +33,12 @@ type member struct {
 	db      pebble.DBForCompaction
 	waiting bool // guarded by s.mu; has asked and was refused
 	gone    bool // guarded by s.mu
+	passed  int  // turns of others while it waited; the grant loop's
 }
+
+// maxPassed is how many turns more urgent stores may have before one that
+// waits. With n stores that all wait so long, each gets one turn in n.
+const maxPassed = 8
 
 func newScheduler() *scheduler {
 	s := &scheduler{members: map[*member]struct{}{}, done: make(chan struct{})}
@@ -63,8 +69,14 @@ func (s *scheduler) grantLoop() {
 		}
 		s.taken = true
 		s.mu.Unlock()
-		if best := s.mostUrgent(); best == nil || !s.offer(best) {
+		best, others := s.mostUrgent()
+		if best == nil || !s.offer(best) {
 			s.release()
+			continue
+		}
+		best.passed = 0
+		for _, m := range others {
+			m.passed++
 		}
 	}
 }
@@ -78,10 +90,10 @@ func (s *scheduler) anyWaiting() bool {
 	return false
 }
 
-// mostUrgent asks all who wait what for. The mark of waiting is taken off
-// before the question: a store that answers no may ask anew at once, and that
-// must not be lost.
-func (s *scheduler) mostUrgent() *member {
+// mostUrgent asks all who wait what for, and returns who is next and who has to
+// wait on. The mark of waiting is taken off before the question: a store that
+// answers no may ask anew at once, and that must not be lost.
+func (s *scheduler) mostUrgent() (best *member, others []*member) {
 	s.mu.Lock()
 	var asked []*member
 	for m := range s.members {
@@ -91,24 +103,29 @@ func (s *scheduler) mostUrgent() *member {
 		}
 	}
 	s.mu.Unlock()
-	var best *member
 	var most pebble.WaitingCompaction
 	for _, m := range asked {
 		var yes bool
 		var w pebble.WaitingCompaction
 		s.call(m, func() { yes, w = m.db.GetWaitingCompaction() })
 		if !yes {
+			m.passed = 0
 			continue
 		}
 		s.wait(m)
-		if best == nil || moreUrgent(w, most) {
+		if best == nil || m.before(best, w, most) {
 			best, most = m, w
 		}
 	}
-	return best
+	return best, slices.DeleteFunc(asked, func(m *member) bool { return m == best })
 }
 
-func moreUrgent(a, b pebble.WaitingCompaction) bool {
+// before reports whether a member is to have its turn before another. Who was
+// passed over too often comes first, and of those who waited longest.
+func (m *member) before(o *member, a, b pebble.WaitingCompaction) bool {
+	if max(m.passed, o.passed) >= maxPassed && m.passed != o.passed {
+		return m.passed > o.passed
+	}
 	if a.Optional != b.Optional {
 		return b.Optional
 	}

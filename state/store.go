@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -39,6 +40,7 @@ type Store struct {
 	grown  uint64        // bytes committed since room last looked
 	fired  int64         // the cursor committed last
 	chunks atomic.Uint64 // number of the last chunk of seen ids
+	table  sstable.WriterOptions
 
 	bad        atomic.Pointer[error] // corruption, for good
 	stalled    atomic.Bool
@@ -71,13 +73,16 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	if err := s.disk.try(); err != nil {
 		return nil, s.fail("open", err)
 	}
-	s.db, err = pebble.Open(dir, s.options(o.listen))
+	po := s.options(o.listen)
+	po.EnsureDefaults()
+	s.db, err = pebble.Open(dir, po)
 	if err != nil {
 		if incomplete(err) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		return nil, s.fail("open", err)
 	}
+	s.table = po.MakeWriterOptions(0, s.db.TableFormat())
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}

@@ -28,6 +28,11 @@ or patterns such as restock*.`,
 			if !slices.Contains([]string{bench.SyncAlways, bench.SyncInterval}, o.Sync) {
 				return usagef("--sync %s: always or interval", o.Sync)
 			}
+			for flag, ok := range map[string]bool{"runs": o.Runs >= 1, "duration": o.Duration > 0, "warmup": o.Warmup > 0} {
+				if c.Flags().Changed(flag) && !ok {
+					return usagef("--%s is above 0", flag)
+				}
+			}
 			var err error
 			if o.Memory, err = memoryFlag(memory); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -64,6 +65,9 @@ func (a *app) check(file, configPath string) error {
 	}
 	name, text, err := momentsText(file)
 	if err != nil {
+		if len(faults) > 0 {
+			err = errors.Join(a.printFaults(faults), err)
+		}
 		return err
 	}
 	rules, more := moments.Parse(name, text, segment.Vocabulary())

@@ -5,7 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strconv"
 	"time"
 
@@ -103,6 +103,14 @@ func (a *app) demo(c *cobra.Command, f *demoFlags) (err error) {
 	if _, _, err := f.shopOf(time.Now()); err != nil {
 		return err
 	}
+	if err := partitionsFlag(f.partitions); err != nil {
+		return err
+	}
+	summary, err := create(f.summary)
+	if err != nil {
+		return err
+	}
+	defer closeInto(summary, &err)
 	dir, remove, err := tempDir(f.data)
 	if err != nil {
 		return err
@@ -151,22 +159,14 @@ func (a *app) demo(c *cobra.Command, f *demoFlags) (err error) {
 	} else if err != nil {
 		return err
 	}
-	summary, tallies := live.Judge.Report(time.Now())
-	return a.result(summary, tallies, f.summary, f.shown)
+	outcome, tallies := live.Judge.Report(time.Now())
+	return a.result(outcome, tallies, summary, f.shown)
 }
 
 // result prints the outcome of a run and says whether it was faultless.
-func (a *app) result(s shop.Summary, tallies []drive.Tally, path string, shown int) error {
-	if path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		err = printJSON(f, s)
-		closeInto(f, &err)
-		if err != nil {
-			return err
-		}
+func (a *app) result(s shop.Summary, tallies []drive.Tally, summary io.Writer, shown int) error {
+	if err := printJSON(summary, s); err != nil {
+		return err
 	}
 	if a.json {
 		if err := printJSON(a.out, s); err != nil {

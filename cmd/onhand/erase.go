@@ -31,6 +31,9 @@ they name; those that name none cannot be read after 30 days.`,
 		Example: "  onhand erase ann\n  onhand erase ann@example.com --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return usagef("the customer's id is empty")
+			}
 			var e api.Erasure
 			if err := cl.call(c.Context(), http.MethodDelete, "/customers/"+url.PathEscape(args[0]), nil, &e); err != nil {
 				return err

@@ -138,8 +138,14 @@ func sayUsage(parent *cobra.Command) {
 				if err == nil {
 					return nil
 				}
-				if !c.HasSubCommands() && !strings.Contains(c.Use, " ") {
+				switch _, takes, _ := strings.Cut(c.Use, " "); {
+				case c.HasSubCommands(): // the error names what there is not
+				case takes == "":
 					err = fmt.Errorf("%s takes no %q", c.CommandPath(), args[0])
+				case len(args) == 0:
+					err = fmt.Errorf("%s needs %s", c.CommandPath(), takes)
+				default:
+					err = fmt.Errorf("%s takes %s, not %q besides", c.CommandPath(), takes, args[len(args)-1])
 				}
 				return usagef("%w; write: %s", err, c.UseLine())
 			}

@@ -66,6 +66,10 @@ func TestExitStatus(t *testing.T) {
 		{"run --nats nats://127.0.0.1:1 --nats-listen 127.0.0.1:1", 2, "keep one"},
 		{"run --replicas 9", 2, "from 1 to 5"},
 		{"run --replicas 3", 2, "with --nats"},
+		{"run --memory 1KiB", 2, "at least 128 MiB"},
+		{"run --http nowhere", 2, "write host:port"},
+		{"run --nats-listen 4222", 2, "write host:port"},
+		{"run --checkpoints ftp://backup/onhand", 2, "no place for checkpoints"},
 		{"run --http 0.0.0.0:0", 1, "without keys"},
 		{"run --config /nonexistent.yaml", 1, "no such file"},
 		{"version --log-level loud", 2, "debug, info"},
@@ -74,18 +78,22 @@ func TestExitStatus(t *testing.T) {
 		{"check", 0, "shipped moments.yaml: 3 moments"},
 		{"check " + bad, 1, `bad.yaml:5:5: unknown key "whenn" in moment x; did you mean "when"?`},
 		{"check --json " + bad, 1, `"line": 5`},
-		{"check a b", 2, "accepts at most 1"},
+		{"check a b", 2, `onhand check takes [FILE], not "b" besides`},
 		{"check /nonexistent.yaml", 1, "does not exist"},
 		{"test " + passing, 0, "1 scenario"},
 		{"test " + failing, 1, "MISSING"},
-		{"test", 2, "requires at least 1"},
+		{"test", 2, "onhand test needs FILE|DIR..."},
 		{"test --run ( " + passing, 2, "--run"},
 		{"sim --seeds 0", 2, "at least 1"},
+		{"sim --seed 1 --seeds 2", 2, "keep one"},
+		{"bench --runs 0", 2, "--runs is above 0"},
 		{"bench --sync never", 2, "always or interval"},
 		{"status", 1, "start it with: onhand run"},
 		{"status --server nowhere", 2, "is not an address"},
 		{"stop --tag x", 1, "start it with: onhand run"},
-		{"whatif", 2, "accepts 1 arg"},
+		{"stop --tag=", 2, "--tag is empty"}, // as of a variable that is not set: not everything
+		{"resume --tag=", 2, "--tag is empty"},
+		{"whatif", 2, "needs FILE"},
 		{"whatif /nonexistent.yaml", 1, "no such file"},
 		{"whatif " + bad, 1, `bad.yaml:5:5: unknown key "whenn"`},
 		{"whatif " + good, 1, "start it with: onhand run"},
@@ -97,12 +105,15 @@ func TestExitStatus(t *testing.T) {
 		{"dlq show x", 2, "is not the number"},
 		{"dlq purge", 2, "--through"},
 		{"diff /nonexistent.yaml", 2, "no such file"},
-		{"apply", 2, "accepts 1 arg"},
+		{"erase", 2, "needs CUSTOMER"},
 		{"demo --rate slow", 2, "or max"},
 		{"demo --http 0.0.0.0:1", 2, "loopback only"},
-		{"replay", 2, "accepts 1 arg"},
+		{"demo --summary /nonexistent/x", 1, "no such file"}, // before the shop opens
+		{"replay", 2, "needs FILE"},
 		{"replay --format xml x", 2, "online-retail"},
 		{"replay --speed 0 x", 2, "or max"},
+		{"replay --partitions 0 x", 2, "from 1 to 1024"},
+		{"replay --after -1h x", 2, "not below 0"},
 		{"replay --format segment /nonexistent", 1, "no such file"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -138,6 +149,16 @@ func TestChannelsThatAreNotConfiguredAreNamed(t *testing.T) {
 	require.Equal(t, 0, status)
 	require.Contains(t, out, "warning: channel email of moment back_in_stock is not configured")
 	require.NotContains(t, out, "channel push")
+}
+
+// What is wrong with a configuration is told although the moments it names are
+// not there.
+func TestFaultsBesideMissingMoments(t *testing.T) {
+	path := file(t, "onhand.yaml", "moments: nowhere.yaml\npartitons: 4\n")
+	status, out, errs := onhand(t, "check", "--config", path)
+	require.Equal(t, 1, status)
+	require.Contains(t, out, `did you mean "partitions"?`)
+	require.Contains(t, errs, "nowhere.yaml: file does not exist")
 }
 
 func TestFlagsBeatTheConfiguration(t *testing.T) {
@@ -217,6 +238,8 @@ func TestRunAndOperate(t *testing.T) {
 	changed := file(t, "changed.yaml", strings.Replace(string(moments.Shipped()), "after: 45m", "after: 1h", 1))
 	check(1, "after: 45m -> 1h", "diff", changed)
 	check(0, "dry run", "apply", "--dry-run", changed)
+	check(0, "mode: (left out) -> shadow", "apply", "--dry-run", "--shadow", changed)
+	check(1, "would hold for those that are live", "apply", "--shadow", file(t, "policy.yaml", strings.Replace(string(moments.Shipped()), "currency: EUR", "currency: SEK", 1)))
 	check(1, "after", "diff", changed)
 	check(0, "is in force", "apply", "--keep-pending", changed)
 	check(0, "", "diff", changed)
@@ -224,11 +247,12 @@ func TestRunAndOperate(t *testing.T) {
 
 	check(0, "everything is stopped", "stop")
 	check(0, "stopped: spring", "stop", "--tag", "spring", "--json=false")
+	check(0, "no moment in force has the tag spring", "stop", "--tag", "spring")
 	check(0, "stopped: spring", "resume")
 	check(0, "nothing is stopped", "resume", "--tag", "spring")
 
 	check(0, "none", "dlq", "list")
-	check(1, "there is none", "dlq", "show", "7")
+	check(1, "there is no dead letter 7", "dlq", "show", "7")
 
 	stop()
 	require.Equal(t, 0, <-ended, errs.String())

@@ -27,7 +27,7 @@ func (cl *client) active(ctx context.Context) (text []byte, version string, err 
 
 func (a *app) applyCommand() *cobra.Command {
 	var cl client
-	var dry, keep bool
+	var dry, keep, shadow bool
 	c := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Put moments in force",
@@ -37,17 +37,26 @@ its place on, in all partitions. What is wrong with the file is printed as by
 check, and what is in force stays.
 
 What is pending keeps the window it has and is gated by the new file when its
-time comes; with --keep-pending by the file it began under.`,
-		Example: "  onhand apply --dry-run moments.yaml\n  onhand apply moments.yaml",
+time comes; with --keep-pending by the file it began under.
+
+With --shadow the moments that are new or changed are tried out: they decide and
+record, and send nothing. The others go on as they were; a file that changes more
+than moments, or leaves one out, is refused then.`,
+		Example: "  onhand apply --dry-run moments.yaml\n  onhand apply --shadow moments.yaml\n  onhand apply moments.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			text, err := os.ReadFile(args[0])
 			if err != nil {
 				return err
 			}
-			_, version, err := cl.active(c.Context())
+			active, version, err := cl.active(c.Context())
 			if err != nil {
 				return err
+			}
+			if shadow {
+				if text, err = inShadow(args[0], text, active); err != nil {
+					return err
+				}
 			}
 			path := fmt.Sprintf("/moments?dry_run=%t&keep_pending=%t", dry, keep)
 			match := `"` + version + `"`
@@ -67,6 +76,8 @@ time comes; with --keep-pending by the file it began under.`,
 			switch {
 			case dry:
 				fmt.Fprintf(a.out, "dry run: version %s would replace %s\n", done.Version, done.Before)
+			case done.Active && done.Version == done.Before:
+				fmt.Fprintf(a.out, "version %s was in force already\n", done.Version)
 			case done.Active:
 				fmt.Fprintf(a.out, "version %s is in force, it was %s\n", done.Version, done.Before)
 			default:
@@ -76,8 +87,21 @@ time comes; with --keep-pending by the file it began under.`,
 		},
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would change")
+	c.Flags().BoolVar(&shadow, "shadow", false, "what is new or changed decides and records, and sends nothing")
 	c.Flags().BoolVar(&keep, "keep-pending", false, "what is pending is gated by the file it began under")
 	return a.withJSON(withServer(c, &cl))
+}
+
+// inShadow returns the text of a file with what differs from the active one in
+// shadow mode. A file at fault is returned as it is: the service says why.
+func inShadow(path string, text, active []byte) ([]byte, error) {
+	file, _ := moments.Parse(path, text, segment.Vocabulary())
+	if file == nil {
+		return text, nil
+	}
+	old, _ := moments.Parse("active", active, segment.Vocabulary())
+	tried, _, err := moments.InShadow(old, file)
+	return tried, err
 }
 
 func (a *app) diffCommand() *cobra.Command {

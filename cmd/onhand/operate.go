@@ -1,16 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"onhand/cmd/onhand/api"
+	"onhand/connectors/segment"
+	"onhand/processor/moments"
 )
 
 func (a *app) stopCommand() *cobra.Command {
@@ -30,14 +34,21 @@ func (a *app) switchCommand(name, short, long, method string) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			path, body := "/stops", []byte(nil)
-			if method == http.MethodPost {
+			switch {
+			case !c.Flags().Changed("tag"):
+			case tag == "":
+				return usagef("--tag is empty; leave it out for everything")
+			case method == http.MethodPost:
 				body, _ = json.Marshal(map[string]string{"tag": tag}) // a map of texts always marshals
-			} else if tag != "" {
+			default:
 				path += "?tag=" + url.QueryEscape(tag)
 			}
 			var s api.Stops
 			if err := cl.call(c.Context(), method, path, body, &s); err != nil {
 				return err
+			}
+			if tag != "" && method == http.MethodPost {
+				a.warnOfTag(c.Context(), &cl, tag)
 			}
 			if a.json {
 				return printJSON(a.out, s)
@@ -47,6 +58,19 @@ func (a *app) switchCommand(name, short, long, method string) *cobra.Command {
 	}
 	c.Flags().StringVar(&tag, "tag", "", "only moments with this tag")
 	return a.withJSON(withServer(c, &cl))
+}
+
+// warnOfTag says so when a stop by a tag stops no moment, as one of a tag with a
+// slip in it does.
+func (a *app) warnOfTag(ctx context.Context, cl *client, tag string) {
+	text, _, err := cl.active(ctx)
+	if err != nil {
+		return // what was asked for is done
+	}
+	file, _ := moments.Parse("active", text, segment.Vocabulary())
+	if file != nil && !slices.ContainsFunc(file.Moments, func(mo moments.Moment) bool { return slices.Contains(mo.Tags, tag) }) {
+		fmt.Fprintf(a.err, "onhand: no moment in force has the tag %s; only items of the category %s are stopped\n", tag, tag)
+	}
 }
 
 func (a *app) printStops(all bool, tags []string) error {
@@ -94,7 +118,7 @@ func (a *app) printStatus(s *api.Status) error {
 	if !s.Ready {
 		state = "not ready: " + s.Reason
 	}
-	fmt.Fprintf(a.out, "%s; moments %s; ", state, s.Moments)
+	fmt.Fprintf(a.out, "%s; moments %s; times in UTC; ", state, s.Moments)
 	if err := a.printStops(s.Stopped, s.Tags); err != nil {
 		return err
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"onhand/cmd/onhand/api"
 	"onhand/cmd/onhand/config"
 	"onhand/cmd/onhand/drive"
 	"onhand/cmd/onhand/service"
@@ -88,6 +88,12 @@ func (a *app) replay(c *cobra.Command, f *replayFlags, path string) (err error) 
 	if f.grain < time.Millisecond {
 		return usagef("--grain %s: at least 1ms", f.grain)
 	}
+	if f.after < 0 {
+		return usagef("--after %s: not below 0", f.after)
+	}
+	if err := partitionsFlag(f.partitions); err != nil {
+		return err
+	}
 	text, err := a.rules(f.moments)
 	if err != nil {
 		return err
@@ -102,15 +108,16 @@ func (a *app) replay(c *cobra.Command, f *replayFlags, path string) (err error) 
 	if start.IsZero() {
 		return errors.Join(fmt.Errorf("%s holds no events", path), events.Err())
 	}
-	var out io.Writer
-	if f.deliver != "" {
-		file, err := os.Create(f.deliver)
-		if err != nil {
-			return err
-		}
-		defer closeInto(file, &err)
-		out = file
+	out, err := create(f.deliver)
+	if err != nil {
+		return err
 	}
+	defer closeInto(out, &err)
+	summary, err := create(f.summary)
+	if err != nil {
+		return err
+	}
+	defer closeInto(summary, &err)
 	judged, _ := events.(drive.Shop)
 	r := &drive.Replay{
 		Clock: &drive.Clock{}, Events: events, Speed: speed, Grain: f.grain, After: f.after,
@@ -134,7 +141,7 @@ func (a *app) replay(c *cobra.Command, f *replayFlags, path string) (err error) 
 	if !a.json {
 		fmt.Fprintf(a.out, "%s to %s in %s, %d refused\n", start.UTC().Format(time.DateTime), r.Clock.Now().UTC().Format(time.DateTime), took.Round(time.Second/10), r.Refused)
 	}
-	return a.result(s, tallies, f.summary, f.shown)
+	return a.result(s, tallies, summary, f.shown)
 }
 
 // runReplay runs a service by the recorded clock and feeds it the events.
@@ -168,6 +175,24 @@ func (a *app) runReplay(c *cobra.Command, f *replayFlags, r *drive.Replay, text 
 		events, decided := r.Judge.Progress()
 		return -1, fmt.Sprintf("%s  %s events, %s decisions", r.Clock.Now().UTC().Format("2006-01-02 15:04"), grouped(events), grouped(decided))
 	})
-	defer show.Stop()
-	return r.Run(c.Context())
+	err = r.Run(c.Context())
+	show.Stop()
+	if err == nil && r.Refused > 0 {
+		err = a.sayRefused(c.Context(), r.Service.URL(), f.shown)
+	}
+	return err
+}
+
+// sayRefused prints why calls of a recording were refused: the dead letters go
+// with the folder.
+func (a *app) sayRefused(ctx context.Context, server string, shown int) error {
+	cl := client{server: server}
+	var page struct{ Data []api.Letter }
+	if err := cl.get(ctx, fmt.Sprintf("/dlq?limit=%d", min(max(shown, 1), 1000)), &page); err != nil {
+		return err
+	}
+	for _, l := range page.Data {
+		fmt.Fprintf(a.err, "refused: %s\n", l.Detail)
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"time"
 
@@ -99,6 +101,14 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 	set("moments", &cfg.Moments, f.moments)
 	set("sync", &cfg.Sync, f.sync)
 	set("checkpoints", &cfg.Checkpoints.To, f.checkpoints)
+	for _, a := range []struct{ flag, address string }{{"http", cfg.HTTP}, {"nats-listen", cfg.NATS.Listen}} {
+		if _, _, err := net.SplitHostPort(a.address); err != nil && a.address != "" {
+			return cfg, usagef("--%s %s is not an address; write host:port, for example 127.0.0.1:7070", a.flag, a.address)
+		}
+	}
+	if err := config.CheckpointsPlace(cfg.Checkpoints.To); err != nil {
+		return cfg, usagef("--checkpoints: %w", err)
+	}
 	if cfg.Sync != config.SyncAlways && cfg.Sync != config.SyncInterval {
 		return cfg, usagef("--sync %s: always or interval", cfg.Sync)
 	}
@@ -106,8 +116,8 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 		return cfg, usagef("--nats and --nats-listen: servers elsewhere listen by themselves; keep one")
 	}
 	if given("partitions") {
-		if f.partitions < 1 || f.partitions > 1024 {
-			return cfg, usagef("--partitions %d: from 1 to 1024", f.partitions)
+		if err := partitionsFlag(f.partitions); err != nil {
+			return cfg, err
 		}
 		cfg.Partitions = f.partitions
 	}
@@ -128,11 +138,22 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 	return cfg, nil
 }
 
+// partitionsFlag refuses a number of partitions that there cannot be.
+func partitionsFlag(n int) error {
+	if n < 1 || n > 1024 {
+		return usagef("--partitions %d: from 1 to 1024", n)
+	}
+	return nil
+}
+
 // memoryFlag reads --memory.
 func memoryFlag(text string) (int64, error) {
 	n, err := config.ParseSize(text)
 	if err != nil {
 		return 0, usagef("--memory: %w; write for example 2GiB", err)
+	}
+	if n < config.MinMemory {
+		return 0, usagef("--memory %s: at least %d MiB", text, config.MinMemory>>20)
 	}
 	return n, nil
 }
@@ -146,7 +167,10 @@ func (a *app) serve(ctx context.Context, cfg config.Config, advertise string) (e
 	s, err := service.Open(ctx, service.Options{
 		Config: cfg, Rules: rules, Advertise: advertise, Version: versionOf().Version, Logger: a.log,
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // told to stop before it had begun
+	case err != nil:
 		return err
 	}
 	defer func() {
@@ -198,7 +222,7 @@ func (a *app) rules(path string) ([]byte, error) {
 	}
 	file, faults := moments.Parse(name, text, processor.Vocabulary())
 	if file != nil {
-		faults = processor.Unsupported(name, file)
+		faults = append(faults, processor.Unsupported(name, file)...)
 	}
 	for _, f := range faults {
 		fmt.Fprintln(a.err, f)
@@ -208,6 +232,20 @@ func (a *app) rules(path string) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// create makes a file that a command writes, before its work begins: a path that
+// cannot be is not found out after an hour. Without a path nothing is kept.
+func create(path string) (io.WriteCloser, error) {
+	if path == "" {
+		return nothing{io.Discard}, nil
+	}
+	return os.Create(path)
+}
+
+// nothing is a file that is not kept.
+type nothing struct{ io.Writer }
+
+func (nothing) Close() error { return nil }
 
 // tempDir makes a folder that is gone after use, unless one is named.
 func tempDir(named string) (dir string, remove func(), err error) {

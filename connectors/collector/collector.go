@@ -64,11 +64,13 @@ type Config struct {
 	OpenSource string // "" means "http"
 
 	Currency string        // of amounts whose event names none, ISO 4217
-	PhoneKey []byte        // see segment.PhoneID
+	Country  string        // of the shop, ISO 3166-1; see segment.PhoneID
 	MaxSkew  time.Duration // how far ahead of its arrival an event may have happened; 0 means 48 h
 
-	MaxBody     int // bytes of one request, unpacked and packed; 0 means 4 MiB
-	MaxRatio    int // how many times its size a compressed body of more than 1 MiB may unpack to; 0 means 400
+	MaxBody    int    // bytes of one request, unpacked and packed; 0 means 4 MiB
+	MaxRatio   int    // how many times its size a compressed body of more than 1 MiB may unpack to; 0 means 400
+	AddressKey []byte // see segment.PhoneID, segment.EmailID
+
 	MaxInFlight int // bytes of bodies held at once by all requests; 0 means 64 MiB
 
 	Clock  func() int64 // Unix ms; nil means the wall clock

@@ -58,7 +58,8 @@ func (q *request) handle() error {
 	if err != nil {
 		return err
 	}
-	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew, PhoneKey: q.c.cfg.PhoneKey}
+	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew, Country: q.c.cfg.Country, AddressKey: q.c.cfg.AddressKey,
+		UserAgent: q.r.Header.Get("User-Agent"), Prefetched: prefetched(q.r.Header)}
 	if q.typ != batch {
 		if !known {
 			if who, known = q.c.sender(segment.WriteKey(body)); !known {
@@ -234,4 +235,10 @@ func (q *request) fill(dst []byte, r io.Reader, hint, limit int) ([]byte, error)
 			return dst, err
 		}
 	}
+}
+
+// prefetched reports whether a browser says that it sends a request for a page
+// which nobody has opened yet.
+func prefetched(h http.Header) bool {
+	return strings.HasPrefix(h.Get("Sec-Purpose"), "prefetch") || h.Get("Purpose") == "prefetch" || h.Get("X-Moz") == "prefetch"
 }

@@ -58,8 +58,8 @@
 // trimmed. The hashes of addresses that advertising platforms want are made
 // when an action is released (see Channel) instead of before sealing: a plain
 // hash in the log could be found out by trying addresses, for ever. The id made
-// of a telephone number (segment.PhoneID) is no plain hash: it needs a key of the
-// deployment (PhoneKey), which is in no log.
+// of an address (segment.PhoneID, segment.EmailID) is no plain hash: it needs a
+// key of the deployment (AddressKey), which is in no log.
 //
 // NAME is a hash of the id of the customer whose key it is, so that a value can
 // be opened wherever it has moved to: after two ids turned out to be one person

@@ -23,9 +23,9 @@ func New(keys jetstream.Keys) (*Sealer, error) {
 	return s, err
 }
 
-// PhoneKey returns the key of the deployment with which ids are made of telephone
-// numbers (segment.PhoneID). It is made once, and kept beside the customers'.
-func (s *Sealer) PhoneKey(ctx context.Context) ([]byte, error) {
+// AddressKey returns the key of the deployment with which ids are made of
+// telephone numbers and mail addresses (segment.PhoneID). It is made once, and kept beside the customers'.
+func (s *Sealer) AddressKey(ctx context.Context) ([]byte, error) {
 	name := nameOf("\x00phones") // no id has a control character
 	keys := map[string]*key{name: nil}
 	if err := s.ring.ensure(ctx, keys); err != nil {

@@ -15,5 +15,12 @@
 // faults of a call are told at once. Unknown names and unknown properties are
 // kept as they are.
 //
+// A retry repeats messageId and timestamp, and is applied once. What comes under
+// one of Meta's names is applied once by its messageId (Meta's event_id) alone,
+// as the page and the server both report it and each says when by its own clock:
+// up to 48 hours apart, under one id of the customer or two that are known to be
+// one person's by then. The first copy says what happened; of the second one
+// holds whom it is about and what the data may be used for.
+//
 // Nothing here reads a clock: the time of arrival is an argument.
 package segment

@@ -74,8 +74,9 @@ const (
 	fLatitude
 	fLongitude
 	fGift
+	fAudience
 
-	fields // the number of fields, below 64
+	fields // the number of fields, at most 64
 )
 
 var fieldNames = [fields]string{
@@ -84,7 +85,7 @@ var fieldNames = [fields]string{
 	"content_category", "brand", "family", "store_id", "location", "store", "currency", "accessory_of", "locations", "substitutes", "tags",
 	"price", "total", "value", "amount", "max_price", "margin", "quantity", "available", "safety", "version", "updated_at", "opens_at", "closes_at",
 	"expires_at", "complete_to", "lasts", "low", "granted", "sellable", "published", "userId", "previousId", "subscription_id",
-	"conversation_id", "device_id", "level", "latitude", "longitude", "gift",
+	"conversation_id", "device_id", "level", "latitude", "longitude", "gift", "audience",
 }
 
 var fieldByName = func() map[string]field {
@@ -222,6 +223,8 @@ var specs = [...]spec{
 	processor.MessageUnsubscribed: {own: outcome, required: set(fActionID)},
 	processor.CrisisDeclared:      {own: set(fTags), required: set(fTags)},
 	processor.CrisisEnded:         {own: set(fTags), required: set(fTags)},
+	processor.AudienceReported:    {own: skuWords | set(fStatus, fVersion, fUpdatedAt), required: set(fAudience, fStatus)},
+	processor.AudienceResumed:     {own: skuWords, required: set(fAudience)},
 }
 
 var (

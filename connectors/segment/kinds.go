@@ -25,7 +25,7 @@ func (s *Kinds) Has(k processor.Kind) bool { return s[k/64]>>(k%64)&1 == 1 }
 func (s Kinds) With(names []string) (Kinds, error) {
 	for _, name := range names {
 		k := processor.KindOf(name)
-		if k == processor.Custom || k >= processor.ItemSold {
+		if !k.OfInlets() {
 			return s, fmt.Errorf("%q is no event that has a meaning here", name)
 		}
 		s[k/64] |= 1 << (k % 64)
@@ -39,7 +39,8 @@ func (s Kinds) With(names []string) (Kinds, error) {
 // any customer, so it cannot move stock, orders, prices, offers, rewards and
 // permissions, join or part two ids, report what became of a message, nor speak
 // for the shop. An identify may name the visitor and the user, and tell about
-// them, but not what they permit.
+// them, but neither what they permit, nor where they are reached, nor what they
+// are worth to the shop; see public.
 func OfPages() Kinds {
 	return KindsOf(
 		processor.Custom, processor.Identify, processor.Page, processor.Screen, processor.Group,
@@ -60,14 +61,7 @@ func (p *Parser) permitted(k processor.Kind) {
 	if !p.o.Only.Has(k) {
 		p.fault(Forbidden, "", "not with this write key, which stands in pages and apps where anybody can read it; send it from a server with a key of its own")
 	}
-	if k == processor.Identify && !p.o.Only.Has(processor.ConsentChanged) && p.call.traits.form == formObject {
-		s := scanner{b: p.call.traits.raw}
-		for ok := s.open('}'); ok; ok = s.more('}') {
-			if string(p.keyText(s.key())) == "consent" {
-				p.fault(Forbidden, "traits.consent", "not with this write key, which stands in pages and apps where anybody can read it; send what a customer permits from a server")
-				return
-			}
-			s.value(maxDepth)
-		}
+	if k == processor.Identify && p.public() {
+		p.publicTraits()
 	}
 }

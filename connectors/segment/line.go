@@ -228,6 +228,8 @@ func (p *Parser) split(dst []processor.Event, n int) []processor.Event {
 		return p.perLine(dst, n, e.Kind)
 	case sp.public && e.Customer() == "" && e.Kind == processor.OrderCompleted:
 		return p.perLine(dst, n, processor.ItemSold)
+	case sp.public && e.Customer() == "" && e.Kind == processor.OrderRefunded && e.Reason == processor.ReasonChargeback:
+		p.fault(Missing, "userId", "required for a chargeback, which brings no goods back")
 	case sp.public && e.Customer() == "":
 		return p.perLine(dst, n, processor.ItemReturned)
 	}

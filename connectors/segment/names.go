@@ -15,6 +15,7 @@ type name struct {
 	channel string // the channel such an event is about
 	reason  string // the reason such an event gives
 	by      string // who did it
+	pixel   bool   // the page and its server both send it; see processor.Event.Pixel
 }
 
 // names are the vocabularies understood besides our own (processor.KindOf).
@@ -43,25 +44,27 @@ var names = map[string]name{
 	"Push Notification Tapped":   {kind: processor.MessageClicked, channel: "push"},
 	"Push Notification Bounced":  {kind: processor.MessageBounced, channel: "push"},
 
-	// The seventeen standard events of Meta, and its page view.
-	"AddPaymentInfo":       {kind: processor.PaymentInfoEntered},
-	"AddToCart":            {kind: processor.ProductAdded},
-	"AddToWishlist":        {kind: processor.ProductAddedToWishlist},
-	"CompleteRegistration": {own: "Signed Up"},
-	"Contact":              {own: "Contact Made"},
-	"CustomizeProduct":     {own: "Product Customized"},
-	"Donate":               {own: "Donation Made"},
-	"FindLocation":         {kind: processor.StoreSearched},
-	"InitiateCheckout":     {kind: processor.CheckoutStarted},
-	"Lead":                 {own: "Lead Submitted"},
-	"Purchase":             {kind: processor.OrderCompleted},
-	"Schedule":             {own: "Appointment Scheduled"},
-	"Search":               {kind: processor.ProductsSearched},
-	"StartTrial":           {own: "Trial Started"},
-	"SubmitApplication":    {own: "Application Submitted"},
-	"Subscribe":            {kind: processor.SubscriptionStarted},
-	"ViewContent":          {kind: processor.ProductViewed},
-	"PageView":             {kind: processor.Page},
+	// The seventeen standard events of Meta, and its page view. What comes under
+	// one of these names from the page and from the server with one message id is
+	// one event, whatever their timestamps.
+	"AddPaymentInfo":       {kind: processor.PaymentInfoEntered, pixel: true},
+	"AddToCart":            {kind: processor.ProductAdded, pixel: true},
+	"AddToWishlist":        {kind: processor.ProductAddedToWishlist, pixel: true},
+	"CompleteRegistration": {own: "Signed Up", pixel: true},
+	"Contact":              {own: "Contact Made", pixel: true},
+	"CustomizeProduct":     {own: "Product Customized", pixel: true},
+	"Donate":               {own: "Donation Made", pixel: true},
+	"FindLocation":         {kind: processor.StoreSearched, pixel: true},
+	"InitiateCheckout":     {kind: processor.CheckoutStarted, pixel: true},
+	"Lead":                 {own: "Lead Submitted", pixel: true},
+	"Purchase":             {kind: processor.OrderCompleted, pixel: true},
+	"Schedule":             {own: "Appointment Scheduled", pixel: true},
+	"Search":               {kind: processor.ProductsSearched, pixel: true},
+	"StartTrial":           {own: "Trial Started", pixel: true},
+	"SubmitApplication":    {own: "Application Submitted", pixel: true},
+	"Subscribe":            {kind: processor.SubscriptionStarted, pixel: true},
+	"ViewContent":          {kind: processor.ProductViewed, pixel: true},
+	"PageView":             {kind: processor.Page, pixel: true},
 
 	// Their cousins of GA4: its e-commerce events, and those it recommends to
 	// every shop. What GA4 collects by itself keeps the name it has.

@@ -24,16 +24,28 @@ const (
 // context.consent.categoryPreferences.
 const ConsentProperty = "context.consent.categoryPreferences"
 
+// ProvenanceProperty and ConfidenceProperty are the properties of an identify
+// that hold context.provenance, how its traits are known, and how sure the
+// sender is; see processor.Provenance.
+const (
+	ProvenanceProperty = "context.provenance"
+	ConfidenceProperty = "context.confidence"
+)
+
 // Options are what a call does not say itself.
 type Options struct {
 	Source   string        // name of the write key's source
 	Now      int64         // time of arrival, Unix ms
 	Currency string        // ISO 4217 of amounts whose event names none; "" counts two digits
-	MaxSkew  time.Duration // 0 means DefaultMaxSkew
+	MaxSkew  time.Duration // how far ahead of Now an event may be, or say it is of; 0 means DefaultMaxSkew
 	Type     string        // type of a call that names none: that of its endpoint
-	PhoneKey []byte        // see PhoneID; nil = a telephone number names nobody
+	Country  string        // ISO 3166-1 of the shop: that of telephone numbers written as at home; "" = not known
 	SentAt   int64         // sentAt of the batch, for a call without its own; Unix ms, 0 = none
 	Only     *Kinds        // what the sender may send; nil = everything
+
+	UserAgent  string // of the request, for a call without context.userAgent; a crawler's visits are marked, see processor.ByMachine
+	Prefetched bool   // the request says that the page is fetched before anybody wants it: its visits are marked, too
+	AddressKey []byte // see PhoneID, EmailID; nil = an address names nobody
 }
 
 // Parse appends to dst the events of one call: one, or one per line where a
@@ -64,6 +76,7 @@ type Parser struct {
 	arena []byte // texts that are not views into the call
 	call  call
 	o     Options
+	agent agent
 
 	props      []prop         // of the call, in order
 	at         [fields]uint16 // index in props of a field that is in seen or null
@@ -81,7 +94,7 @@ type call struct {
 }
 
 // context holds what is wanted of a call's context.
-type context struct{ consent, timezone, token, phone value }
+type context struct{ consent, timezone, token, phone, email, provenance, confidence, userAgent value }
 
 // prop is one property as sent.
 type prop struct {
@@ -122,7 +135,7 @@ func (p *Parser) Parse(dst []processor.Event, body []byte, o Options) ([]process
 	dst = grow(dst)
 	title := p.normalise(&dst[n])
 	if p.faults == nil {
-		dst = p.ownPhone(p.split(dst, n), n)
+		dst = p.split(dst, n)
 	}
 	if p.faults != nil {
 		title = strings.Clone(title)
@@ -228,7 +241,8 @@ func (p *Parser) clearProps() {
 }
 
 // context reads what is wanted of the context: consent.categoryPreferences,
-// timezone, device.token and traits.phone.
+// timezone, device.token, userAgent, the addresses in traits, provenance and
+// confidence.
 func (p *Parser) context() (c context) {
 	p.members(maxDepth, func(key []byte) {
 		switch string(key) {
@@ -238,8 +252,22 @@ func (p *Parser) context() (c context) {
 			c.token = p.member(maxDepth-1, "token")
 		case "timezone":
 			c.timezone = p.s.value(maxDepth - 1)
+		case "userAgent":
+			c.userAgent = p.s.value(maxDepth - 1)
+		case "provenance":
+			c.provenance = p.s.value(maxDepth - 1)
+		case "confidence":
+			c.confidence = p.s.value(maxDepth - 1)
 		case "traits":
-			c.phone = p.member(maxDepth-1, "phone")
+			p.members(maxDepth-1, func(key []byte) {
+				phone, email := string(key) == "phone", string(key) == "email"
+				switch v := p.s.value(maxDepth - 2); {
+				case phone:
+					c.phone = v
+				case email:
+					c.email = v
+				}
+			})
 		default:
 			p.s.value(maxDepth - 1)
 		}
@@ -324,14 +352,15 @@ func (p *Parser) normalise(e *processor.Event) (title string) {
 	if p.permitted(n.kind); p.faults != nil {
 		return title
 	}
-	e.Kind, e.Name = n.kind, n.own
+	e.Kind, e.Name, e.Pixel = n.kind, n.own, n.pixel
 	e.MessageID = p.must(p.call.messageID, "messageId")
 	e.UserID = p.must(p.call.userID, "userId")
 	e.AnonymousID = p.must(p.call.anonymousID, "anonymousId")
 	e.PreviousID = p.must(p.call.previousID, "previousId")
 	p.clock(e)
 	p.fields(e, n, foreign)
-	p.byPhone(e)
+	p.crawled(e)
+	p.byAddress(e)
 	p.identity(e)
 	p.traits(e)
 	return title
@@ -341,7 +370,7 @@ func (p *Parser) normalise(e *processor.Event) (title string) {
 // another vocabulary.
 func resolve(title string) (n name, foreign bool) {
 	switch k := processor.KindOf(title); {
-	case k >= processor.ProductsSearched && k < processor.ItemSold:
+	case k >= processor.ProductsSearched && k.OfInlets():
 		return name{kind: k}, false
 	default:
 		if n, ok := names[title]; ok {
@@ -372,13 +401,17 @@ func (p *Parser) clock(e *processor.Event) {
 	if sent > 0 {
 		e.At = max(0, e.At+p.o.Now-sent)
 	}
+	p.notAhead(e.At, field, "check the sender's clock, or send sentAt with it")
+}
+
+// notAhead faults a time that is further ahead than a clock may be.
+func (p *Parser) notAhead(at int64, field, advice string) {
 	skew := p.o.MaxSkew
 	if skew == 0 {
 		skew = DefaultMaxSkew
 	}
-	if e.At > p.o.Now+skew.Milliseconds() {
-		p.fault(Future, field, "is %s, more than %s after it arrived; check the sender's clock, or send sentAt with it",
-			time.UnixMilli(e.At).UTC().Format(time.RFC3339), skew)
+	if at > p.o.Now+skew.Milliseconds() {
+		p.fault(Future, field, "is %s, more than %s after it arrived; %s", time.UnixMilli(at).UTC().Format(time.RFC3339), skew, advice)
 	}
 }
 
@@ -393,7 +426,7 @@ func (p *Parser) identity(e *processor.Event) {
 		if e.PreviousID == "" {
 			p.fault(Missing, "previousId", "required")
 		}
-	case e.Kind.OfItem(), e.Kind.OfShop(), e.Customer() != "", e.Kind.OfReward():
+	case e.Kind.OfItem(), e.Kind.OfShop(), e.Customer() != "", e.Kind.OfReward(), e.Kind.OfAudience():
 	case (e.Kind == processor.OfferClaimed || e.Kind == processor.OfferDeclined) && strings.Contains(e.OfferID, "~"):
 	case sp.public:
 		if len(e.Products) == 0 && p.faults == nil {

@@ -30,6 +30,11 @@ func tracked(kind processor.Kind, fill func(*processor.Event)) []processor.Event
 	return []processor.Event{e}
 }
 
+// fromPixel is tracked for an event under one of Meta's names.
+func fromPixel(kind processor.Kind, fill func(*processor.Event)) []processor.Event {
+	return tracked(kind, func(e *processor.Event) { e.Pixel = true; fill(e) })
+}
+
 func parse(t *testing.T, call string) []processor.Event {
 	t.Helper()
 	events, err := Parse(nil, []byte(call), Options{Source: "web", Now: arrival, Currency: "EUR"})
@@ -69,30 +74,30 @@ func TestParse(t *testing.T) {
 		{"sku goes before product_id, which is kept", track("Product Viewed", `{"product_id":"p","sku":"s"}`),
 			tracked(processor.ProductViewed, func(e *processor.Event) { e.SKU, e.Properties = "s", []byte(`{"product_id":"p"}`) })},
 		{"Meta, one content", track("AddToCart", `{"contents":[{"id":"p1","quantity":3,"item_price":10}],"value":30,"currency":"EUR","content_type":"product"}`),
-			tracked(processor.ProductAdded, func(e *processor.Event) {
+			fromPixel(processor.ProductAdded, func(e *processor.Event) {
 				e.SKU, e.Quantity, e.HasQty, e.Price, e.HasPrice, e.Total, e.Currency = "p1", 3, true, 1000, true, 3000, "EUR"
 				e.Properties = []byte(`{"content_type":"product"}`)
 			})},
 		{"Meta, an id and its value", track("ViewContent", `{"content_ids":["p1"],"value":10,"currency":"JPY"}`),
-			tracked(processor.ProductViewed, func(e *processor.Event) {
+			fromPixel(processor.ProductViewed, func(e *processor.Event) {
 				e.SKU, e.Quantity, e.HasQty, e.Price, e.HasPrice, e.Total, e.Currency = "p1", 1, true, 10, true, 10, "JPY"
 			})},
 		{"Meta, a purchase without an order", track("Purchase", `{"value":30,"currency":"EUR","contents":[{"id":"p1"}]}`),
-			tracked(processor.OrderCompleted, func(e *processor.Event) {
+			fromPixel(processor.OrderCompleted, func(e *processor.Event) {
 				e.OrderID, e.Total, e.Currency, e.Products = "m1", 3000, "EUR", []processor.Product{{SKU: "p1", Quantity: 1}}
 			})},
 		{"Meta, not enough for ours", track("Subscribe", `{"value":30}`),
-			tracked(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Subscription Started", []byte(`{"value":30}`) })},
+			fromPixel(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Subscription Started", []byte(`{"value":30}`) })},
 		{"Meta, an item but no subscription", track("Subscribe", `{"content_ids":["a"]}`),
-			tracked(processor.Custom, func(e *processor.Event) {
+			fromPixel(processor.Custom, func(e *processor.Event) {
 				e.Name, e.Properties = "Subscription Started", []byte(`{"content_ids":["a"]}`)
 			})},
 		{"Meta, no item", track("ViewContent", `{"content_ids":[],"content_category":"shoes"}`),
-			tracked(processor.Custom, func(e *processor.Event) {
+			fromPixel(processor.Custom, func(e *processor.Event) {
 				e.Name, e.Properties = "Product Viewed", []byte(`{"content_ids":[],"content_category":"shoes"}`)
 			})},
 		{"Meta, half a place", track("FindLocation", `{"latitude":1}`),
-			tracked(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Store Searched", []byte(`{"latitude":1}`) })},
+			fromPixel(processor.Custom, func(e *processor.Event) { e.Name, e.Properties = "Store Searched", []byte(`{"latitude":1}`) })},
 		{"GA4", track("purchase", `{"transaction_id":"o1","value":30,"items":[{"item_id":"s1","item_name":"n","item_brand":"b","price":10,"quantity":3}]}`),
 			tracked(processor.OrderCompleted, func(e *processor.Event) {
 				e.OrderID, e.Total, e.Products = "o1", 3000, []processor.Product{{SKU: "s1", Brand: "b", Price: 1000, Quantity: 3}}
@@ -138,7 +143,7 @@ func TestParse(t *testing.T) {
 		{"Product Scanned", track("Product Scanned", `{"sku":"s","store_id":"lyon"}`),
 			tracked(processor.ProductScanned, func(e *processor.Event) { e.SKU, e.Location = "s", "lyon" })},
 		{"store by coordinates", track("FindLocation", `{"latitude":45.76,"longitude":4.83}`),
-			tracked(processor.StoreSearched, func(e *processor.Event) { e.Properties = []byte(`{"latitude":45.76,"longitude":4.83}`) })},
+			fromPixel(processor.StoreSearched, func(e *processor.Event) { e.Properties = []byte(`{"latitude":45.76,"longitude":4.83}`) })},
 		{"identify", `{"type":"identify","userId":"ann","messageId":"m1","timestamp":1795288919884,"traits":{"email":"ann@example.com"},"context":{"ip":"1.2.3.4","consent":{"categoryPreferences":{"Advertising":false}}}}`,
 			tracked(processor.Identify, func(e *processor.Event) {
 				e.Traits = []byte(`{"email":"ann@example.com"}`)
@@ -180,10 +185,10 @@ func TestParseSplits(t *testing.T) {
 	})
 	t.Run("contents added to a cart", func(t *testing.T) {
 		got := parse(t, track("AddToCart", `{"contents":[{"id":"a"},{"id":"b","quantity":2}],"value":9}`))
-		want := tracked(processor.ProductAdded, func(e *processor.Event) {
+		want := fromPixel(processor.ProductAdded, func(e *processor.Event) {
 			e.MessageID, e.SKU, e.Quantity, e.HasQty, e.Total = "m1#0", "a", 1, true, 900
 		})
-		want = append(want, tracked(processor.ProductAdded, func(e *processor.Event) { e.MessageID, e.SKU, e.Quantity, e.HasQty = "m1#1", "b", 2, true })...)
+		want = append(want, fromPixel(processor.ProductAdded, func(e *processor.Event) { e.MessageID, e.SKU, e.Quantity, e.HasQty = "m1#1", "b", 2, true })...)
 		equal(t, got, want)
 	})
 }
@@ -229,6 +234,7 @@ func TestParseFaults(t *testing.T) {
 		{track("Product Added", `{"sku":"a","quantity":99999999999999999999}`), "properties.quantity: is too large"},
 		{track("Product Added", `{"sku":"a","price":"19,99"}`), "properties.price: must be a number"},
 		{track("Product Added", `{"sku":"a","price":-1}`), "properties.price: must not be negative"},
+		{track("Reward Issued", `{"reward_id":"r","amount":-5}`), "properties.amount: must not be negative"},
 		{track("Product Added", `{"sku":{"a":1}}`), "properties.sku: must be a text or a whole number"},
 		{track("Product Added", `{"sku":1.5}`), "properties.sku: must be a text or a whole number"},
 		{track("Product Added", `{"sku":"a\u0000b"}`), "properties.sku: has a control character"},
@@ -245,6 +251,7 @@ func TestParseFaults(t *testing.T) {
 		{track("Order Completed", `{"order_id":"o","products":[{"sku":"a","price":1e12,"quantity":1e12}]}`), "too large"},
 		{track("Order Completed", `{"order_id":"o","products":[`+strings.Repeat(`{"sku":"a"},`, 200)+`{"sku":"a"}]}`), "more than 200 lines"},
 		{`{"type":"track","event":"Order Cancelled","properties":{"order_id":"o"}}`, "properties.products: required for an order without userId"},
+		{`{"type":"track","event":"Order Refunded","properties":{"order_id":"o","reason":"chargeback","products":[{"sku":"a"}]}}`, "userId: required for a chargeback"},
 		{track("Price Changed", `{"sku":"a","price":1}`), "properties.currency: required"},
 		{track("Sale Scheduled", `{"sale_id":"s","sku":"a","opens_at":"2026-03-02T10:00:00Z","closes_at":"2026-03-02T10:00:00Z"}`), "properties.closes_at: must be after opens_at"},
 		{track("Sale Scheduled", `{"sale_id":"s","sku":"a","opens_at":"noon","closes_at":"2026-03-02T10:00:00Z"}`), "properties.opens_at: must be a time"},

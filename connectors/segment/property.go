@@ -48,6 +48,10 @@ func (p *Parser) fields(e *processor.Event, n name, foreign bool) {
 	if e.OpensAt != 0 && e.ClosesAt != 0 && e.ClosesAt <= e.OpensAt {
 		p.fault(Invalid, "properties.closes_at", "must be after opens_at")
 	}
+	// Of two words on one thing the later one holds: none that comes after one of
+	// next year ever would.
+	p.notAhead(e.UpdatedAt, "properties.updated_at", "check the clock of the system it is from")
+	p.notAhead(e.CompleteTo, "properties.complete_to", "check the clock of the system it is from")
 	p.keep(e, used)
 }
 
@@ -268,7 +272,11 @@ func (p *Parser) putNumber(e *processor.Event, sp *spec, f field, v value, digit
 		}
 		fallthrough
 	case fTotal:
-		e.Total, fault = p.amount(v, digits, -maxAmount)
+		low := int64(-maxAmount)
+		if e.Kind.OfReward() {
+			low = 0
+		}
+		e.Total, fault = p.amount(v, digits, low)
 	case fMaxPrice:
 		e.MaxPrice, fault = p.amount(v, digits, 0)
 	case fMargin:

@@ -1,6 +1,10 @@
 package segment
 
-import "onhand/processor"
+import (
+	"strconv"
+
+	"onhand/processor"
+)
 
 // extra is a property that did not come in the properties.
 type extra struct {
@@ -12,8 +16,11 @@ type extra struct {
 // what belongs there from the rest of the call. A key sent twice is kept once,
 // as it was sent last.
 func (p *Parser) keep(e *processor.Event, used fieldSet) {
-	var room [6]extra
+	var room [8]extra
 	extras := room[:0]
+	if p.public() {
+		p.publicExtras()
+	}
 	ctx := &p.call.context
 	if ctx.consent.form == formObject && !emptyObject(ctx.consent.raw) {
 		extras = append(extras, extra{ConsentProperty, ctx.consent})
@@ -30,6 +37,11 @@ func (p *Parser) keep(e *processor.Event, used fieldSet) {
 		extras = appendExtra(extras, "category", p.call.category)
 	case processor.Group:
 		extras = appendExtra(extras, "groupId", p.call.groupID)
+	case processor.Identify:
+		extras = p.provenance(extras)
+		if p.trusted() && e.UserID != "" {
+			extras = p.ownAddresses(extras)
+		}
 	}
 	dropped := p.shadowed(extras)
 	kept, size := 0, 2
@@ -55,6 +67,24 @@ func (p *Parser) keep(e *processor.Event, used fieldSet) {
 	if len(e.Properties) > processor.MaxPropertyBytes {
 		p.fault(TooLarge, "properties", "%d bytes besides what Onhand has fields for; at most %d", len(e.Properties), processor.MaxPropertyBytes)
 	}
+}
+
+// provenance adds how the traits of an identify are known.
+func (p *Parser) provenance(extras []extra) []extra {
+	how, sure := p.call.context.provenance, p.call.context.confidence
+	if how.form != formNone && how.form != formNull {
+		switch string(p.inner(how)) {
+		case "explicit", "implicit", "inferred":
+		default:
+			p.fault(Invalid, "context.provenance", "must be explicit, implicit or inferred")
+		}
+	}
+	if sure.form != formNone && sure.form != formNull {
+		if f, err := strconv.ParseFloat(string(p.inner(sure)), 64); err != nil || !(f >= 0 && f <= 1) {
+			p.fault(Invalid, "context.confidence", "must be a number from 0 to 1")
+		}
+	}
+	return appendExtra(appendExtra(extras, ProvenanceProperty, how), ConfidenceProperty, sure)
 }
 
 func appendExtra(all []extra, key string, v value) []extra {

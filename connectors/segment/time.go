@@ -3,6 +3,14 @@ package segment
 // notTime says what a time looks like.
 const notTime = "must be a time: RFC 3339 with its zone, as 2026-03-02T10:00:00.000Z, or Unix seconds or milliseconds"
 
+// Instant reads the text of a call's time as calls are read: RFC 3339 with its
+// zone, or a number of seconds, milliseconds or microseconds since 1970. ok is
+// false when it is none.
+func Instant(text []byte) (ms int64, ok bool) {
+	ms, fault := instant(text)
+	return ms, fault == ""
+}
+
 // instant reads a time in Unix ms: RFC 3339 (T or a space, any fraction, a
 // zone), or a number. A number below 1e11 is seconds (until the year 5138),
 // below 1e14 milliseconds, above microseconds. Times before 1970 and

@@ -34,8 +34,8 @@ type Packer struct {
 	queue    []*pack // what inlets bring; the last one may take more entries
 	waiting  int     // bytes in queue
 	inFlight bool
-	timer    bool // a flush is due when there is a token again
-	spare    *pack
+	timer    bool    // a flush is due when there is a token again
+	spare    []*pack // emptied, to be filled again
 	rate     bucket
 	room     room
 	closed   bool
@@ -55,6 +55,9 @@ const (
 	// for one of what the deployment has to say and one of what inlets bring.
 	packEntries = processor.MaxRecordEntries / 2
 	packBytes   = processor.MaxRecordBytes / 2
+
+	// One pack is in flight, one of each queue is being filled, one ends.
+	maxSpare = 4
 )
 
 // pack is a record being filled, and who waits for it.
@@ -203,8 +206,10 @@ func (p *Packer) fill(queue *[]*pack, e []byte, w *waiter) int {
 }
 
 func (p *Packer) newPack() *pack {
-	k := p.spare
-	if p.spare = nil; k == nil {
+	var k *pack
+	if n := len(p.spare); n > 0 {
+		k, p.spare = p.spare[n-1], p.spare[:n-1]
+	} else {
 		k = &pack{}
 	}
 	k.record = processor.AppendRecordHeader(k.record[:0], 0) // stamped when it leaves
@@ -247,10 +252,13 @@ func (k *pack) holds(q *pack) bool {
 	return k.entries+q.entries <= processor.MaxRecordEntries && len(k.record)+len(q.record) <= processor.MaxRecordBytes
 }
 
+// recycle keeps an emptied pack for newPack, if few are kept.
 func (p *Packer) recycle(k *pack) {
 	clear(k.waiters)
 	k.waiters, k.entries = k.waiters[:0], 0
-	p.spare = k
+	if len(p.spare) < maxSpare {
+		p.spare = append(p.spare, k)
+	}
 }
 
 // leave takes the record that may be sent now, nil = there is none. It is in

@@ -111,11 +111,18 @@ func (r *reader) checkCarried(d *draft) {
 	if d.Fact != "" && !slices.Contains(factCarries, d.Per) {
 		r.fault(at, "per: %s, but the fact %q carries no %s", d.Per, d.Fact, d.Per).do("one of %s", strings.Join(factCarries, ", "))
 	}
+	if slices.Contains(d.When, MessageCorrected) && d.Class != nil && d.Class.Name == "transactional" {
+		r.fault(d.node("class"), "an apology cannot be transactional").do("write class: service, or leave it out; it goes through the whole gate")
+	}
 	var until []*yaml.Node
 	if n := d.have["until"]; n != nil {
 		until = n.Content
 	}
 	for _, n := range until {
+		if n.Value == MessageCorrected {
+			r.fault(n, "until: %q ends nothing", n.Value).do("remove it; what follows a message ends with its correction anyway")
+			continue
+		}
 		isFact := slices.Contains(d.UntilFacts, Fact(n.Value))
 		if isFact && !slices.Contains(factCarries, d.Per) || !isFact && !r.vocabulary.carries(n.Value, d.Per) {
 			r.fault(n, "until: %q carries no %s and can end nothing", n.Value, d.Per).do("remove it, or choose another per")

@@ -22,7 +22,7 @@ import (
 func Diff(a, b *File) []string {
 	var out []string
 	from, to := rootOf(a), rootOf(b)
-	for _, key := range []string{"version", "currency"} {
+	for _, key := range []string{"version", "currency", "country"} {
 		out = appendChange(out, "", key, child(from, key), child(to, key))
 	}
 	diffKeys(child(from, "policy"), child(to, "policy"), func(key string, was, is *yaml.Node) {

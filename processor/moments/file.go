@@ -26,6 +26,7 @@ const Version = 1
 type File struct {
 	Version   int
 	Currency  string // ISO 4217: unit of every amount
+	Country   string // ISO 3166-1 of the shop, "" = not told
 	Policy    Policy
 	Interests []Interest // in the order of the file
 	Moments   []Moment   // in the order of the file
@@ -70,7 +71,10 @@ func Parse(name string, text []byte, v Vocabulary) (*File, []Fault) {
 	return f, all
 }
 
-var currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
+var (
+	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
+	countryPattern  = regexp.MustCompile(`^[A-Z]{2}$`)
+)
 
 // document reads the whole file.
 func (r *reader) document(root *yaml.Node, f *File) {
@@ -85,6 +89,11 @@ func (r *reader) document(root *yaml.Node, f *File) {
 		field{"currency", func(v *yaml.Node) {
 			if f.Currency, _ = r.text(v, "currency"); f.Currency != "" && !currencyPattern.MatchString(f.Currency) {
 				r.fault(v, "currency %q does not exist", shorten(f.Currency)).do("write three capital letters, for example EUR")
+			}
+		}},
+		field{"country", func(v *yaml.Node) {
+			if f.Country, _ = r.text(v, "country"); f.Country != "" && !countryPattern.MatchString(f.Country) {
+				r.fault(v, "country %q does not exist", shorten(f.Country)).do("write two capital letters, for example FR")
 			}
 		}},
 		field{"policy", func(*yaml.Node) {}}, // below: it has defaults

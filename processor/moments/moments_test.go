@@ -35,14 +35,14 @@ func lines(faults []Fault) (out []string) {
 func TestFullFile(t *testing.T) {
 	f := parse(t, full(t))
 	require.Equal(t, "EUR", f.Currency)
-	require.Len(t, f.Moments, 18)
+	require.Len(t, f.Moments, 19)
 	require.Len(t, f.Interests, 6)
 	require.Equal(t, Hash(f.Source), f.Hash)
 	require.Len(t, f.Hash, 16)
 
 	p := &f.Policy
 	require.Equal(t, Class{Name: "service", Channels: []string{"push", "sms", "email"}, QuietHours: true}, *p.Class("service"))
-	require.Equal(t, []Cap{{1, 20 * time.Hour, "marketing", ""}, {3, 7 * Day, "marketing", ""}, {2, 30 * Day, "marketing", "sms"}}, p.Caps)
+	require.Equal(t, []Cap{{1, 20 * time.Hour, "marketing", "", "", false}, {3, 7 * Day, "marketing", "", "", false}, {2, 30 * Day, "marketing", "sms", "", false}}, p.Caps)
 	require.Equal(t, Holdout{10, "2026-q4"}, p.Holdout)
 	require.Equal(t, "20:00-10:00, sun 00:00-24:00", p.Channel("sms").QuietHours.String())
 	require.Equal(t, "21:00-08:00", p.Channel("email").QuietHours.String())
@@ -194,7 +194,7 @@ func TestDiff(t *testing.T) {
 		"+ moment payment_refused",
 		"- moment payment_failed",
 	}, Diff(a, b))
-	require.Len(t, Diff(nil, a), 2+3+6+5+9+2+3+6+18, "everything is new")
+	require.Len(t, Diff(nil, a), 2+3+6+5+9+2+3+6+19, "everything is new")
 }
 
 func TestDates(t *testing.T) {

@@ -44,13 +44,28 @@ type Purpose struct {
 	GrantedBy   string   // event that grants it for its own item, sale or order; "" = none
 }
 
-// Cap bounds the messages of a class to one customer in a sliding window.
+// Cap bounds the messages of a class to one customer, or to all people of one
+// household, in a sliding window, or in a day, week or month of the customer's
+// own calendar: of a household that of whom is to be told.
 type Cap struct {
-	AtMost  int
-	Every   time.Duration
-	Class   string
-	Channel string // "" = on all channels together
+	AtMost    int
+	Every     time.Duration // of a calendar: the longest there is
+	Class     string
+	Channel   string // "" = on all channels together
+	Calendar  string // EachDay, EachWeek, EachMonth; "" = the window slides
+	Household bool   // counts what all people of a household are told
 }
+
+// Units of the customer's own calendar. A week begins on Monday.
+const (
+	EachDay   = "day"
+	EachWeek  = "week"
+	EachMonth = "month"
+)
+
+// longestOf is how long a unit of the calendar may be: clocks are put back by
+// an hour in some.
+var longestOf = map[string]time.Duration{EachDay: 25 * time.Hour, EachWeek: (7*24 + 1) * time.Hour, EachMonth: (31*24 + 1) * time.Hour}
 
 // Holdout is the control group: customers who get no marketing, for lift.
 type Holdout struct {
@@ -243,13 +258,20 @@ func (r *reader) caps(n *yaml.Node, p *Policy) {
 		c := Cap{Class: "marketing"}
 		have := r.fields(entry, "a cap",
 			field{"at_most", func(v *yaml.Node) { c.AtMost = int(r.int(v, "at_most", 1, maxAtMost)) }},
-			field{"every", func(v *yaml.Node) { c.Every = r.duration(v, "every", true) }},
+			field{"every", func(v *yaml.Node) {
+				if longest := longestOf[v.Value]; longest != 0 && v.Kind == yaml.ScalarNode {
+					c.Every, c.Calendar = longest, v.Value
+					return
+				}
+				c.Every = r.duration(v, "every", true)
+			}},
 			field{"class", func(v *yaml.Node) { c.Class = r.word(v, "class", classNames) }},
 			field{"channel", func(v *yaml.Node) { c.Channel = r.word(v, "channel", r.channelNames) }},
+			field{"household", func(v *yaml.Node) { r.bool(v, "household", &c.Household) }},
 		)
 		for _, key := range []string{"at_most", "every"} {
 			if entry.Kind == yaml.MappingNode && have[key] == nil {
-				r.fault(entry, "a cap has no %q", key).do("write {at_most: 3, every: 7d}")
+				r.fault(entry, "a cap has no %q", key).do("write {at_most: 3, every: 7d}, or {at_most: 1, every: day} for a day of the customer's calendar")
 			}
 		}
 		r.checkCap(entry, c, p)
@@ -268,20 +290,38 @@ func (r *reader) checkCap(n *yaml.Node, c Cap, p *Policy) {
 		switch above := &p.Caps[i]; {
 		case above.allowsNoMoreThan(&c):
 			r.warn(n, "this cap can never be reached").do("%d in %s above allows no more; remove one of the two",
-				above.AtMost, FormatDuration(above.Every))
+				above.AtMost, above.window())
 			return
 		case c.allowsNoMoreThan(above):
-			r.warn(n, "the cap of %d in %s above can never be reached", above.AtMost, FormatDuration(above.Every)).
+			r.warn(n, "the cap of %d in %s above can never be reached", above.AtMost, above.window()).
 				do("this one allows no more; remove one of the two")
 			return
 		}
 	}
 }
 
+// touching is how many of the first unit of the calendar touch one of the
+// second at most.
+var touching = map[[2]string]int{
+	{EachDay, EachDay}: 1, {EachWeek, EachWeek}: 1, {EachMonth, EachMonth}: 1, {EachDay, EachWeek}: 7, {EachDay, EachMonth}: 31, {EachWeek, EachMonth}: 6,
+}
+
+// window returns what was written under every.
+func (c *Cap) window() string {
+	if c.Calendar != "" {
+		return "a " + c.Calendar
+	}
+	return FormatDuration(c.Every)
+}
+
 // allowsNoMoreThan reports whether o refuses nothing that c lets through.
 func (c *Cap) allowsNoMoreThan(o *Cap) bool {
-	if c.Class != o.Class || c.Channel != "" && c.Channel != o.Channel || c.Every <= 0 || o.Every <= 0 {
+	if c.Household != o.Household || c.Class != o.Class || c.Channel != "" && c.Channel != o.Channel || c.Every <= 0 || o.Every <= 0 || (c.Calendar == "") != (o.Calendar == "") {
 		return false
+	}
+	if c.Calendar != "" {
+		n := touching[[2]string{c.Calendar, o.Calendar}]
+		return n > 0 && c.AtMost*n <= o.AtMost
 	}
 	windows := (o.Every + c.Every - 1) / c.Every // of c that touch one of o, at most c.AtMost each
 	return int64(c.AtMost)*int64(windows) <= int64(o.AtMost)

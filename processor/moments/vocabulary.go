@@ -41,6 +41,11 @@ var (
 	ofShop      = []string{}
 )
 
+// MessageCorrected is the event with which the engine itself tells of a message
+// that should not have gone: it was raced or late, could not be taken back any
+// more, or was wrong. Properties: correction, reason, moment, channel, message.
+const MessageCorrected = "Message Corrected"
+
 // factCarries is what a fact carries: it is about an item (or its sale) and
 // told to customers with an interest in it.
 var factCarries = aboutSale
@@ -105,8 +110,11 @@ func Standard() Vocabulary {
 		"Message Bounced":               aboutPeople,
 		"Message Complained":            aboutPeople,
 		"Message Unsubscribed":          aboutPeople,
+		MessageCorrected:                aboutPeople,
 		"Crisis Declared":               ofShop,
 		"Crisis Ended":                  ofShop,
+		"Audience Reported":             aboutItem,
+		"Audience Resumed":              aboutItem,
 		"Signed Up":                     aboutPeople,
 		"Contact Made":                  aboutPeople,
 		"Product Customized":            aboutItem,

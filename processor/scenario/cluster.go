@@ -33,6 +33,8 @@ type cluster struct {
 	out   processor.Outputs
 	msg   []byte
 	ticks int // at one instant
+
+	beside func(partition int) error // what else is to see the record just applied; nil = nothing
 }
 
 // entry is one record on its way to a partition.
@@ -175,6 +177,11 @@ func (c *cluster) apply(e entry) (err error) {
 	c.msg = processor.AppendRecordEntry(c.msg, e.body)
 	c.out.Reset()
 	c.machines[e.partition].Apply(c.seq[e.partition], c.now, c.msg, &c.out)
+	if c.beside != nil {
+		if err := c.beside(e.partition); err != nil {
+			return err
+		}
+	}
 	return c.take(e.partition)
 }
 

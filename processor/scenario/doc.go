@@ -65,4 +65,7 @@
 //     scenario cares. Outcomes of attempts may be listed as {delivery: failed, code: X}.
 //   - check: {customer: {id: ann, ...}} and {item: {sku: phone, ...}} and {reward:
 //     {reward_id: r1, ...}}, or a list of them, compare fields with the answer of the API.
+//
+// Nothing may go to the dead letter, unless dead: REASON says of a step that by
+// then something has, for that reason.
 package scenario

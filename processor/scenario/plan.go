@@ -85,7 +85,7 @@ func (r *reader) planned(n *yaml.Node, name string, text []byte, p plan) (out ru
 			return out
 		}
 	}
-	return rules{b.Bytes(), file.Currency}
+	return rules{b.Bytes(), file.Currency, file.Country}
 }
 
 // lay lays a map over another one, key by key. null takes a key away.

@@ -195,6 +195,7 @@ func (r *reader) step(n *yaml.Node, momentsName string, current *rules) Step {
 		field{"refused", func(v *yaml.Node) { refused = v }},
 		field{"expect", func(v *yaml.Node) { st.expect = r.expect(v) }},
 		field{"check", func(v *yaml.Node) { st.check = r.check(v) }},
+		field{"dead", func(v *yaml.Node) { st.dead = v.Value }},
 		field{"control", func(v *yaml.Node) { st.control = r.control(v) }},
 		field{"deliver", func(v *yaml.Node) { st.deliver = r.deliver(v) }},
 		field{"apply", func(v *yaml.Node) {

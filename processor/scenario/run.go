@@ -51,18 +51,17 @@ type Decided struct {
 // Run runs a scenario. It returns early when ctx ends.
 func Run(ctx context.Context, s Scenario, o Options) Result {
 	if o.Partitions != 0 {
-		return run(ctx, s, o.Partitions, o.Restart)
+		return run(ctx, s, setting{partitions: o.Partitions, restart: o.Restart})
 	}
-	result := run(ctx, s, 1, false)
+	result := run(ctx, s, setting{partitions: 1})
 	if !result.OK() {
 		return result
 	}
 	for _, v := range []struct {
-		name       string
-		partitions int
-		restart    bool
-	}{{"on 16 partitions", 16, false}, {"with restarts", 1, true}} {
-		other := run(ctx, s, v.partitions, v.restart)
+		name string
+		setting
+	}{{"on 16 partitions", setting{partitions: 16}}, {"with restarts", setting{partitions: 1, restart: true}}} {
+		other := run(ctx, s, v.setting)
 		for _, f := range other.Failures {
 			f.Text = v.name + ": " + f.Text
 			result.Failures = append(result.Failures, f)
@@ -72,6 +71,13 @@ func Run(ctx context.Context, s Scenario, o Options) Result {
 		}
 	}
 	return result
+}
+
+// setting is what a scenario runs on.
+type setting struct {
+	partitions int
+	restart    bool           // before every step
+	with       func(*cluster) // what to do with it before the first record; nil = nothing
 }
 
 // runner is one scenario being run.
@@ -85,13 +91,16 @@ type runner struct {
 	result  Result
 }
 
-func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
+func run(ctx context.Context, s Scenario, o setting) Result {
 	r := &runner{s: s, result: Result{Scenario: s}}
 	fail := func(st Step, err error) {
 		r.result.Failures = append(r.result.Failures, Failure{st.Line, st.Label, err.Error()})
 	}
 	var err error
-	if r.cluster, err = newCluster(partitions, s.Start); err == nil {
+	if r.cluster, err = newCluster(o.partitions, s.Start); err == nil {
+		if o.with != nil {
+			o.with(r.cluster)
+		}
 		err = r.activate(s.rules, processor.Activate)
 	}
 	if err != nil {
@@ -99,7 +108,7 @@ func run(ctx context.Context, s Scenario, partitions int, restart bool) Result {
 		return r.result
 	}
 	for _, st := range s.Steps {
-		if err = ctx.Err(); err == nil && restart {
+		if err = ctx.Err(); err == nil && o.restart {
 			err = r.cluster.reopen()
 		}
 		if err == nil {
@@ -163,8 +172,15 @@ func (r *runner) step(st Step) error {
 		}
 	}
 	r.read()
+	found := st.dead == ""
 	for _, d := range r.cluster.dead[r.dead:] {
-		r.fail(st, "an entry went to the dead letter: %s: %s", d.Reason, d.Detail)
+		if d.Reason != st.dead {
+			r.fail(st, "an entry went to the dead letter: %s: %s", d.Reason, d.Detail)
+		}
+		found = true
+	}
+	if !found {
+		r.fail(st, "nothing went to the dead letter for the reason %s", st.dead)
 	}
 	r.dead = len(r.cluster.dead)
 	if st.expect != nil {
@@ -197,7 +213,7 @@ func (r *runner) send(st Step) error {
 		dice.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	}
 	for _, c := range list {
-		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.rules.currency, PhoneKey: []byte("scenario")})
+		events, err := segment.Parse(nil, c.json, segment.Options{Source: "shop", Now: r.cluster.now, Currency: r.rules.currency, Country: r.rules.country, AddressKey: []byte("scenario")})
 		switch {
 		case err != nil && st.send.refused:
 		case err != nil:

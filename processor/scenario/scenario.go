@@ -26,6 +26,7 @@ type Scenario struct {
 type rules struct {
 	text     []byte
 	currency string
+	country  string
 }
 
 // Step is one line of the story. One of its actions is set.
@@ -40,7 +41,8 @@ type Step struct {
 	control *control
 	deliver *deliver
 	apply   *rules
-	keep    bool // apply lets what is pending have the rules it began under
+	keep    bool   // apply lets what is pending have the rules it began under
+	dead    string // why something goes to the dead letter up to here; "" = nothing does
 }
 
 // send is a list of calls that arrive.

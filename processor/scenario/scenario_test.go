@@ -38,7 +38,7 @@ func TestScenarios(t *testing.T) {
 					return
 				}
 				// The same log says the same, to the last number.
-				a, b := run(context.Background(), s, 3, false), run(context.Background(), s, 3, false)
+				a, b := run(context.Background(), s, setting{partitions: 3}), run(context.Background(), s, setting{partitions: 3})
 				if diff := cmp.Diff(a.Decisions, b.Decisions, cmpopts.IgnoreUnexported(Decided{})); diff != "" {
 					t.Errorf("run twice:\n%s", diff)
 				}

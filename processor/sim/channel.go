@@ -32,6 +32,8 @@ func (r *runner) effects(effects []worker.Effect) {
 			if x := (offer{d.Customer, d.Cause.Value, d.Action.OfferID}); d.Moment == "back_in_stock" && !slices.Contains(w.offers, x) {
 				w.offers = append(w.offers, x)
 			}
+		case worker.Republish:
+			r.republish(e.Resend)
 		case worker.Cancel:
 			for i, v := range slices.Backward(w.attempts) {
 				if a := v; a.from.process == r.process && a.effect.Decision.ID == e.ActionID {

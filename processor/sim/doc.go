@@ -37,5 +37,7 @@
 //
 // At the very end of some worlds a log loses its end, with what it had
 // acknowledged (lost.go): whoever opens its partition must stop with a word that
-// says so, and decide nothing more.
+// says so, and decide nothing more. Where the logs are not trimmed it is then
+// rewound by the recipe (rewind.go): the world must come to rest again, what was
+// not taken back stands, and every message is heard.
 package sim

@@ -55,7 +55,7 @@ func (w *world) sameLog(part int, s *processor.Shop) error {
 
 // wentBack cuts off the end of a log in a world that is at rest and was judged,
 // cuts the power everywhere, perhaps puts other records in the place of those
-// that are gone, and lets everyone begin again.
+// that are gone, and lets everyone begin again. In the end the partition is rewound.
 func (w *world) wentBack() {
 	if len(w.result.Violations) > 0 || w.rng.IntN(3) > 0 {
 		return
@@ -80,7 +80,7 @@ func (w *world) wentBack() {
 	}
 	w.net.packets, w.net.answers, w.attempts = nil, nil, nil
 	for i := range w.rng.IntN(2) * w.rng.IntN(2*gone) {
-		f := &fact{kind: added, id: fmt.Sprint("x", i), customer: "c0", cart: "c0-x", sku: "s0", n: 1, at: w.now}
+		f := &fact{kind: added, id: fmt.Sprint("x", i), customer: w.livesIn(part), cart: "x", sku: "s0", n: 1, at: w.now}
 		data := processor.AppendRecordHeader(nil, w.now)
 		w.broker.append(part, record{data: processor.AppendRecordEntry(data, processor.AppendEvent([]byte{byte(processor.EventEntry)}, f.event()))}, w.now)
 		w.now += w.rng.Int64N(1000)
@@ -104,5 +104,8 @@ func (w *world) wentBack() {
 			w.fail("log went back", "partition %d lost its records from %d on, and commit %d says more than was said: %d outputs, record %d",
 				part, l.end+1, l.commits+i+1, c.Count, c.Position)
 		}
+	}
+	if len(w.result.Violations) == 0 {
+		w.rewind(l)
 	}
 }

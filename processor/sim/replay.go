@@ -62,23 +62,35 @@ func (nothing) Timers(func(due int64, kind uint8, hash uint64) error) error { re
 func (nothing) Seen(uint64, uint32) (bool, error)                           { return false, nil }
 func (nothing) Scan(uint8, func(hash uint64, value []byte) error) error     { return nil }
 
-// replay applies the whole log of a partition.
+// replay applies the whole log of a partition, to a machine that keeps all live
+// and to its twin that keeps nothing so, which must not make a difference.
 func replay(b *broker, part int) (*replayed, error) {
 	var skips []processor.Skip
 	for _, c := range b.streams[part].commits {
 		skips = append(skips, c.Skips...)
 	}
-	m, err := processor.NewMachine(processor.Config{Partition: part, Partitions: len(b.streams), Memory: 1 << 40, Skips: skips}, nothing{})
+	c := processor.Config{Partition: part, Partitions: len(b.streams), Memory: 1 << 40, Skips: skips}
+	m, err := processor.NewMachine(c, nothing{})
+	if err != nil {
+		return nil, err
+	}
+	twin, err := processor.NewMachine(c, nothing{})
 	if err != nil {
 		return nil, err
 	}
 	r := &replayed{steps: make([]step, 1, len(b.streams[part].in)+1), accepted: map[int]uint64{}}
 	r.steps[0].sent = make([]uint64, len(b.streams))
-	var out processor.Outputs
+	var out, other processor.Outputs
 	for i, x := range b.streams[part].in {
 		out.Reset()
 		m.Apply(uint64(i+1), x.stamp, x.data, &out)
 		s := m.Shop()
+		other.Reset()
+		twin.Apply(uint64(i+1), x.stamp, x.data, &other)
+		twin.FreezeAll()
+		if s.Hash != twin.Shop().Hash || !bytes.Equal(out.Buf, other.Buf) {
+			return nil, fmt.Errorf("record %d: who freezes all behind each record says %q, not %q", i+1, other.Buf, out.Buf)
+		}
 		st := step{now: s.Now, hash: s.Hash, sent: append([]uint64(nil), s.Sent...)}
 		if err := st.read(out.Buf, uint64(i+1)); err != nil {
 			return nil, err
@@ -125,6 +137,9 @@ func (st *step) read(outputs []byte, position uint64) error {
 			d, err := processor.ParseDead(o.Body)
 			if err != nil {
 				return err
+			}
+			if d.Reason == processor.DoubleUse {
+				continue // of a reward, read and applied; package whole asks whether it is so
 			}
 			d.Entry = bytes.Clone(d.Entry)
 			st.dead = append(st.dead, d)

@@ -18,7 +18,11 @@ func (w *world) weeks() (end int64) {
 	drawn, end := whole.Draw(w.cfg.Seed, whole.Shape{Events: 20 + w.rng.IntN(30), Crowded: true, Days: 8})
 	w.stands = w.rng.IntN(2) == 0
 	w.trouble = []int{30, 100, 300}[w.rng.IntN(3)]
-	w.activate(whole.RulesOf(w.cfg.Seed).Text)
+	rules := whole.RulesOf(w.cfg.Seed)
+	if rules.Late != 0 {
+		w.trouble = max(w.trouble, 100) // who waits for a source asks every minute: the logs are long, and take long to be read again
+	}
+	w.activate(rules.Text)
 	w.flushEvery = []int64{60_000, 3600_000, 12 * 3600_000}[w.rng.IntN(3)]
 	w.wrongClocks()
 	for i := range drawn {
@@ -34,7 +38,9 @@ func (w *world) weeks() (end int64) {
 		w.facts = append(w.facts, f)
 		w.anySender().say(f)
 		if w.faulty && w.rng.IntN(4) == 0 { // a copy of this or of another
-			w.anySender().say(w.facts[w.rng.IntN(len(w.facts))])
+			if again := w.facts[w.rng.IntN(len(w.facts))]; w.now-again.at < whole.Copies {
+				w.anySender().say(again)
+			}
 		}
 	}
 	w.pass(w.now + whole.AtOnce)

@@ -35,6 +35,8 @@ const (
 	ingestLimit = 10 * time.Second // for what the shards have still to move
 	backupTries = 30               // to find an owner for every partition
 	backupRetry = time.Second
+
+	giveUpWithin = 10 * time.Second // to delete what there is of one that failed
 )
 
 // BackupReport is what came of a backup.
@@ -47,7 +49,7 @@ type BackupReport struct {
 // that was accepted before it was asked for. others has the other workers call
 // SaveFor with the name it is given, and returns all that they saved; nil when
 // there are none.
-func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, name string) ([]Saved, error)) (*BackupReport, error) {
+func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, name string) ([]Saved, error)) (report *BackupReport, err error) {
 	if w.cfg.Checkpoints == nil {
 		return nil, ErrNoCheckpoints
 	}
@@ -63,6 +65,14 @@ func (w *Worker) Backup(ctx context.Context, others func(ctx context.Context, na
 	if err := b.Begin(ctx, w.cfg.Checkpoints.Blobs, w.cfg.Clock()); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			// Should this fail, too, the next backup that is complete deletes it.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpWithin)
+			defer cancel()
+			_ = b.GiveUp(ctx, w.cfg.Checkpoints.Blobs)
+		}
+	}()
 	all, err := w.saveAll(ctx, b, others)
 	if err != nil {
 		return nil, err

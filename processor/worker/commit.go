@@ -239,7 +239,7 @@ func (p *Partition) confirm(o processor.Output, now int64) error {
 		default:
 			// Nobody has attempted it, and the gate must hear so before it is asked
 			// again.
-			p.own.outcome(d.Customer, d.Action.ID, 1, processor.Retry, "late")
+			p.own.entries = append(p.own.entries, processor.AppendOutcome(nil, d.Customer, d.Action.ID, 1, processor.Retry, "late"))
 			p.own.request(d.Customer, d.Action.ID, 2, p.cfg.Idempotent)
 		}
 	case processor.ReleaseOutput:

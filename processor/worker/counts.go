@@ -26,8 +26,9 @@ type CorrectionKey struct {
 	Reason processor.Reason
 }
 
-// Counts counts confirmed outputs.
+// Counts counts confirmed outputs, and the windows that ended without one.
 type Counts struct {
+	Ended       map[string]uint64 // by moment: before there was a candidate
 	Decisions   map[DecisionKey]uint64
 	Deliveries  map[DeliveryKey]uint64
 	Corrections map[CorrectionKey]uint64
@@ -74,6 +75,9 @@ func (c *Counts) Add(other Counts) {
 	for k, n := range other.Corrections {
 		count(&c.Corrections, k, n)
 	}
+	for k, n := range other.Ended {
+		count(&c.Ended, k, n)
+	}
 	c.Raced.add(&other.Raced)
 	c.PlatformLag.add(&other.PlatformLag)
 	for k, n := range other.Dead {
@@ -85,5 +89,8 @@ func (c *Counts) Add(other Counts) {
 func (p *Partition) Counts() Counts {
 	c := p.commit.counts
 	p.commit.counts = Counts{}
+	if p.m != nil {
+		p.m.TakeEnded(func(moment string, n uint64) { count(&c.Ended, moment, n) })
+	}
 	return c
 }

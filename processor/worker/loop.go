@@ -23,9 +23,10 @@ import (
 //	mailbox -> follow -> read and apply -> commits, transfers, entries -> write-behind -> wait
 type loop struct {
 	mailbox
-	w    *Worker
-	part int
-	log  *slog.Logger
+	reports reports
+	w       *Worker
+	part    int
+	log     *slog.Logger
 
 	store  *state.Store
 	p      *Partition
@@ -107,6 +108,7 @@ func (l *loop) run(ctx context.Context) {
 	defer l.timer.Stop()
 	for ctx.Err() == nil && l.err == nil && (!l.draining || !l.p.Saved()) {
 		busy := l.mailbox.run()
+		busy = l.hear() || busy
 		busy = l.follow() || busy
 		busy = l.read() || busy
 		l.send()
@@ -196,6 +198,7 @@ func (l *loop) close() {
 		l.keeper.end()
 	}
 	l.jobs.Wait()
+	l.leaveReports()
 	if l.w.dispatcher != nil {
 		l.w.underway.Add(-int64(l.w.dispatcher.Drain(l.part)))
 	}

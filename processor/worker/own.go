@@ -36,11 +36,6 @@ func (o *own) request(customer, action string, attempt int, idempotent bool) {
 	o.entries = append(o.entries, processor.AppendReleaseRequest(nil, customer, action, attempt, idempotent))
 }
 
-// outcome says what became of an attempt.
-func (o *own) outcome(customer, action string, attempt int, d processor.Delivery, code string) {
-	o.entries = append(o.entries, processor.AppendOutcome(nil, customer, action, attempt, d, code))
-}
-
 // pending reports whether something is to be said, is in flight, or is in the
 // log and not applied at position.
 func (o *own) pending(position uint64) bool {
@@ -50,16 +45,7 @@ func (o *own) pending(position uint64) bool {
 // Report takes what became of an attempt. One to be repeated asks for release
 // again when its time has come.
 func (p *Partition) Report(r connectors.Report) {
-	p.own.outcome(r.Customer, r.ActionID, r.Attempt, r.Delivery, r.Code)
-	if !r.EffectiveAt.IsZero() || r.Reference != "" {
-		last, effective := &p.own.entries[len(p.own.entries)-1], int64(0)
-		if !r.EffectiveAt.IsZero() {
-			effective = r.EffectiveAt.UnixMilli()
-		}
-		if *last = processor.AppendEffective(*last, effective); r.Reference != "" {
-			*last = processor.AppendReference(*last, r.Reference)
-		}
-	}
+	p.own.entries = append(p.own.entries, outcomeEntry(&r))
 	if r.Delivery == processor.Retry {
 		at := int64(0)
 		if !r.RetryAt.IsZero() {

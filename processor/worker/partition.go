@@ -227,6 +227,7 @@ func (p *Partition) Apply(seq uint64, stamp int64, data []byte) error {
 		}
 	}
 	if !p.live {
+		p.m.TakeEnded(func(string, uint64) {}) // the owner of then has counted them
 		return p.goLive()
 	}
 	return nil

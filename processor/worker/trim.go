@@ -161,14 +161,28 @@ func firstSince(ctx context.Context, log *jetstream.Log, part int, low, high uin
 // commitsSince reports whether the commit records behind a position of the log
 // are all there.
 func commitsSince(ctx context.Context, log *jetstream.Log, part int, position uint64) (bool, error) {
-	first, last, err := log.CommitBounds(ctx, part)
-	if err != nil || first <= 1 || first > last {
-		return true, err
+	return commitsBehind(position,
+		func() (uint64, uint64, error) { return log.CommitBounds(ctx, part) },
+		func(seq uint64) (jetstream.Message, error) { return log.CommitAt(ctx, part, seq) })
+}
+
+// commitsBehind is commitsSince of a log that is asked by two questions, between
+// which records may be dropped.
+func commitsBehind(position uint64, bounds func() (first, last uint64, err error), at func(seq uint64) (jetstream.Message, error)) (bool, error) {
+	for before := uint64(0); ; {
+		first, last, err := bounds()
+		if err != nil || first <= 1 || first > last {
+			return true, err
+		}
+		m, err := at(first)
+		if errors.Is(err, jetstream.ErrNotFound) && first != before {
+			before = first // dropped meanwhile, and the next is the first now
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		c, err := processor.ParseCommit(m.Data)
+		return c.Position <= position, err
 	}
-	m, err := log.CommitAt(ctx, part, first)
-	if err != nil {
-		return false, err
-	}
-	c, err := processor.ParseCommit(m.Data)
-	return c.Position <= position, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"onhand/processor"
+	"onhand/processor/jetstream"
 	"onhand/state"
 	"onhand/state/blob"
 	"onhand/state/checkpoint"
@@ -92,6 +93,36 @@ func TestCommitsAreTrimmed(t *testing.T) {
 	for action, times := range channel.got {
 		require.Equal(t, 1, times, "action %s", action)
 	}
+}
+
+// TestCommitsDroppedMeanwhile: a record that is dropped between the question
+// which is the first and the one for it is no error; one that is not there though
+// it is still the first is.
+func TestCommitsDroppedMeanwhile(t *testing.T) {
+	t.Parallel()
+	firsts := []uint64{2, 4, 6}
+	ask := func(position uint64) (bool, error) {
+		n := -1
+		return commitsBehind(position, func() (uint64, uint64, error) {
+			n = min(n+1, len(firsts)-1)
+			return firsts[n], 9, nil
+		}, func(seq uint64) (jetstream.Message, error) {
+			if seq != 6 {
+				return jetstream.Message{}, jetstream.ErrNotFound
+			}
+			c := processor.CommitRecord{Position: 60}
+			return jetstream.Message{Seq: seq, Data: c.Append(nil)}, nil
+		})
+	}
+	there, err := ask(60)
+	require.NoError(t, err)
+	require.True(t, there)
+	there, err = ask(59)
+	require.NoError(t, err)
+	require.False(t, there)
+	firsts = []uint64{2, 4}
+	_, err = ask(60)
+	require.ErrorIs(t, err, jetstream.ErrNotFound)
 }
 
 // TestCommitsWaitForTheOldestCheckpoint: of commit records nobody wants any

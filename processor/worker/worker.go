@@ -31,7 +31,9 @@ type Config struct {
 	Channels map[string]connectors.ChannelConfig
 
 	Currency string // of ingested amounts that name none
-	PhoneKey []byte // see segment.PhoneID
+	Country  string // of the shop; see segment.PhoneID
+
+	AddressKey []byte // see segment.PhoneID, segment.EmailID
 
 	// Seal seals the personal data of ingested events; nil leaves it as it is.
 	Seal func(context.Context, []processor.Event) error
@@ -73,6 +75,8 @@ type Worker struct {
 	cancel context.CancelFunc
 	member *jetstream.Member
 	tasks  sync.WaitGroup // govern, letters
+
+	outcomes sync.WaitGroup // on their way into logs of others; see addOutcome
 
 	mu     sync.Mutex
 	loops  map[int]*loop
@@ -214,6 +218,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		<-l.done
 		l.stop()
 	}
+	w.outcomes.Wait()
 	if w.ctx.Err() == nil {
 		err = errors.Join(err, w.letters.flush(ctx), w.member.Leave(ctx))
 	}
@@ -227,26 +232,6 @@ func (w *Worker) share() int64 {
 	n := max(1, len(w.member.Workers()))
 	here := (w.log.Partitions()*min(n, 2) + n - 1) / n // owned, or stood by for
 	return w.cfg.Memory / int64(here)
-}
-
-// report gives the outcome of an attempt to its partition. When the partition
-// has moved on, what became of the attempt is put into its log all the same;
-// about a retry the new owner thinks itself.
-func (w *Worker) report(r connectors.Report) {
-	defer w.underway.Add(-1)
-	w.tellHeld(&r)
-	w.mu.Lock()
-	l := w.loops[r.Partition]
-	w.mu.Unlock()
-	switch {
-	case l != nil && !l.standby.Load():
-		l.underway.Add(-1)
-		l.post(func() { l.p.Report(r) })
-	case r.Delivery != processor.Retry:
-		record := processor.AppendRecordHeader(nil, w.cfg.Clock().UnixMilli())
-		record = processor.AppendRecordEntry(record, processor.AppendOutcome(nil, r.Customer, r.ActionID, r.Attempt, r.Delivery, r.Code))
-		_ = w.log.AppendAsync(r.Partition, record, func(uint64, error) {})
-	}
 }
 
 // Nudge makes every partition look at the clock.

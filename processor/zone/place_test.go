@@ -2,6 +2,17 @@ package zone
 
 import "testing"
 
+func TestWithin(t *testing.T) {
+	for _, x := range []struct {
+		name, country string
+		want          bool
+	}{{"Europe/Paris", "FR", true}, {"Europe/Paris", "DE", false}, {"America/Los_Angeles", "US", true}, {"", "FR", false}, {"Europe/Paris", "", false}} {
+		if got := Within(x.name, x.country); got != x.want {
+			t.Errorf("%s in %s: %v", x.name, x.country, got)
+		}
+	}
+}
+
 func TestOf(t *testing.T) {
 	for code, name := range places() {
 		if _, err := Load(name); err != nil {

@@ -15,6 +15,7 @@ import (
 // moment, and the logs behind them up to places that fit together: no log holds
 // a message that another one, read up to its place, does not lead to.
 //
+//	<deployment>/backups/<name>/begun              before anything of it is read
 //	<deployment>/backups/<name>/tail-<partition>   the log behind the checkpoint, with its stamps
 //	<deployment>/backups/<name>/keys-<group>       see SaveKeys
 //	<deployment>/backups/<name>/record             what it consists of, written last
@@ -47,7 +48,10 @@ func tailName(deployment, name string, partition int) string {
 	return fmt.Sprintf("%s%s/tail-%d", backupFolder(deployment), name, partition)
 }
 
-const recordName = "/record"
+const (
+	begunName  = "/begun"
+	recordName = "/record"
+)
 
 // BackupNames returns the backups of a deployment, the newest first.
 func BackupNames(ctx context.Context, b Blobs, deployment string) ([]string, error) {
@@ -83,7 +87,8 @@ func Deployments(ctx context.Context, b Blobs) ([]string, error) {
 
 // Begin names a backup by the time, but after all that there are, whatever the
 // clocks of those say who made them, and notes which erasures are done. It comes
-// before anything of the backup is read.
+// before anything of the backup is read; one that does not come to its end is
+// given up.
 func (b *Backup) Begin(ctx context.Context, to Blobs, now time.Time) error {
 	all, err := to.List(ctx, backupFolder(b.Deployment))
 	if err != nil {
@@ -96,8 +101,28 @@ func (b *Backup) Begin(ctx context.Context, to Blobs, now time.Time) error {
 		}
 	}
 	b.Name = now.UTC().Format(nameTime)
-	_, b.Done, err = notes(ctx, to, b.Deployment)
+	if err := to.Put(ctx, b.folder()+begunName, strings.NewReader("\n"), 1); err != nil {
+		return err
+	}
+	if _, b.Done, err = notes(ctx, to, b.Deployment); err != nil {
+		err = errors.Join(err, b.GiveUp(ctx, to))
+	}
 	return err
+}
+
+// GiveUp deletes what there is of a backup that is not complete.
+func (b *Backup) GiveUp(ctx context.Context, to Blobs) error {
+	all, err := to.List(ctx, b.folder()+"/")
+	if err != nil || slices.Contains(all, b.folder()+recordName) {
+		return err
+	}
+	slices.Reverse(all) // "begun" goes last
+	for _, name := range all {
+		if err := to.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Save completes a backup whose checkpoints, tails and keys are saved, and
@@ -150,7 +175,7 @@ func (b *Backup) Save(ctx context.Context, to Blobs) error {
 			return err
 		}
 	}
-	return forgetErasures(ctx, to, first)
+	return dropNotes(ctx, to, first.Done)
 }
 
 // boolOrder sorts what is true first.

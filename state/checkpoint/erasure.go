@@ -25,6 +25,10 @@ import (
 // and whoever restores it leaves their keys out and erases them once more. So
 // nobody's clock decides, and it makes no difference which process does what at
 // the same time. A copy of a backup that was taken elsewhere hears of no erasure.
+//
+// The notes of what was done before the oldest backup began are of no use any
+// more, and while none has begun all that are done: each erasure drops up to
+// maxDropped of them. Those behind a backup stay as long as it does.
 
 // Erasure is a customer who is forgotten.
 type Erasure struct {
@@ -32,6 +36,9 @@ type Erasure struct {
 	IDs  []string  `json:"ids"`
 	Keys []string  `json:"keys"` // names of the keys of the ids
 }
+
+// maxDropped bounds the notes that one erasure drops.
+const maxDropped = 1000
 
 const (
 	nameTime   = "20060102T150405.000Z" // as the names of backups
@@ -81,7 +88,15 @@ func Erased(ctx context.Context, blobs Blobs, deployment, note string, e Erasure
 			return err
 		}
 	}
-	return nil
+	// One that begins from now on reads nothing of who is done by now.
+	_, done, err := notes(ctx, blobs, deployment)
+	if err != nil {
+		return err
+	}
+	if begun, err := blobs.List(ctx, backupFolder(deployment)); err != nil || len(begun) > 0 {
+		return err
+	}
+	return dropNotes(ctx, blobs, done[:min(len(done), maxDropped)])
 }
 
 // notes returns the names of the erasures of a deployment: those that are not
@@ -135,9 +150,9 @@ func (b *Backup) Erasures(ctx context.Context, from Blobs) (all []Erasure, err e
 	return all, nil
 }
 
-// forgetErasures drops the notes of what was done before the oldest backup began.
-func forgetErasures(ctx context.Context, blobs Blobs, oldest *Backup) error {
-	for _, note := range oldest.Done {
+// dropNotes drops the notes of erasures that are done.
+func dropNotes(ctx context.Context, blobs Blobs, done []string) error {
+	for _, note := range done {
 		if err := blobs.Delete(ctx, note); err != nil {
 			return err
 		}

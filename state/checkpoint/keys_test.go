@@ -156,3 +156,35 @@ func TestErasuresAndClocks(t *testing.T) {
 		})
 	}
 }
+
+// While there is no backup nothing is kept of who was erased; what one may have
+// read before it was done is, until the backup is given up.
+func TestNotesOfErasuresDoNotPileUp(t *testing.T) {
+	blobs := blob.NewDir(t.TempDir())
+	erase := func(id string, at time.Time) {
+		e := Erasure{At: at, IDs: []string{id}, Keys: []string{id}}
+		note, err := Erase(t.Context(), blobs, "d", e)
+		require.NoError(t, err)
+		require.NoError(t, Erased(t.Context(), blobs, "d", note, e))
+	}
+	left := func() int {
+		all, err := blobs.List(t.Context(), erasedFolder("d"))
+		require.NoError(t, err)
+		return len(all)
+	}
+	now := time.Now()
+	for i := range 5 {
+		erase(fmt.Sprint("c", i), now)
+		require.Zero(t, left())
+	}
+	b := &Backup{Deployment: "d"}
+	require.NoError(t, b.Begin(t.Context(), blobs, now))
+	erase("ann", now)
+	require.Equal(t, 2, left())
+	all, err := b.Erasures(t.Context(), blobs)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.NoError(t, b.GiveUp(t.Context(), blobs))
+	erase("bob", now)
+	require.Zero(t, left())
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/ed25519"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -30,7 +31,8 @@ type Config struct {
 	ID      string                 // of this worker
 	Address func(id string) string // host:port of a worker, "" when it is not known
 
-	Read, Operate []string // keys; who may operate may read
+	Read, Operate []string           // keys; who may operate may read
+	Voucher       ed25519.PrivateKey // signs vouchers; nil = none are made
 	// Open says that no key at all is configured: everybody may do everything,
 	// from this machine.
 	Open bool
@@ -79,6 +81,8 @@ var routes = []route{
 	{"GET", "/api/v1/items/{sku}", reader, (*API).item},
 	{"GET", "/api/v1/rewards/{id}", reader, (*API).reward},
 	{"POST", "/api/v1/rewards/{id}/redeem", operator, (*API).redeem},
+	{"POST", "/api/v1/rewards/{id}/voucher", operator, (*API).voucher},
+	{"GET", "/api/v1/vouchers/key", reader, (*API).voucherKey},
 	{"GET", "/api/v1/decisions", reader, (*API).decisions},
 	{"GET", "/api/v1/moments", reader, (*API).moments},
 	{"PUT", "/api/v1/moments", operator, (*API).activate},
@@ -104,9 +108,17 @@ func New(c Config) *API {
 	transport.ResponseHeaderTimeout = forwardWait
 	a.transport = transport
 	a.mux.Handle("/v1/", c.Collector)
+	queries, err := parameters(openAPI)
+	if err != nil {
+		panic(err) // the document is part of the program
+	}
 	for _, r := range routes {
-		a.mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
+		pattern := r.method + " " + r.path
+		a.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 			err := a.guard.allow(req, r.role)
+			if err == nil && strings.HasPrefix(r.path, "/api/") {
+				err = known(req, queries[pattern])
+			}
 			if err == nil {
 				err = r.handle(a, w, req)
 			}

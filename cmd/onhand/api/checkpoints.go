@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,7 +37,14 @@ func (a *API) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), savedWithin)
 	defer cancel()
 	backup, asked := r.URL.Query().Get("backup"), r.Header.Get(hopHeader) != ""
-	if !asked && (backup == "1" || backup == "true") {
+	whole := false
+	if !asked {
+		var err error
+		if whole, err = flag(r, "backup"); err != nil {
+			return err
+		}
+	}
+	if whole {
 		report, err := a.Worker.Backup(ctx, func(ctx context.Context, name string) ([]worker.Saved, error) {
 			theirs := a.checkpointElsewhere(ctx, r, name)
 			return theirs.Partitions, theirs.err()
@@ -122,25 +128,8 @@ func (a *API) checkpointElsewhere(ctx context.Context, r *http.Request, backup s
 
 // checkpointAt asks another worker to save its partitions.
 func (a *API) checkpointAt(ctx context.Context, r *http.Request, address, backup string) (answer Checkpoints) {
-	failed := func(err error) Checkpoints {
+	if err := a.hop(ctx, r, http.MethodPost, address, "/api/v1/checkpoints?backup="+url.QueryEscape(backup), &answer); err != nil {
 		return Checkpoints{Errors: []string{fmt.Sprintf("worker %s: %v", address, err)}}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1/checkpoints?backup="+url.QueryEscape(backup), nil)
-	if err != nil {
-		return failed(err)
-	}
-	req.Header.Set("Authorization", r.Header.Get("Authorization"))
-	req.Header.Set(hopHeader, a.ID)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return failed(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return failed(errors.New(resp.Status))
-	}
-	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(&answer); err != nil {
-		return failed(err)
 	}
 	return answer
 }

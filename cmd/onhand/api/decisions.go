@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"onhand/processor"
@@ -28,6 +29,13 @@ type filter struct {
 var records = map[string]processor.OutputType{
 	"": processor.DecisionOutput, "decisions": processor.DecisionOutput,
 	"deliveries": processor.DeliveryOutput, "corrections": processor.CorrectionOutput,
+}
+
+// outcomes are what each kind of record may say became of it.
+var outcomes = map[processor.OutputType][]string{
+	processor.DecisionOutput:   {"sent", "suppressed", "deferred", "expired", "retracted"},
+	processor.DeliveryOutput:   {"delivered", "failed", "unknown", "retry"},
+	processor.CorrectionOutput: {"raced", "late", "too_late", "wrong", "drift"},
 }
 
 // read returns when a record was made and whether it is selected.
@@ -99,6 +107,9 @@ func (a *API) decisions(w http.ResponseWriter, r *http.Request) error {
 	f := filter{records[q.Get("records")], q.Get("customer"), q.Get("moment"), q.Get("outcome"), q.Get("reason")}
 	if f.record == 0 {
 		return badRequest("records is one of decisions, deliveries, corrections")
+	}
+	if list := outcomes[f.record]; f.outcome != "" && !slices.Contains(list, f.outcome) {
+		return badRequest("outcome is %q; one of %s", f.outcome, strings.Join(list, ", "))
 	}
 	marks, err := a.cursor(q.Get("cursor"))
 	if err != nil {

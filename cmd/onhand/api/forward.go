@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,7 +29,9 @@ const (
 // freshness reads what a request says about how fresh the answer must be.
 func freshness(r *http.Request) (o worker.ReadOptions, err error) {
 	q := r.URL.Query()
-	o.Standby = q.Get("standby") == "1" || q.Get("standby") == "true"
+	if o.Standby, err = flag(r, "standby"); err != nil {
+		return o, err
+	}
 	switch at := q.Get("min_position"); at {
 	case "":
 	case "end":
@@ -103,6 +107,32 @@ func (a *API) forward(w http.ResponseWriter, r *http.Request, to, next string) e
 	proxy.ServeHTTP(w, r)
 	return nil
 }
+
+// hop asks another worker something in the name of a request, which it answers
+// itself, and decodes the answer into v; nil = it is not wanted.
+func (a *API) hop(ctx context.Context, r *http.Request, method, address, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", r.Header.Get("Authorization"))
+	req.Header.Set(hopHeader, a.ID)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return errors.New(resp.Status)
+	case v == nil:
+		return nil
+	}
+	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, maxHopBytes)).Decode(v)
+}
+
+// maxHopBytes bounds the answer of another worker.
+const maxHopBytes = 4 << 20
 
 // partitionOf returns the partition of an id.
 func (a *API) partitionOf(id string) int {

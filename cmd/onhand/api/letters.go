@@ -89,6 +89,14 @@ func sequence(r *http.Request) (uint64, error) {
 	return seq, nil
 }
 
+// noLetter says which dead letter there is none of.
+func noLetter(seq uint64, err error) error {
+	if errors.Is(err, jetstream.ErrNotFound) {
+		return &problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is no dead letter %d: it was purged, or never was", seq)}
+	}
+	return err
+}
+
 func (a *API) letter(w http.ResponseWriter, r *http.Request) error {
 	seq, err := sequence(r)
 	if err != nil {
@@ -96,7 +104,7 @@ func (a *API) letter(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, err := a.Log.DeadLetters().Get(r.Context(), seq)
 	if err != nil {
-		return err
+		return noLetter(seq, err)
 	}
 	l := letterOf(d)
 	return reply(w, l.opened(r, a))
@@ -130,7 +138,7 @@ func (a *API) purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Log.DeadLetters().Purge(r.Context(), seq); err != nil {
-		return err
+		return noLetter(seq, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -146,7 +154,7 @@ func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, err := a.Log.DeadLetters().Get(r.Context(), seq)
 	if err != nil {
-		return err
+		return noLetter(seq, err)
 	}
 	var x worker.DeadLetter
 	if json.Unmarshal(d.Data, &x) != nil || len(x.Entry) == 0 || processor.EntryType(x.Entry[0]) != processor.EventEntry {

@@ -44,6 +44,9 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	for k, n := range m.Decisions {
 		counter("onhand_decisions_total", "Decisions committed.", n, "moment", k.Moment, "outcome", k.Outcome.String(), "reason", string(k.Reason))
 	}
+	for moment, n := range m.Ended {
+		counter("onhand_windows_ended_total", "Windows that ended, by an until event say, before there was a candidate: nothing was decided.", n, "moment", moment)
+	}
 	for k, n := range m.Deliveries {
 		counter("onhand_deliveries_total", "Attempts to hand an action over, by what became of them.", n, "channel", k.Channel, "delivery", k.Delivery.String())
 	}
@@ -108,6 +111,8 @@ func (f *figures) corrections(m worker.Metrics, counter func(name, help string, 
 			wrong += n
 		case processor.Raced:
 			counter("onhand_raced_sends_total", "Messages sent while what forbade them was on its way.", n, "moment", k.Moment, "reason", string(k.Reason))
+		case processor.Drift:
+			counter("onhand_audience_drift_total", "Times something else was found on an ad platform than was asked for there.", n, "moment", k.Moment)
 		default:
 			counter("onhand_late_corrections_total", "Messages corrected later: heard of too late, or delivered though taken back.", n,
 				"moment", k.Moment, "kind", k.Kind.String(), "reason", string(k.Reason))

@@ -56,6 +56,14 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
 		return err
 	}
+	dry, err := flag(r, "dry_run")
+	if err != nil {
+		return err
+	}
+	keep, err := flag(r, "keep_pending")
+	if err != nil {
+		return err
+	}
 	// Nobody waits for a sender that is slow: the kill switch takes the same lock.
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, moments.MaxActiveBytes))
 	var tooLarge *http.MaxBytesError
@@ -92,9 +100,9 @@ func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	old, _ := moments.Parse("moments.yaml", before, segment.Vocabulary())
 	answer.Version = file.Hash
 	answer.Changes = append(answer.Changes, moments.Diff(old, file)...)
-	if r.URL.Query().Get("dry_run") != "true" {
+	if !dry {
 		t := processor.Activate
-		if r.URL.Query().Get("keep_pending") == "true" {
+		if keep {
 			t = processor.ActivateKeeping
 		}
 		if err := a.Worker.Control(r.Context(), &processor.Control{Type: t, At: a.Clock().UnixMilli(), Text: text}); err != nil {
@@ -130,6 +138,10 @@ type Stops struct {
 	Tags    []string `json:"tags"`
 }
 
+// maxStops bounds the tags that are stopped at a time: each message is asked
+// about all of them.
+const maxStops = 256
+
 func stopsOf(s *processor.Shop) Stops {
 	return Stops{s.Stopped, append([]string{}, s.Tags...)}
 }
@@ -149,7 +161,7 @@ func (a *API) stop(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var body struct {
-		Tag string `json:"tag"`
+		Tag *string `json:"tag"`
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
 	d.DisallowUnknownFields()
@@ -159,19 +171,43 @@ func (a *API) stop(w http.ResponseWriter, r *http.Request) error {
 	return a.hold(w, r, processor.Stop, body.Tag)
 }
 
+// resume takes a stop back, of a tag or of everything.
+
 func (a *API) resume(w http.ResponseWriter, r *http.Request) error {
 	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
 		return err
 	}
-	return a.hold(w, r, processor.Resume, r.URL.Query().Get("tag"))
+	var tag *string
+	if q := r.URL.Query(); q.Has("tag") {
+		text := q.Get("tag")
+		tag = &text
+	}
+	return a.hold(w, r, processor.Resume, tag)
 }
 
-func (a *API) hold(w http.ResponseWriter, r *http.Request, t processor.ControlType, tag string) error {
+// hold turns the switch of a tag, or without one of everything. A tag that is
+// empty is the mistake of whoever filled it in, and not everything.
+func (a *API) hold(w http.ResponseWriter, r *http.Request, t processor.ControlType, named *string) error {
+	tag := ""
+	if named != nil {
+		if tag = *named; tag == "" {
+			return badRequest("the tag is empty; leave it out for everything")
+		}
+	}
 	if len(tag) > processor.MaxIDBytes {
 		return badRequest("the tag is longer than %d bytes", processor.MaxIDBytes)
 	}
 	a.control.Lock()
 	defer a.control.Unlock()
+	if t == processor.Stop && tag != "" {
+		var before Stops
+		if err := a.Worker.Ask(r.Context(), 0, func(m *processor.Machine) { before = stopsOf(m.Shop()) }); err != nil {
+			return err
+		}
+		if len(before.Tags) >= maxStops && !holds(before, tag) {
+			return &problem{Status: http.StatusConflict, Detail: fmt.Sprintf("%d tags are stopped, no more are kept; resume some, or stop everything", maxStops)}
+		}
+	}
 	if err := a.Worker.Control(r.Context(), &processor.Control{Type: t, Name: tag, At: a.Clock().UnixMilli()}); err != nil {
 		return err
 	}

@@ -28,6 +28,11 @@ type Redemption struct {
 	OrderID string `json:"order_id"`
 	Store   string `json:"store"`
 	Amount  int64  `json:"amount"` // minor units; 0 = all that is left
+
+	// Of a use that a till allowed while it reached nobody: what it was shown, and
+	// when. It counts whatever is left, for it has happened.
+	Voucher string    `json:"voucher"`
+	At      time.Time `json:"at"`
 }
 
 // redeem uses a reward if it can be used. Of two tills that try at the same
@@ -58,6 +63,11 @@ func (a *API) redeem(w http.ResponseWriter, r *http.Request) error {
 	e := processor.Event{
 		Kind: processor.RewardRedeemed, Source: "api", Stamp: now, At: now, RewardID: id, OrderID: body.OrderID, Location: body.Store,
 		Total: body.Amount, Status: processor.StatusIfValid,
+	}
+	if body.Voucher != "" || !body.At.IsZero() {
+		if err := a.offline(&body, &e); err != nil {
+			return err
+		}
 	}
 	part := a.partitionOf(id)
 	entry := processor.AppendEvent([]byte{byte(processor.EventEntry)}, &e)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,24 +38,7 @@ func (a *API) rewind(w http.ResponseWriter, r *http.Request) error {
 	for _, address := range a.otherWorkers(ctx) {
 		// One that does not hear of it leaves the partition to the others until it is
 		// started again.
-		_ = a.tryAgainAt(ctx, r, address, part)
+		_ = a.hop(ctx, r, http.MethodPost, address, "/api/v1/partitions/"+strconv.Itoa(part)+"/rewind", nil)
 	}
 	return reply(w, done)
-}
-
-func (a *API) tryAgainAt(ctx context.Context, r *http.Request, address string, part int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1/partitions/"+strconv.Itoa(part)+"/rewind", nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", r.Header.Get("Authorization"))
-	req.Header.Set(hopHeader, a.ID)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
-		return errors.Join(err, errors.New(resp.Status))
-	}
-	return nil
 }

@@ -106,13 +106,6 @@ func (a *API) simulate(w http.ResponseWriter, r *http.Request) error {
 // asked reads what is asked from the query.
 func (a *API) asked(r *http.Request) (whatif.Options, error) {
 	o, q := a.WhatIf, r.URL.Query()
-	for key := range q {
-		switch key {
-		case "since", "from", "to", "share", "examples":
-		default:
-			return o, badRequest("%s is no parameter; since, from, to, share and examples are", key)
-		}
-	}
 	now := a.Clock()
 	o.Share, o.Examples = simulatedShare, simulatedShown
 	if text := q.Get("share"); text != "" {

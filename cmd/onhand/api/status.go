@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -123,7 +122,7 @@ func (a *API) complete(r *http.Request, all []Partition) {
 	for address, mine := range owners {
 		group.Go(func() {
 			var s Status
-			if a.ask(ctx, r, address, &s) != nil || len(s.Partitions) != len(all) {
+			if a.hop(ctx, r, http.MethodGet, address, "/api/v1/status", &s) != nil || len(s.Partitions) != len(all) {
 				return
 			}
 			for _, i := range mine {
@@ -137,20 +136,4 @@ func (a *API) complete(r *http.Request, all []Partition) {
 		})
 	}
 	group.Wait()
-}
-
-// ask gets the status of another worker with the key of a request.
-func (a *API) ask(ctx context.Context, r *http.Request, address string, s *Status) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/status", nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", r.Header.Get("Authorization"))
-	req.Header.Set(hopHeader, a.ID)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(s)
 }

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"crypto/ed25519"
 	_ "embed"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"onhand/processor/jetstream"
@@ -58,6 +61,21 @@ const (
 	CheckpointsOff = "off" // nowhere; the log is never trimmed then
 )
 
+// CheckpointsPlace refuses places that no checkpoints can be kept in. Without it
+// an address of a kind that is not known would be the name of a folder, and
+// states that were to be kept elsewhere would lie beside the data.
+func CheckpointsPlace(to string) error {
+	if strings.Contains(to, "://") && !strings.HasPrefix(to, "s3://") {
+		return fmt.Errorf("%s is no place for checkpoints; log, a folder, s3://BUCKET/PREFIX, or off", to)
+	}
+	return nil
+}
+
+// MinMemory is the least that a process may be told to do with: an idle one
+// with its log and sixteen partitions has about as much in use, and with less
+// it would do nothing but look for garbage.
+const MinMemory = 128 << 20
+
 // NATS says which server the log is on.
 type NATS struct {
 	URL    string // of servers elsewhere; "" = embedded
@@ -72,6 +90,8 @@ type Keys struct {
 	Write         map[string]string // key -> source
 	Pages         map[string]Page   // by key
 	Read, Operate []string          // who may operate may read
+
+	Voucher ed25519.PrivateKey // signs vouchers, see package voucher; nil = none are made
 }
 
 // Any reports whether a key is configured.

@@ -61,6 +61,7 @@ func TestReference(t *testing.T) {
 	for _, name := range []string{"TILL_PASSWORD", "SHOP_KEY", "WEB_KEY", "APP_KEY", "READ_KEY", "OPERATE_KEY"} {
 		t.Setenv(name, "0123456789abcdef "+name)
 	}
+	t.Setenv("VOUCHER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	t.Setenv("MAIL_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
 	r := &reader{file: "reference.yaml", keys: map[string]bool{}}
 	r.config([]byte(Reference))

@@ -6,6 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"onhand/connectors/segment"
+	"onhand/connectors/voucher"
 )
 
 // accessKeys reads who may do what.
@@ -28,6 +29,14 @@ func (r *reader) accessKeys(n *yaml.Node, k *Keys) {
 	r.fields(n, "keys", map[string]func(*yaml.Node){
 		"read":    func(n *yaml.Node) { k.Read = secrets(n) },
 		"operate": func(n *yaml.Node) { k.Operate = secrets(n) },
+		"voucher": func(n *yaml.Node) {
+			text := r.secret(n)
+			key, err := voucher.NewKey(text)
+			if err != nil && text != "" {
+				r.at(n, "the key that signs vouchers is not 32 bytes in base64", "make one with openssl rand -base64 32")
+			}
+			k.Voucher = key
+		},
 		"write": func(n *yaml.Node) {
 			k.Write = map[string]string{}
 			r.each(n, "keys.write", func(source, value *yaml.Node) { k.Write[own(source, value)] = source.Value })

@@ -62,13 +62,13 @@ func (r *reader) config(text []byte) (c Config) {
 		"partitions": func(n *yaml.Node) { c.Partitions = int(r.whole(n, 1, 1024)) },
 		"sync":       func(n *yaml.Node) { c.Sync = r.oneOf(n, SyncAlways, SyncInterval) },
 		"personal":   func(n *yaml.Node) { personal, c.Personal = n, r.oneOf(n, PersonalSealed, PersonalClear) },
-		"memory":     func(n *yaml.Node) { c.Memory = r.size(n) },
+		"memory":     func(n *yaml.Node) { c.Memory = r.memory(n) },
 		"nats":       func(n *yaml.Node) { r.nats(n, &c.NATS) },
 		"keys":       func(n *yaml.Node) { r.accessKeys(n, &c.Keys) },
 		"channels":   func(n *yaml.Node) { c.Channels = r.channels(n) },
 		"checkpoints": func(n *yaml.Node) {
 			r.fields(n, "checkpoints", map[string]func(*yaml.Node){
-				"to":    func(n *yaml.Node) { c.Checkpoints.To = r.text(n) },
+				"to":    func(n *yaml.Node) { c.Checkpoints.To = r.place(n) },
 				"every": func(n *yaml.Node) { c.Checkpoints.Every = r.duration(n) },
 				"keep":  func(n *yaml.Node) { c.Checkpoints.Keep = int(r.whole(n, 2, 1000)) },
 			})
@@ -352,4 +352,21 @@ func (r *reader) size(n *yaml.Node) int64 {
 		r.at(n, err.Error(), "write for example 512MiB or 2GiB")
 	}
 	return v
+}
+
+func (r *reader) memory(n *yaml.Node) int64 {
+	v := r.size(n)
+	if v > 0 && v < MinMemory {
+		r.at(n, fmt.Sprintf("%s of memory is too little", n.Value), fmt.Sprintf("at least %d MiB", MinMemory>>20))
+	}
+	return v
+}
+
+func (r *reader) place(n *yaml.Node) string {
+	s := r.text(n)
+	if err := CheckpointsPlace(s); err != nil {
+		what, do, _ := strings.Cut(err.Error(), "; ")
+		r.at(n, what, do)
+	}
+	return s
 }

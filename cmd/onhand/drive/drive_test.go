@@ -2,6 +2,8 @@ package drive
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,4 +91,32 @@ func TestJudgeFindsAWrongDecision(t *testing.T) {
 	require.NoError(t, j.hear(0, d, time.UnixMilli(1_772_445_600_000)))
 	summary, _ := j.Report(time.UnixMilli(1_772_445_700_000))
 	require.Positive(t, summary.Oracle.Wrong)
+}
+
+// TestLinesAreReadAsCalls checks that a recording may say ids and times in each
+// of the ways that the collector takes.
+func TestLinesAreReadAsCalls(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls.ndjson")
+	text := `{"type":"page","userId":12345678901234567890,"timestamp":1772445600}
+{"type":"track","event":"Product Viewed","anonymousId":7,"userId":null,"timestamp":"2026-03-02 11:00:01.5+01:00"}
+{"type":"track","event":5,"userId":{"a":1},"timestamp":"yesterday"}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLines(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, want := range []struct{ name, customer, at string }{
+		{"page", "12345678901234567890", "2026-03-02T10:00:00Z"},
+		{"Product Viewed", "7", "2026-03-02T10:00:01.5Z"},
+		{"5", "", "2026-03-02T10:00:01.5Z"}, // the collector's to refuse
+	} {
+		e, ok := l.Next()
+		if got := e.At.Format(time.RFC3339Nano); !ok || e.Name != want.name || e.Customer != want.customer || got != want.at {
+			t.Errorf("%q %q %s, want %v: %v", e.Name, e.Customer, got, want, l.Err())
+		}
+	}
 }

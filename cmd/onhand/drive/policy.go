@@ -23,6 +23,9 @@ func PolicyOf(f *moments.File, grace time.Duration) shop.Policy {
 		out.Classes[c.Name] = shop.ClassPolicy{Consent: c.Consent, Caps: c.Caps, QuietHours: c.QuietHours, SilenceOnPurchase: c.Name == "marketing"}
 	}
 	for _, c := range p.Caps {
+		if c.Calendar != "" || c.Household {
+			continue // the simulated shop's oracle knows no calendar, and no household
+		}
 		out.Caps = append(out.Caps, shop.Cap{AtMost: c.AtMost, Every: c.Every, Class: c.Class, Channel: c.Channel})
 	}
 	for _, c := range p.Channels {

@@ -2,6 +2,7 @@ package drive
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"onhand/connectors/segment"
 	"onhand/processor/sim/shop"
 )
 
@@ -79,12 +81,31 @@ func (l *Lines) Start() time.Time {
 // call is what of a call the replay needs to know.
 type call struct {
 	Batch       []json.RawMessage `json:"batch"`
-	Event       string            `json:"event"`
-	Type        string            `json:"type"`
-	UserID      string            `json:"userId"`
-	AnonymousID string            `json:"anonymousId"`
-	Timestamp   *time.Time        `json:"timestamp"`
-	Original    *time.Time        `json:"originalTimestamp"`
+	Event       word              `json:"event"`
+	Type        word              `json:"type"`
+	UserID      word              `json:"userId"`
+	AnonymousID word              `json:"anonymousId"`
+	Timestamp   word              `json:"timestamp"`
+	Original    word              `json:"originalTimestamp"`
+}
+
+// word is a text or a number of a call. What is neither is the collector's to
+// refuse.
+type word string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *word) UnmarshalJSON(b []byte) error {
+	switch c := b[0]; {
+	case c == '"':
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		*w = word(s)
+	case c == '-' || c >= '0' && c <= '9':
+		*w = word(b)
+	}
+	return nil
 }
 
 // Next returns the next call, false at the end or at a line that is none.
@@ -111,7 +132,7 @@ func (l *Lines) Next() (shop.Event, bool) {
 func (l *Lines) read(text json.RawMessage) error {
 	var c call
 	if err := json.Unmarshal(text, &c); err != nil {
-		return err
+		return fmt.Errorf("not a JSON object: %w", err)
 	}
 	if c.Batch != nil {
 		for _, inner := range c.Batch {
@@ -121,21 +142,18 @@ func (l *Lines) read(text json.RawMessage) error {
 		}
 		return nil
 	}
-	for _, t := range []*time.Time{c.Timestamp, c.Original} {
-		if t != nil && t.After(l.last) {
-			l.last = *t
+	for _, w := range []word{c.Timestamp, c.Original} {
+		if ms, ok := segment.Instant([]byte(w)); ok && time.UnixMilli(ms).After(l.last) {
+			l.last = time.UnixMilli(ms).UTC()
 			break
 		}
 	}
 	if l.last.IsZero() {
 		return errors.New("the first call has no timestamp")
 	}
-	e := shop.Event{Seq: l.seq, Name: c.Event, At: l.last, Occurred: l.last, JSON: text, Customer: c.UserID}
-	if e.Name == "" {
-		e.Name = c.Type
-	}
-	if e.Customer == "" {
-		e.Customer = c.AnonymousID
+	e := shop.Event{
+		Seq: l.seq, Name: string(cmp.Or(c.Event, c.Type)), At: l.last, Occurred: l.last, JSON: text,
+		Customer: string(cmp.Or(c.UserID, c.AnonymousID)),
 	}
 	l.seq++
 	l.ahead = append(l.ahead, e)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,9 +38,11 @@ func TestTruncatedLog(t *testing.T) {
 			status, body := s.get("/readyz")
 			return fmt.Sprintf("%d partitions are live; %d %s", n, status, body)
 		}
+		if !strings.Contains(s.said(), "the log went back") { // all but one are live on the way, too
+			return "it does not say why"
+		}
 		return ""
 	})
-	require.Contains(t, s.said(), "the log went back", "it does not say why")
 	status, _ := s.get("/healthz")
 	require.Equal(t, http.StatusOK, status)
 	for _, x := range s.partitions() {

@@ -34,6 +34,33 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 	}
 }
 
+// What is asked for with a slip in it is refused, and not taken for more than
+// was meant: for everything, for no dry run, for no backup.
+func TestSlipsInAQuery(t *testing.T) {
+	s := start(t, config.Config{})
+	status, answer, _ := ask(t, s, "POST", "/api/v1/stops", "{}")
+	require.Equal(t, 200, status, answer)
+	for _, tt := range []struct{ method, path, body, says string }{
+		{"POST", "/api/v1/stops", `{"tag":""}`, "the tag is empty"},
+		{"DELETE", "/api/v1/stops?tag=", "", "the tag is empty"},
+		{"DELETE", "/api/v1/stops?tags=spring", "", "tags is no parameter here; known: tag"},
+		{"PUT", "/api/v1/moments?dry_run=yes", "", "dry_run is"},
+		{"PUT", "/api/v1/moments?dryrun=true", "", "known: dry_run, keep_pending"},
+		{"POST", "/api/v1/checkpoints?backup=yes", "", "backup is"},
+		{"GET", "/api/v1/customers/ann?standby=maybe", "", "standby is"},
+		{"GET", "/api/v1/customers/ann?fresh=1", "", "known: standby, min_position"},
+		{"GET", "/api/v1/decisions?custmer=ann", "", "custmer is no parameter"},
+		{"GET", "/api/v1/decisions?outcome=send", "", "one of sent, suppressed"},
+		{"GET", "/api/v1/status?all=1", "", "all is no parameter"},
+	} {
+		status, answer, _ := ask(t, s, tt.method, tt.path, tt.body, "If-Match", "*")
+		require.Equal(t, 400, status, "%s %s: %s", tt.method, tt.path, answer)
+		require.Contains(t, answer, tt.says)
+	}
+	require.Contains(t, get(t, s, "/api/v1/stops"), `"stopped":true`)
+	require.Contains(t, get(t, s, "/healthz?probe=1"), "ok", "of whoever looks after the machine nothing is asked")
+}
+
 // The kill switch does not wait for somebody who is slow to send moments.
 func TestKillSwitchWaitsForNobody(t *testing.T) {
 	s := start(t, config.Config{})

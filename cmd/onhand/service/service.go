@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"onhand/cmd/onhand/api"
@@ -47,18 +48,18 @@ type Service struct {
 	Worker *worker.Worker
 	Rules  *moments.File // as given; what is in force may differ
 
-	sealer   *seal.Sealer
-	phoneKey []byte
-	log      *slog.Logger
-	named    bool // the rules are from a file that somebody named
-	server   *jetstream.Server
-	http     *http.Server
-	lock     *os.File // of the data folder
-	listener net.Listener
-	clock    func() time.Time
-	stop     context.CancelFunc
-	tasks    sync.WaitGroup
-	failed   chan error // what the process cannot go on without
+	sealer     *seal.Sealer
+	addressKey []byte
+	log        *slog.Logger
+	named      bool // the rules are from a file that somebody named
+	server     *jetstream.Server
+	http       *http.Server
+	lock       *os.File // of the data folder
+	listener   net.Listener
+	clock      func() time.Time
+	stop       context.CancelFunc
+	tasks      sync.WaitGroup
+	failed     chan error // what the process cannot go on without
 }
 
 // Open starts a service. It returns when HTTP is served; see WaitReady. ctx
@@ -84,6 +85,9 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if s.Rules, faults = moments.Parse("moments", o.Rules, processor.Vocabulary()); s.Rules == nil {
 		return nil, fmt.Errorf("the moments cannot be used: %w", faults[0])
 	}
+	if code := s.Rules.Country; code != "" && !segment.IsCountry(code) {
+		return nil, fmt.Errorf("the moments cannot be used: no country has the code %q; write the one of ISO 3166-1, GB for the United Kingdom", code)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.Background()))
@@ -97,7 +101,10 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	if s.listener, err = net.Listen("tcp", c.HTTP); err != nil {
-		return s, fmt.Errorf("cannot listen on %s: %w; is another one running? use --http", c.HTTP, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; is another one running? use --http", err)
+		}
+		return s, fmt.Errorf("cannot listen on %s: %w", c.HTTP, err)
 	}
 	id, err := workerID(c.Data, advertised(o.Advertise, s.listener.Addr().String()))
 	if err != nil {
@@ -110,7 +117,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if s.sealer, err = seal.New(s.Log.Keys()); err != nil {
 		return s, err
 	}
-	if s.phoneKey, err = s.sealer.PhoneKey(ctx); err != nil {
+	if s.addressKey, err = s.sealer.AddressKey(ctx); err != nil {
 		return s, err
 	}
 	channels := o.Channels
@@ -125,7 +132,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	s.Worker, err = worker.New(worker.Config{
 		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
-		Channels: channels, Currency: s.Rules.Currency, PhoneKey: s.phoneKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
+		Channels: channels, Currency: s.Rules.Currency, Country: s.Rules.Country, AddressKey: s.addressKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
 		Checkpoints: checkpoints, Seal: s.seal(c), SealCall: s.sealCall(c),
 	})
 	if err != nil {
@@ -224,12 +231,12 @@ func (s *Service) serve(o Options, id string, past whatif.Options) {
 		pages[key] = collector.PageKey{Source: p.Source, Only: only}
 	}
 	inlet := collector.New(collector.Config{
-		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, PhoneKey: s.phoneKey, Logger: o.Logger,
+		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, Country: s.Rules.Country, AddressKey: s.addressKey, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
 	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, Sealer: s.sealer, ID: id, Address: addressOf,
-		Read: c.Keys.Read, Operate: c.Keys.Operate, Open: !c.Keys.Any(),
+		Read: c.Keys.Read, Operate: c.Keys.Operate, Voucher: c.Keys.Voucher, Open: !c.Keys.Any(),
 		WhatIf: past, Clock: o.Clock, Version: o.Version, Logger: o.Logger,
 	})
 	s.http = &http.Server{

@@ -110,7 +110,7 @@ func OpenRetail(path string, cfg RetailConfig) (*Retail, error) {
 	head, err := r.rows.Read()
 	if err != nil || len(head) != 8 || head[0] != "InvoiceNo" {
 		f.Close()
-		return nil, fmt.Errorf("shop: %s does not begin with the columns of Online Retail: %v %w", path, head, err)
+		return nil, fmt.Errorf("shop: %s does not begin with the columns of Online Retail (InvoiceNo,StockCode,...): %.80q", path, strings.Join(head, ","))
 	}
 	r.line = 1
 	r.next = r.read()

@@ -43,6 +43,12 @@ func (o *oracle) forbids(e *processor.Event, d *Told) bool {
 			return e.Purpose == "ads" && !e.Granted
 		}
 	}
+	if bordered(e) && e.SKU == d.Cause.Value || moves(e) && e.Customer() == d.Customer {
+		o.known = o.events[:slices.Index(o.events, e)+1]
+		o.owners = owners(o.known)
+		in, _ := o.barred(d.Customer, d.Cause.Value)
+		return in != ""
+	}
 	switch e.Kind {
 	case processor.CrisisDeclared:
 		return slices.Contains(e.Tags, "")

@@ -27,7 +27,7 @@ func (o *oracle) balanced(end int64) {
 		case processor.Sent:
 			sent[d.ID] = true
 		case processor.Retracted:
-			if !sent[d.Retracts] {
+			if !sent[d.Retracts] && !saidToBeIn(d) {
 				o.fault(d, "withdraws what was not sent")
 			}
 			continue
@@ -79,7 +79,20 @@ func (o *oracle) onceForOneCause() {
 		}
 		k, most := d.Moment+" "+d.Cause.Value, int64(1)
 		switch d.Moment {
-		case "order_confirmed", "reward_reminder":
+		case "order_confirmed":
+		case liesReady, stillLies:
+			again := relaid(d.Cause.Value, d.all())
+			for _, e := range d.all() {
+				if e.Kind == processor.PickupCollected && e.OrderID == d.Cause.Value && e.At < again {
+					most++ // and the rest of it lies ready
+				}
+			}
+		case "reward_reminder":
+			for _, u := range uses(d.Cause.Value, d.all(), always) {
+				if u.void {
+					most++ // it was given back
+				}
+			}
 		case "sale_registered":
 			k += fmt.Sprint(" ", d.Customer, erased(d.Customer, d.all()))
 			for _, e := range d.all() {

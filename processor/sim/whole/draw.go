@@ -24,6 +24,10 @@ const Begin = begin
 // AtOnce is how close to each other things happen that happen at once.
 const AtOnce = second
 
+// Copies is for how long a copy may come: what is older than two days is not
+// surely known for one.
+const Copies = 47 * hour
+
 func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("01-02T15:04:05.000") }
 
 // The shop: few of everything, so that they meet.
@@ -42,7 +46,7 @@ type Shape struct {
 }
 
 // quietly is the shape of the worlds in which nothing fails.
-var quietly = Shape{Events: 260, Days: 20}
+var quietly = Shape{Events: 260, Days: 30}
 
 // zones are those of the customers, in turn.
 var zones = []string{"Europe/Paris", "America/New_York", "Asia/Tokyo"}
@@ -70,10 +74,11 @@ const (
 	store     = "paris"
 )
 
-// Draw returns what happens in the shop of a seed, in the order of time, and
-// when it is over. Times are Unix ms; no two events have the same.
+// Draw returns what happens in the shop of a seed, in the order in which it is
+// told, which but for what is told late is that of time, and when it is over.
+// Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), now: begin}
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
@@ -90,13 +95,22 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 			d.now += 1 + d.rng.Int64N(12*hour)
 		}
 		d.happen()
+		d.more()
+		d.platform()
+		d.collects()
+		d.says()
 	}
-	d.peace()
-	return d.events, d.now + shape.Days*day
+	end = d.peace(shape.Days)
+	return d.events, end
 }
 
 type drawer struct {
 	rng     *rand.Rand
+	aside   *rand.Rand // for what happens more
+	counter *rand.Rand // for what is fetched
+	words   *rand.Rand // for what is said of people
+	ads     *rand.Rand // for what is reported of audiences
+	rules   Rules
 	now     int64
 	events  []processor.Event
 	orders  []*processor.Event
@@ -104,8 +118,13 @@ type drawer struct {
 	rewards []string
 	version int64
 	erased  [customers]bool
+	known   [customers]int64 // since when
 	linked  [visitors]bool
 	moved   [customers]int // how often their addresses changed
+
+	reported []processor.Event  // of audiences
+	bought   []*processor.Event // phones and cases
+	ready    map[string]int64   // orders that lay in a store before anybody told
 }
 
 type parcel struct {
@@ -159,6 +178,7 @@ func (d *drawer) address(i int) {
 // identify makes a customer known, with most permissions.
 func (d *drawer) identify(i int) {
 	id := fmt.Sprint("c", i)
+	d.known[i] = d.now
 	d.address(i)
 	for _, channel := range []string{"push", "email", "sms"} {
 		for _, purpose := range []string{"marketing", "sale_alert"} {
@@ -218,9 +238,12 @@ func (d *drawer) happen() {
 		d.say(processor.Event{Kind: processor.CheckoutFailed, UserID: c, SKU: "", CartID: "cart-" + c, Reason: reason, Products: []processor.Product{{SKU: sku, Quantity: 1, Price: 1999}},
 			Properties: fmt.Appendf(nil, `{"reason":%q}`, reason)})
 	case n < 40:
-		d.say(processor.Event{Kind: processor.OrderCompleted, UserID: c, OrderID: fmt.Sprint("o", len(d.events)), Total: 1999,
-			Products: []processor.Product{{SKU: sku, Quantity: 1 + d.rng.Int64N(2), Price: 1999}}})
-		e := d.events[len(d.events)-1]
+		e := processor.Event{Kind: processor.OrderCompleted, UserID: c, OrderID: fmt.Sprint("o", len(d.events)), Total: 1999,
+			Products: []processor.Product{{SKU: sku, Quantity: 1 + d.rng.Int64N(2), Price: 1999, Gift: d.yes(6)}}}
+		if d.yes(6) {
+			e.Location = store
+		}
+		e = *d.say(e)
 		d.orders = append(d.orders, &e)
 		if d.rng.IntN(2) == 0 {
 			d.parcels = append(d.parcels, parcel{id: "p" + e.OrderID, order: e.OrderID, customer: c, sku: sku})

@@ -6,14 +6,16 @@ import (
 	"onhand/processor"
 )
 
-// mustBeSaid: an order is confirmed and a parcel announced, to customers who
-// can be written to.
+// mustBeSaid: an order is confirmed, a parcel announced and what lies ready in a
+// store, to customers who can be written to.
 func (o *oracle) mustBeSaid() {
 	for _, e := range o.events {
 		moment, value := "", ""
 		switch {
 		case e.Kind == processor.OrderCompleted:
 			moment, value = "order_confirmed", e.OrderID
+		case e.Kind == processor.PickupReady && o.rules.Fetching && o.untouched(e):
+			moment, value = liesReady, e.OrderID
 		case e.Kind == processor.ShipmentUpdated && e.Status == "shipped":
 			moment, value = "shipment", e.ShipmentID
 		default:
@@ -23,6 +25,14 @@ func (o *oracle) mustBeSaid() {
 			o.faults = append(o.faults, moment+" "+value+" was not said: "+e.Kind.String()+" of "+e.UserID+" at "+clock(e.At))
 		}
 	}
+}
+
+// untouched reports whether nothing was taken out of an order when something was
+// heard of it.
+func (o *oracle) untouched(e *processor.Event) bool {
+	return !slices.ContainsFunc(o.events[:slices.Index(o.events, e)], func(x *processor.Event) bool {
+		return x.OrderID == e.OrderID && x.Kind != processor.OrderCompleted && x.Kind != processor.RewardRedeemed && x.Kind != processor.ShipmentUpdated
+	})
 }
 
 // said reports whether a moment was sent of something, at once when an event

@@ -15,6 +15,7 @@ type Told struct {
 	Known  []*processor.Event // surely, in the order of time
 	Maybe  []*processor.Event // perhaps: it was on its way
 	Failed bool               // the action could not be handed over, or was withdrawn before
+	Seed   string             // that the item has published; only where nothing fails
 }
 
 func (d *Told) String() string {
@@ -70,7 +71,7 @@ func Judge(rules Rules, events []*processor.Event, list []Told, end, slack int64
 	o.onceForOneCause()
 	for i := range list {
 		d := &list[i]
-		if d.Outcome != processor.Sent || len(d.Maybe) > maxMaybe || ofStep(d) {
+		if d.Outcome != processor.Sent && !refusal(d) || len(d.Maybe) > maxMaybe || ofStep(d) {
 			continue
 		}
 		// Right is what is right in one of the ways in which it may have been.
@@ -79,7 +80,12 @@ func Judge(rules Rules, events []*processor.Event, list []Told, end, slack int64
 			was := len(o.faults)
 			o.known = d.with(some)
 			o.owners = owners(o.known)
-			if o.ask(d, list[:i]); len(o.faults) == was {
+			if refusal(d) {
+				o.inOrder(d)
+			} else {
+				o.ask(d, list[:i])
+			}
+			if len(o.faults) == was {
 				o.faults = o.faults[:before]
 				break
 			}
@@ -92,7 +98,12 @@ func Judge(rules Rules, events []*processor.Event, list []Told, end, slack int64
 	o.comeDown()
 	o.enough()
 	o.stands()
+	o.unfought()
 	o.mustBeSaid()
+	o.reminds(end)
+	o.waits(end)
+	o.withinBudget()
+	o.sorry()
 	return o.faults
 }
 
@@ -117,6 +128,17 @@ func (o *oracle) ask(d *Told, before []Told) {
 		o.capped(d, before)
 	}
 	o.withinStock(d, before)
+	o.inLine(d, before)
+	o.heard(d)
+	o.open(d, before)
+	o.usedUp(d)
+	o.allowed(d)
+	o.regrets(d, before)
+	o.counted(d)
+	o.fetched(d)
+	if d.Moment == sizeAdvice {
+		o.advised(d)
+	}
 }
 
 // of calls f for what a person did, as far as it was known and is not to be
@@ -128,12 +150,6 @@ func (o *oracle) of(id string, f func(e *processor.Event)) {
 			f(e)
 		}
 	}
-}
-
-func (o *oracle) cancelled(order string) bool {
-	return slices.ContainsFunc(o.known, func(e *processor.Event) bool {
-		return e.Kind == processor.OrderCancelled && e.OrderID == order
-	})
 }
 
 func has(e *processor.Event, sku string) (units int64) {
@@ -151,12 +167,7 @@ const silence = 14 * day
 func (o *oracle) wanted(d *Told) {
 	switch d.Moment {
 	case "reward_reminder":
-		for _, e := range o.known {
-			if e.Kind == processor.RewardRedeemed && e.RewardID == d.Cause.Value {
-				o.fault(d, "the reward was used at %s", clock(e.At))
-				return
-			}
-		}
+		o.rested(d)
 	case "cart_abandoned", "cart_restored", "back_in_stock", "retarget_ads", "payment_failed":
 		for _, sku := range skus(d) {
 			o.unbought(d, sku)
@@ -208,39 +219,45 @@ func (o *oracle) wishes(customer, of, sku string) (wanted, bought, last int64, b
 				wanted, last, bought = wanted+max(1, e.Quantity, has(e, of)), e.At, 0
 				anyOf = slices.DeleteFunc(anyOf, func(v string) bool { return !takes(e, v) })
 			}
-		case processor.OrderCompleted:
-			n := has(e, of)
-			if of == product {
-				for _, v := range anyOf {
-					n += has(e, v)
-				}
+		case processor.OrderCompleted, processor.OrderUpdated:
+			if !o.placed(e) {
+				break
 			}
-			if n > 0 {
-				bought += n
-				blurred = blurred || o.cancelled(e.OrderID)
+			what := settled(e.OrderID, o.known)
+			holds := lines(e.OrderID, what)
+			would := []string{of}
+			if of == product {
+				would = append(would, anyOf...)
+			}
+			for _, v := range would {
+				bought += holds[v]
+				blurred = blurred || shrank(e.OrderID, v, what)
 			}
 		}
 	})
 	return wanted, bought, last, blurred
 }
 
-// silent: no marketing for what was bought lately, or is on its way.
+// silent: no marketing for what was bought lately, or is on its way. What was
+// bought for somebody else does not say that there is enough of it at home.
 func (o *oracle) silent(d *Told, sku string) {
+	gifts := map[string]bool{} // orders
 	o.of(d.Customer, func(e *processor.Event) {
-		if e.Kind == processor.OrderCompleted && has(e, sku) > 0 && e.At > d.At-silence && !o.cancelled(e.OrderID) {
+		gifts[e.OrderID] = gifts[e.OrderID] || d.Moment == "replenishment" && slices.ContainsFunc(e.Products, func(p processor.Product) bool { return p.Gift })
+		if o.placed(e) && e.At > d.At-silence && lines(e.OrderID, o.known)[sku] > 0 && !gifts[e.OrderID] {
 			o.fault(d, "%s was bought at %s", sku, clock(e.At))
 		}
 	})
 	for _, p := range o.parcels() {
-		if p.sku == sku && p.state == "shipped" && p.at > d.At-30*day && slices.Contains(person(d.Customer, o.known), p.customer) {
+		if p.sku == sku && p.state == "shipped" && !gifts[p.order] && p.at > d.At-30*day && slices.Contains(person(d.Customer, o.known), p.customer) {
 			o.fault(d, "%s is on its way since %s", sku, clock(p.at))
 		}
 	}
 }
 
 type transit struct {
-	customer, sku, state string
-	at                   int64
+	customer, order, sku, state string
+	at                          int64
 }
 
 // parcels returns what is shipped and what has arrived.
@@ -250,7 +267,7 @@ func (o *oracle) parcels() map[string]transit {
 		switch {
 		case e.Kind != processor.ShipmentUpdated || e.At <= erased(e.UserID, o.known):
 		case e.Status == "shipped" || e.Status == "delivered":
-			list[e.ShipmentID] = transit{e.UserID, e.Products[0].SKU, e.Status, e.At}
+			list[e.ShipmentID] = transit{e.UserID, e.OrderID, e.Products[0].SKU, e.Status, e.At}
 		}
 	}
 	return list
@@ -269,7 +286,7 @@ func (o *oracle) units(sku string) int64 {
 	return o.unitsAt(sku, warehouse)
 }
 
-// unitsAt is units in one location. Orders take from the web shop's.
+// unitsAt is units in one location.
 func (o *oracle) unitsAt(sku, location string) int64 {
 	var level, at int64
 	for _, e := range o.known {
@@ -280,12 +297,11 @@ func (o *oracle) unitsAt(sku, location string) int64 {
 	for _, e := range o.known {
 		switch {
 		case location != warehouse || e.At <= at:
-		case e.Kind == processor.OrderCompleted && !o.cancelled(e.OrderID):
-			level -= has(e, sku)
 		case e.Kind == processor.ItemSold && e.SKU == sku:
 			level -= e.Quantity
 		}
 	}
+	level -= o.orderedSince(sku, location, at)
 	_, _, safety := family(int(sku[1] - '0'))
 	return level - safety
 }
@@ -351,20 +367,26 @@ func (o *oracle) permitted(d *Told) {
 	if purpose == "" {
 		return
 	}
-	granted, at := false, int64(0)
+	if granted, at := o.granted(d, d.Action.Channel, purpose); !granted {
+		o.fault(d, "%s by %s is not permitted since %s", purpose, d.Action.Channel, clock(at))
+	}
+}
+
+// granted returns the last word on a purpose and channel of who a decision is
+// about, and when it was said, whenever it was heard.
+func (o *oracle) granted(d *Told, channel, purpose string) (granted bool, at int64) {
 	o.of(d.Customer, func(e *processor.Event) {
 		switch {
-		case e.Kind == processor.MessageUnsubscribed && e.Channel == d.Action.Channel && purpose == "marketing":
+		case e.At < at: // there was a later word
+		case e.Kind == processor.MessageUnsubscribed && e.Channel == channel && purpose == "marketing":
 			granted, at = false, e.At
-		case e.Kind == processor.ConsentChanged && e.Channel == d.Action.Channel && e.Purpose == purpose:
+		case e.Kind == processor.ConsentChanged && e.Channel == channel && e.Purpose == purpose:
 			granted, at = e.Granted, e.At
 		case e.Kind == processor.SaleRegistered && purpose == "sale_alert" && e.SaleID == d.Cause.Value:
 			granted, at = true, e.At
 		}
 	})
-	if !granted {
-		o.fault(d, "%s by %s is not permitted since %s", purpose, d.Action.Channel, clock(at))
-	}
+	return granted, at
 }
 
 // zoneOf returns the time zone of a customer.
@@ -408,7 +430,8 @@ func (o *oracle) capped(d *Told, before []Told) {
 		if at := erased(b.Customer, o.known); at != 0 && b.At <= at+o.slack {
 			continue
 		}
-		if b.At > d.At-20*hour+o.slack {
+		switch {
+		case !o.rules.Daily && b.At > d.At-20*hour+o.slack, o.rules.Daily && d.Customer[0] == 'c' && sameDay(d, b):
 			lately++
 		}
 		if b.At > d.At-7*day+o.slack {
@@ -416,8 +439,15 @@ func (o *oracle) capped(d *Told, before []Told) {
 		}
 	}
 	if lately >= 1 || week >= 3 {
-		o.fault(d, "%d were sent within 20h before, %d within 7d", lately, week)
+		o.fault(d, "%d were sent within 20h or a day before, %d within 7d", lately, week)
 	}
+}
+
+// sameDay reports whether two messages were sent on one day of their customer's
+// calendar.
+func sameDay(d, b *Told) bool {
+	loc := zoneOf(d.Customer)
+	return time.UnixMilli(d.At).In(loc).Format(time.DateOnly) == time.UnixMilli(b.At).In(loc).Format(time.DateOnly)
 }
 
 // heldOut: who is in the control group hears no marketing at all.
@@ -463,7 +493,7 @@ func (o *oracle) withinStock(d *Told, before []Told) {
 // over reports whether an offer may have ended early: bought, or withdrawn.
 func (o *oracle) over(b *Told, all []Told) bool {
 	for _, e := range o.known {
-		if (e.Kind == processor.OrderCompleted && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value || e.Kind == processor.CustomerErased) &&
+		if ((e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated) && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value || e.Kind == processor.CustomerErased) &&
 			!slices.Contains(b.Known, e) {
 			return true
 		}

@@ -99,7 +99,7 @@ func erased(id string, known []*processor.Event) int64 {
 func (o *oracle) remembered(d *Told) {
 	address, ground := false, d.Moment != "order_confirmed" && d.Moment != "shipment" && d.Moment != "reward_reminder" && d.Moment != "sale_registered"
 	o.of(d.Customer, func(e *processor.Event) {
-		address = address || e.Kind == processor.Identify
+		address = address || e.Kind == processor.Identify && !besides(e)
 		ground = ground || slices.Contains([]string{e.OrderID, e.ShipmentID, e.RewardID, e.SaleID}, d.Cause.Value)
 	})
 	if at := erased(d.Customer, o.known); !ground || !address && d.Action.Kind == "message" && d.Action.Channel != "onsite" {
@@ -118,7 +118,7 @@ func (o *oracle) reachable(e *processor.Event) bool {
 			continue
 		case x.Kind == processor.CustomerErased:
 			events, known = nil, false
-		case x.Kind == processor.Identify:
+		case x.Kind == processor.Identify && !besides(x):
 			known = true
 		}
 		events = append(events, x)

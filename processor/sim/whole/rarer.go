@@ -12,8 +12,8 @@ const maxGuess = 12
 
 // rarer lets something happen that happens more rarely.
 func (d *drawer) rarer(c, sku string) {
-	draws := []func(c, sku string){d.seen, d.seen, d.basket, d.basket, d.unwanted, d.answers, d.afterOrder, d.afterOrder, d.talks, d.refuses,
-		d.link, d.elsewhere, d.monthly, d.asksMore, d.asksMore, d.catalogue, d.search}
+	draws := []func(c, sku string){d.seen, d.seen, d.basket, d.basket, d.unwanted, d.answers, d.afterOrder, d.afterOrder, d.changes, d.changes, d.changes, d.talks, d.refuses,
+		d.link, d.elsewhere, d.reports, d.reports, d.monthly, d.asksMore, d.asksMore, d.asksMore, d.catalogue, d.catalogue, d.search}
 	draws[d.rng.IntN(len(draws))](c, sku)
 }
 
@@ -222,15 +222,32 @@ func (d *drawer) search(c, sku string) {
 	}
 }
 
-// peace: every crisis ends, and who complained is answered, so that nothing
-// waits for that.
-func (d *drawer) peace() {
+// peace: every crisis ends, who complained is answered, and the sources have
+// caught up and do not fall behind again for so many days, so that nothing waits
+// for that.
+func (d *drawer) peace(days int64) (end int64) {
 	d.now += hour
+	d.allReport()
 	d.say(processor.Event{Kind: processor.CrisisEnded, Tags: []string{"phones", ""}})
 	for i := range customers {
 		for n := range 2 {
 			d.now += minute
 			d.talk(fmt.Sprint("c", i), n, processor.MessageAnswered, "")
 		}
+	}
+	for end = d.now + days*day; d.rules.Late != 0 && d.now+d.rules.Late < end; {
+		d.now += d.rules.Late - hour
+		d.allReport()
+	}
+	return end
+}
+
+// allReport: every source says that it has told all.
+func (d *drawer) allReport() {
+	if d.rules.Late == 0 {
+		return
+	}
+	for _, name := range sources {
+		d.say(processor.Event{Kind: processor.SourceReported, ItemSource: name, CompleteTo: d.now})
 	}
 }

@@ -174,6 +174,7 @@ func blocks(events []*processor.Event, channel string) (last *processor.Event) {
 	var traits []byte
 	for _, e := range events {
 		switch {
+		case besides(e): // and is written to as before
 		case e.Kind == processor.Identify:
 			if channel == "push" || traits != nil && !bytes.Equal(e.Traits, traits) {
 				last = nil

@@ -3,6 +3,7 @@ package whole
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"onhand/processor"
 )
@@ -17,6 +18,10 @@ type world struct {
 	known    []*processor.Event
 	told     []Told
 	faults   []string
+
+	corrected []string // ids of decisions
+	drifts    []drift
+	flagged   map[string]bool // rewards of which too much was used
 }
 
 // nothing is a store that is empty, for a machine that never forgets.
@@ -28,14 +33,15 @@ func (nothing) Timers(func(due int64, kind uint8, hash uint64) error) error { re
 func (nothing) Seen(uint64, uint32) (bool, error)                           { return false, nil }
 func (nothing) Scan(uint8, func(hash uint64, value []byte) error) error     { return nil }
 
-// play lets all events happen and time pass until the end, and returns what
-// was decided and what went wrong on the way.
-func play(rules []byte, events []processor.Event, end int64, partitions int, plant Plant) ([]Told, []string) {
-	w := &world{now: begin, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions)}
+// play lets all events happen and time pass until the end, and returns the world:
+// with what was decided and what went wrong on the way.
+func play(rules []byte, events []processor.Event, end int64, partitions int, plant Plant) *world {
+	w := &world{now: begin, seq: make([]uint64, partitions), travel: make([][][]byte, partitions*partitions), flagged: map[string]bool{}}
 	for p := range partitions {
 		m, err := processor.NewMachine(processor.Config{Partition: p, Partitions: partitions, Memory: 1 << 40}, nothing{})
 		if err != nil {
-			return nil, []string{err.Error()}
+			w.faults = []string{err.Error()}
+			return w
 		}
 		w.machines = append(w.machines, m)
 	}
@@ -54,12 +60,13 @@ func play(rules []byte, events []processor.Event, end int64, partitions int, pla
 			p = processor.PartitionOf(processor.Hash(id), partitions)
 		}
 		for range 1 + i%2 { // half of all is told twice
-			w.apply(p, processor.AppendEvent([]byte{byte(processor.EventEntry)}, e))
+			w.apply(p, processor.AppendEvent([]byte{byte(processor.EventEntry)}, plant.blurs(e)))
 			w.quiet()
 		}
 	}
 	w.until(end)
-	return w.told, w.faults
+	w.flags()
+	return w
 }
 
 // fault notes what must not happen, whatever was decided.
@@ -94,9 +101,20 @@ func (w *world) output(p int, o processor.Output) {
 		w.send(p, x.Receiver, processor.AppendTransfer(nil, p, 0, x))
 	case processor.DeadOutput:
 		d, _ := processor.ParseDead(o.Body)
+		if d.Reason == processor.DoubleUse && w.usedTwice(d.Detail) {
+			return
+		}
 		w.fault("after event %d a dead letter: %s, %s", len(w.known), d.Reason, d.Detail)
 	case processor.CorrectionOutput:
-		if x, _ := processor.ParseCorrection(o.Body); x.Kind == processor.Wrong {
+		x, _ := processor.ParseCorrection(o.Body)
+		if x.Kind == processor.Drift {
+			w.drifts = append(w.drifts, drift{len(w.known), x.Customer})
+			return
+		}
+		if slices.Contains(w.corrected, x.Decision) {
+			w.fault("after event %d a second correction: %s to %s, %s", len(w.known), x.Moment, x.Customer, x.Reason)
+		}
+		if w.corrected = append(w.corrected, x.Decision); x.Kind == processor.Wrong {
 			w.fault("after event %d a wrong send: %s to %s, %s", len(w.known), x.Moment, x.Customer, x.Reason)
 		}
 	case processor.DecisionOutput:
@@ -105,12 +123,23 @@ func (w *world) output(p int, o processor.Output) {
 			w.fault("a decision cannot be read: %v", err)
 			return
 		}
-		w.told = append(w.told, Told{Decision: d, Known: w.known})
+		w.told = append(w.told, Told{Decision: d, Known: w.known, Seed: w.seed(d)})
 		if d.Action != nil && d.Mode != "shadow" {
 			to := processor.PartitionOf(processor.Hash(d.Customer), len(w.machines))
 			w.send(p, to, processor.AppendOutcome(nil, d.Customer, d.Action.ID, 1, processor.Delivered, ""))
 		}
 	}
+}
+
+// seed returns what an item has published of its lottery when a unit of it is
+// offered.
+func (w *world) seed(d processor.Decision) string {
+	if d.Action == nil || d.Action.OfferID == "" {
+		return ""
+	}
+	sku := d.Cause.Value
+	v, _ := w.machines[processor.PartitionOf(processor.Hash(sku), len(w.machines))].ItemView(sku)
+	return v.Seed
 }
 
 func (w *world) send(from, to int, entry []byte) {
@@ -156,5 +185,28 @@ func (w *world) until(now int64) {
 			return
 		}
 		w.apply(p, []byte{byte(processor.TickEntry)})
+	}
+}
+
+// usedTwice reports whether of a reward that is spoken of more may have been used
+// than there was.
+func (w *world) usedTwice(text string) bool {
+	for _, e := range w.known {
+		if e.Kind == processor.RewardIssued && strings.HasPrefix(text, "the reward "+e.RewardID+" ") {
+			w.flagged[e.RewardID] = true
+			_, over := remains(unvoided(uses(e.RewardID, w.known, always)))
+			return over
+		}
+	}
+	return false
+}
+
+// flags: of a reward of which more was used than there was somebody is told.
+func (w *world) flags() {
+	for _, e := range w.known {
+		list := uses(e.RewardID, w.known, always)
+		if _, over := remains(list); e.Kind == processor.RewardIssued && over && !w.flagged[e.RewardID] {
+			w.fault("more of %s was used than there was, and nobody was told", e.RewardID)
+		}
 	}
 }

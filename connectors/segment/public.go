@@ -1,0 +1,69 @@
+package segment
+
+import (
+	"strings"
+
+	"onhand/processor"
+)
+
+// Whoever reads a key in a page can name any customer with it. So an address
+// said with it could have their messages, and the codes in them, sent to somebody
+// else, and a word on what they permit could undo a refusal of theirs:
+//
+//	traits: consent, tier, email, phone, device_token, push_token -> refused
+//	properties: context.*, the names of what is read elsewhere    -> refused
+//	context.consent: a refusal                                    -> heard
+//	context.consent: Advertising allowed; context.device.token    -> passed over
+//
+// What libraries attach to every call is passed over and not refused, since the
+// rest of the call is true. A key that may send Consent Changed may say all of
+// it.
+
+// public reports whether the sender's key stands where anybody can read it, and
+// is not trusted with what customers permit.
+func (p *Parser) public() bool { return p.o.Only != nil && !p.o.Only.Has(processor.ConsentChanged) }
+
+// publicTraits refuses the traits that a page may not tell.
+func (p *Parser) publicTraits() {
+	if p.call.traits.form != formObject {
+		return
+	}
+	s := scanner{b: p.call.traits.raw}
+	for ok := s.open('}'); ok; ok = s.more('}') {
+		switch name := string(p.keyText(s.key())); name {
+		case "consent", "tier", "email", "phone", "device_token", "push_token":
+			p.fault(Forbidden, "traits."+name, "not with this write key, which stands in pages and apps where anybody can read it; send it from a server")
+		}
+		s.value(maxDepth)
+	}
+}
+
+// publicExtras takes what a page may not say out of what came besides the
+// properties.
+func (p *Parser) publicExtras() {
+	ctx := &p.call.context
+	ctx.token = value{}
+	if p.allowsAds(ctx.consent) {
+		ctx.consent = value{}
+	}
+	for i := range p.props {
+		if name := p.props[i].key; strings.HasPrefix(string(name), "context.") {
+			p.fault(Forbidden, "properties."+string(name), "not with this write key, which stands in pages and apps where anybody can read it; send it from a server")
+		}
+	}
+}
+
+// allowsAds reports whether preferences say anything but no to advertising.
+func (p *Parser) allowsAds(preferences value) bool {
+	if preferences.form != formObject {
+		return false
+	}
+	s := scanner{b: preferences.raw}
+	for ok := s.open('}'); ok; ok = s.more('}') {
+		name := string(p.keyText(s.key()))
+		if v := s.value(maxDepth); strings.EqualFold(name, "advertising") && string(v.raw) != "false" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,79 @@
+package processor
+
+// A chargeback: the customer's bank took the money of an order back. It is told
+// as `Order Refunded` or, when the shop gives the order up as well, as `Order
+// Cancelled`, with the reason chargeback; of the whole order or of the products
+// named.
+//
+//	carts       nothing of it is mentioned: it was bought, or cancelled by the customer
+//	interests   stay ended; a cancellation does not bring them back, nor their places
+//	accessories none for it, as if it had been sent back
+//	reorders    no reminder: it is not used up here any more
+//	rewards     what was used in it stays used
+//	stock       units come back with a cancellation only, never with the money
+//
+// What was taken for a cancellation like any other, and turns out to have been a
+// chargeback, ends the wishes it had brought back.
+
+// ReasonChargeback is the reason of a refund or a cancellation that the
+// customer's bank made.
+const ReasonChargeback = "chargeback"
+
+// refundEvent applies money that went back. Only a chargeback says anything of
+// the goods: a shop that takes them back says so with Return Received.
+func (c *Customer) refundEvent(m *Machine, e *Event) (changed, less bool) {
+	if e.Reason != ReasonChargeback {
+		return true, false
+	}
+	o := c.orderToChange(m, Hash(e.OrderID), e.At)
+	if o == nil {
+		return false, false // too long ago to matter
+	}
+	if len(e.Products) > 0 {
+		for i := range e.Products {
+			p := &e.Products[i]
+			o.less(p.SKU).Back += max(p.Quantity, 1)
+		}
+		o.settle()
+		return true, true
+	}
+	if o.Disputed {
+		return false, false
+	}
+	c.dispute(m, o, e.At)
+	return true, true
+}
+
+// dispute marks a whole order as charged back, and ends what is still wanted of
+// it for not having been asked for since.
+func (c *Customer) dispute(m *Machine, o *Order, at int64) {
+	o.Disputed = true
+	for i := range o.Lines {
+		sku := o.Lines[i].SKU
+		m.watch(sku) // it may have accessories
+		if o.left(&o.Lines[i]) > 0 {
+			continue // bought, so there is no such wish
+		}
+		if in := c.interest(sku); in != nil && in.live() && in.latest() <= at && o.At >= in.began()-clockGraceMS {
+			c.giveUp(m, in)
+			in.Bought = o.ID
+		}
+		c.boughtInstead(m, o, sku)
+		c.boughtVariant(m, o, sku)
+		c.boughtParts(m, o, sku, nil)
+	}
+}
+
+// closes reports whether the order ends the wish for an item it names.
+func (o *Order) closes(sku string) bool {
+	if !o.Disputed {
+		return o.units(sku) > 0
+	}
+	h := Hash(sku)
+	for i := range o.Lines {
+		if l := &o.Lines[i]; l.hash == h && l.SKU == sku {
+			return true
+		}
+	}
+	return false
+}
