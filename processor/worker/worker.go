@@ -143,6 +143,7 @@ func New(c Config) (*Worker, error) {
 // It returns when the worker is among the members; partitions open one by one
 // after that, see Status. When ctx ends the worker stops at once, as if it were
 // killed; Close stops it in order. Close must be called in either case.
+// When it returns an error, it has begun nothing and may be called again.
 func (w *Worker) Start(ctx context.Context) error {
 	member, err := w.log.Join(ctx, w.cfg.ID, nil)
 	if err != nil {

@@ -22,14 +22,14 @@ import (
 
 // openCheckpoints opens the place where states are kept besides the data
 // folder; nil when there is to be none.
-func openCheckpoints(ctx context.Context, c config.Config, log *jetstream.Log) (*worker.Checkpoints, error) {
+func openCheckpoints(ctx context.Context, c config.Config, log *jetstream.Log, logger *slog.Logger) (*worker.Checkpoints, error) {
 	cp := &worker.Checkpoints{Every: c.Checkpoints.Every, Keep: c.Checkpoints.Keep, Decisions: max(0, c.Decisions.Keep)}
 	var err error
 	switch to := c.Checkpoints.To; {
 	case to == config.CheckpointsOff:
 		return nil, nil
 	case to == "" || to == config.CheckpointsLog:
-		cp.Blobs, err = log.Blobs(ctx)
+		cp.Blobs, err = patiently(ctx, logger, func() (*blob.JetStream, error) { return log.Blobs(ctx) })
 	case strings.HasPrefix(to, "s3://"):
 		cp.Blobs, err = blob.OpenS3(ctx, to)
 	case filepath.IsAbs(to):
