@@ -59,8 +59,10 @@ func (c *Customer) hold(m *Machine, i int) {
 		_, refused := c.permitted(m, mo, o)
 		o.Shut = refused != "" && !ofShop(refused)
 	}
-	// What a guard asks of an item changes with the item.
-	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum || v.reason == GuardFalse || v.reason == Drifted)
+	// What a guard asks of an item changes with the item, as does what was bought by
+	// an old number, which may be taken back.
+	renamed := v.reason == Purchased && m.facts(o.Value).Product.Was != ""
+	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum || v.reason == GuardFalse || v.reason == Drifted || renamed)
 	switch {
 	case v.outcome == Sent && !o.In:
 		c.Count++

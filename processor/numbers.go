@@ -264,6 +264,7 @@ func (c *Customer) takenBack(m *Machine, sku string) {
 		c.mergeInterest(m, &f)
 	}
 	c.tidyWishes()
+	c.holdItem(m, from) // an order of the old number does not end it any more
 	if next != "" {
 		c.wantsRenamed(m, sku)
 		return
