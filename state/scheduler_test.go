@@ -122,7 +122,7 @@ func TestTurnIsPassedOn(t *testing.T) {
 	require.Eventually(t, func() bool {
 		ok, turn = a.TrySchedule()
 		return ok
-	}, time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	turn.Done()
 }
 

@@ -126,7 +126,7 @@ func TestLargeBatchRefused(t *testing.T) {
 			require.Positive(t, fs.hit.Load())
 			fs.on.Store(false)
 			check("old", "one", true)
-			require.Eventually(t, func() bool { return s.Healthy() == nil }, 5*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return s.Healthy() == nil }, time.Minute, 10*time.Millisecond)
 			require.NoError(t, b.Commit([]byte("three")))
 			check("new", "three", false)
 			require.NoError(t, s.Close())

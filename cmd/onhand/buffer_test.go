@@ -39,6 +39,6 @@ func (s *syncBuffer) after(t *testing.T, prefix string, errs *syncBuffer) (rest 
 			}
 		}
 		return false
-	}, 20*time.Second, 10*time.Millisecond, "no line with %q; %s", prefix, errs)
+	}, time.Minute, 10*time.Millisecond, "no line with %q; %s", prefix, errs)
 	return rest
 }

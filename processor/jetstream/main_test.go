@@ -52,7 +52,7 @@ func openLog(t testing.TB, o Options) *Log {
 
 // soon is a context for what should take milliseconds.
 func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -178,9 +178,9 @@ func (p *proxy) set(deaf, down bool) {
 
 // waitFor fails the test when cond does not become true.
 func waitFor(t testing.TB, what string, cond func() bool) {
-	for end := time.Now().Add(10 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			require.FailNow(t, fmt.Sprintf("waited 10 s for: %s", what))
+			require.FailNow(t, fmt.Sprintf("waited a minute for: %s", what))
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	require.NoError(t, b.Leave(soon(t)))
 	start := time.Now()
 	waitForWorkers(t, a, "a")
-	require.Less(t, time.Since(start), 500*time.Millisecond)
+	require.Less(t, time.Since(start), logB.lease)
 
 	join(t, logB, "b")
 	waitForWorkers(t, a, "a", "b")
@@ -56,7 +56,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	start = time.Now()
 	waitForWorkers(t, a, "a")
 	require.Greater(t, time.Since(start), 500*time.Millisecond)
-	require.Less(t, time.Since(start), 2*time.Second)
+	require.Less(t, time.Since(start), 5*time.Second)
 	require.True(t, a.Alive())
 
 	// The bucket forgets the dead too.

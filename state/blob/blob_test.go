@@ -246,7 +246,7 @@ func startS3(t *testing.T) string {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		return client.MakeBucket(t.Context(), "bucket", minio.MakeBucketOptions{}) == nil
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	return "s3://bucket/some/where?tls=off&region=us-east-1&endpoint=" + endpoint
 }
 

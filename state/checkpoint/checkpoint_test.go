@@ -47,7 +47,7 @@ func TestStore(t *testing.T) {
 		}
 		fill(from, to)
 		require.NoError(t, s.Flush())
-		require.Eventually(t, func() bool { return !s.Metrics().Compacting }, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return !s.Metrics().Compacting }, time.Minute, 5*time.Millisecond)
 		at := filepath.Join(dir, fmt.Sprint("c", i))
 		require.NoError(t, s.Checkpoint(at))
 		last, err = r.Save(t.Context(), at, Mark{Epoch: 1, Position: uint64(to)})

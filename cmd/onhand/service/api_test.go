@@ -20,7 +20,7 @@ import (
 func TestCursorBeyondTheEnd(t *testing.T) {
 	s := start(t, config.Config{})
 	track(t, s, "ann", "Product Added", `{"cart_id":"c","sku":"phone","price":199}`)
-	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 1 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 1 }, time.Minute, 20*time.Millisecond)
 	for _, ahead := range []uint64{3, 90, 1 << 40} {
 		var cursor []byte
 		for p := range s.Log.Partitions() {

@@ -40,7 +40,7 @@ func startPool(t *testing.T, c config.Config, forward ...time.Duration) (all []*
 		s, err := Open(t.Context(), o)
 		require.NoError(t, err)
 		t.Cleanup(func() { stop(t, s) })
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		require.NoError(t, s.WaitReady(ctx))
 		cancel()
 		all = append(all, s)
@@ -59,7 +59,7 @@ func startPool(t *testing.T, c config.Config, forward ...time.Duration) (all []*
 			n += x
 		}
 		return n == 8 && len(owned) == len(all)
-	}, 30*time.Second, 50*time.Millisecond, "each owns some of the partitions, and all are owned")
+	}, time.Minute, 50*time.Millisecond, "each owns some of the partitions, and all are owned")
 	return all
 }
 
@@ -72,7 +72,7 @@ func eventually(t *testing.T, s *Service, path string, fits func(string) bool) s
 		var status int
 		status, answer, _ = ask(t, s, "GET", path, "")
 		return status == 200 && fits(answer)
-	}, 15*time.Second, 20*time.Millisecond, path)
+	}, time.Minute, 20*time.Millisecond, path)
 	return answer
 }
 

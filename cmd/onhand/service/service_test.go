@@ -43,7 +43,7 @@ func start(t *testing.T, c config.Config) *Service {
 	s, err := Open(t.Context(), Options{Config: c, Rules: rules, Version: "test"})
 	require.NoError(t, err)
 	t.Cleanup(func() { stop(t, s) })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, s.WaitReady(ctx))
 	return s
@@ -114,7 +114,7 @@ func TestStoryOfACart(t *testing.T) {
 	for i := range 7 {
 		track(t, s, fmt.Sprintf("ann%d", i), "Product Added", `{"cart_id":"c","sku":"phone","price":199,"quantity":2}`)
 	}
-	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 7 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 7 }, time.Minute, 20*time.Millisecond)
 
 	var ids []string
 	for cursor := ""; ; {
@@ -159,9 +159,9 @@ func TestHostileIDs(t *testing.T) {
 		require.Eventually(t, func() bool {
 			status, answer, _ := ask(t, s, "GET", "/api/v1/customers/"+url.PathEscape(id), "")
 			return status == 200 && strings.Contains(answer, `"cart_id":"c"`)
-		}, 5*time.Second, 10*time.Millisecond, id)
+		}, time.Minute, 10*time.Millisecond, id)
 	}
-	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 7 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 7 }, time.Minute, 20*time.Millisecond)
 	require.NotContains(t, get(t, s, "/"), "<script>")
 }
 
@@ -202,7 +202,7 @@ func TestRetryOfADeadLetter(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, answer, _ := ask(t, s, "GET", "/api/v1/customers/ann", "")
 		return strings.Contains(answer, `"cart_id":"c9"`)
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	status, _, _ = ask(t, s, "POST", "/api/v1/dlq/1/retry", "")
 	require.Equal(t, 404, status, "it is gone")
 }
@@ -317,7 +317,7 @@ func TestTwoServices(t *testing.T) {
 	require.Eventually(t, func() bool {
 		n, owners := phases(a)
 		return n == 8 && len(owners) == 2
-	}, 15*time.Second, 50*time.Millisecond, "each tells how all partitions stand")
+	}, time.Minute, 50*time.Millisecond, "each tells how all partitions stand")
 
 	for i := range 8 {
 		track(t, a, fmt.Sprintf("ann%d", i), "Product Added", `{"cart_id":"c","sku":"phone","price":199}`)
@@ -333,7 +333,7 @@ func TestTwoServices(t *testing.T) {
 				require.Equal(t, "owner", h.Get("Onhand-Role"))
 				require.NotEmpty(t, h.Get("Onhand-Age"))
 				return true
-			}, 5*time.Second, 20*time.Millisecond)
+			}, time.Minute, 20*time.Millisecond)
 		}
 	}
 	standbys := 0
@@ -350,7 +350,7 @@ func TestTwoServices(t *testing.T) {
 			}
 		}
 		return standbys == 8
-	}, 10*time.Second, 20*time.Millisecond, "for each customer one of the two is the standby and answers itself when that is allowed")
+	}, time.Minute, 20*time.Millisecond, "for each customer one of the two is the standby and answers itself when that is allowed")
 	status, answer, _ := ask(t, a, "GET", "/api/v1/customers/ann1?min_position=1000000", "")
 	require.Equal(t, 503, status, answer)
 	status, _, _ = ask(t, a, "GET", "/api/v1/customers/ann1?min_position=soon", "")
@@ -365,7 +365,7 @@ func TestTwoServices(t *testing.T) {
 			require.Eventually(t, func() bool {
 				status, answer, _ = ask(t, s, "GET", fmt.Sprintf("/api/v1/customers/ann%d", i), "")
 				return status == 200 && strings.Contains(answer, fmt.Sprintf(`"id":"new/%d"`, i)) && strings.Contains(answer, "phone")
-			}, 5*time.Second, 20*time.Millisecond)
+			}, time.Minute, 20*time.Millisecond)
 		}
 	}
 	for _, s := range []*Service{a, b} {
@@ -377,7 +377,7 @@ func TestTwoServices(t *testing.T) {
 	require.Eventually(t, func() bool {
 		n, owners := phases(a)
 		return n == 8 && len(owners) == 1
-	}, 15*time.Second, 50*time.Millisecond, "what one leaves the other takes")
+	}, time.Minute, 50*time.Millisecond, "what one leaves the other takes")
 }
 
 // Two services on one folder would destroy each other's streams.

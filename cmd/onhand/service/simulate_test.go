@@ -37,7 +37,7 @@ func TestSimulateFromACheckpoint(t *testing.T) {
 		}
 	}
 	decided := func(n int) {
-		require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == n }, 20*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == n }, time.Minute, 20*time.Millisecond)
 	}
 	leave("ann", "bob", "cat")
 	decided(3)
@@ -104,7 +104,7 @@ func TestSimulateFromACheckpoint(t *testing.T) {
 func TestSimulateOverAnActivation(t *testing.T) {
 	s := start(t, config.Config{})
 	track(t, s, "ann", "Product Added", `{"cart_id":"c1","sku":"phone","price":199,"quantity":2}`)
-	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 1 }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(decisions(t, s, "moment=cart_abandoned").Data) == 1 }, time.Minute, 20*time.Millisecond)
 	later := strings.Replace(string(rules), "when: [Product Added, Product Removed, Cart Updated, Checkout Started]", "when: [Checkout Started]", 1)
 	status, answer, _ := ask(t, s, "PUT", "/api/v1/moments", later, "If-Match", "*")
 	require.Equal(t, 200, status, answer)
