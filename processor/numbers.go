@@ -277,16 +277,18 @@ func (c *Customer) takenBack(m *Machine, sku string) {
 
 // wantsStill leaves of what was wanted under one number what is wanted still by the
 // wish that was one with it, and reports whether that is anything. An order of the
-// other number does not end it any more.
+// other number does not end it any more; where it had, before the two were one wish,
+// nothing was taken from it since.
 func (c *Customer) wantsStill(m *Machine, in, one *Interest) bool {
-	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
-		return !slices.ContainsFunc(one.Wants, func(k Want) bool { return k.Name == x.Name })
-	})
 	in.own().DeclinedAt = max(in.DeclinedAt, one.DeclinedAt)
 	in.Declined = in.Declined || one.Declined
 	if o := c.order(in.Bought); o != nil && !o.closes(in.SKU) && !slices.ContainsFunc(strings.Split(m.facts(in.SKU).Product.Substitutes, "\n"), o.closes) {
 		in.Bought = 0
+		return len(in.Wants) > 0
 	}
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
+		return !slices.ContainsFunc(one.Wants, func(k Want) bool { return k.Name == x.Name })
+	})
 	return len(in.Wants) > 0
 }
 

@@ -325,6 +325,8 @@ func (c *Customer) wantsRenamed(m *Machine, old string) {
 		if in == nil || now == "" || in.Offer != 0 {
 			return
 		}
+		c.hadUnder(m, now, old)
+		in = c.interest(old)
 		c.goesOn(m, in, now)
 		c.endWaiting(m, old, Superseded)
 		c.giveUp(m, in)
@@ -340,6 +342,16 @@ func (c *Customer) wantsRenamed(m *Machine, old string) {
 		c.queueAnew(m, now)
 		c.holdItem(m, now) // as many as were wanted of both
 		old = now
+	}
+}
+
+// hadUnder ends the wish for an item that was bought, since it was wanted last, by
+// an old number. What is wanted by that one since is another wish.
+func (c *Customer) hadUnder(m *Machine, sku, old string) {
+	if in := c.interest(sku); in != nil && in.live() {
+		if id := c.boughtAfter(old, max(in.began(), in.latest())); id != 0 {
+			c.hadWith(m, in, id)
+		}
 	}
 }
 
