@@ -208,8 +208,12 @@ func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (dat
 		for i := range c.After.Rewards {
 			w := &c.After.Rewards[i]
 			if slices.ContainsFunc(w.Uses, func(u RewardUse) bool { return u.Order == id && !u.Void }) {
+				data = append(data, Datum{rewardDatum, w.ID, 0})
+				if w.IssuedAt == 0 {
+					return data // its issue was not heard of yet: nobody knows what it was worth
+				}
 				left, _ := w.left()
-				return append(data, Datum{rewardDatum, w.ID, 0}, Datum{"reward_left", "", left}, Datum{"rewards_balance", "", c.balance(m.shop.Now)})
+				return append(data, Datum{"reward_left", "", left}, Datum{"rewards_balance", "", c.balance(m.shop.Now)})
 			}
 		}
 	case "family":

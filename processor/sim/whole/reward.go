@@ -187,6 +187,8 @@ func (o *oracle) counted(d *Told) {
 	}
 	purse, sure := o.purse(d)
 	left, known := o.leftOf(id)
+	_, spoken := says["reward_left"]
+	issued := slices.ContainsFunc(o.known, func(e *processor.Event) bool { return e.Kind == processor.RewardIssued && e.RewardID == id })
 	switch {
 	case d.Moment == "reward_reminder" && id != d.Cause.Value:
 		o.fault(d, "it speaks of %q", id)
@@ -196,13 +198,16 @@ func (o *oracle) counted(d *Told) {
 		for _, left := range purse {
 			sum += left
 		}
-		if id != "" && sure && says["rewards_balance"] != sum {
+		if id != "" && issued && sure && says["rewards_balance"] != sum {
 			o.fault(d, "the balance is %d, not %d", sum, says["rewards_balance"])
 		}
 	case id != "" && (sure || known && left == 0) && purse[id] == 0:
 		o.fault(d, "the reward %s cannot be used", id)
 	}
-	if id != "" && known && says["reward_left"] != left {
+	if id != "" && spoken != issued {
+		o.fault(d, "what is left of %s is said: %v, its issue is known: %v", id, spoken, issued)
+	}
+	if id != "" && issued && known && says["reward_left"] != left {
 		o.fault(d, "%d is left of %s, not %d", left, id, says["reward_left"])
 	}
 }
