@@ -14,6 +14,8 @@ import (
 //	   |
 //	   +-- something was said in this slot ------------> combined, lost_arbitration
 //	   +-- a better one is due now: it is decided first, then this one again
+//	   +-- a better one asks for a code, or its household: this one waits for
+//	   |   the answer
 //	   +-- a better one is due later in the slot ------> better_is_coming
 //	   +-- a better one is known that needs this one's
 //	   |   place under the caps -----------------------> frequency_cap, until after it
@@ -163,10 +165,16 @@ func (c *Customer) outdone(m *Machine, mo *moments.Moment, o *Occurrence, v *ver
 	seen := 0
 	for i := range c.Occurrences {
 		p := &c.Occurrences[i]
-		if p.is(o) || p.Due == 0 || p.State != windowState && p.State != deferredState || p.Due >= now+max(span, m.rules.longestCap) {
+		asks := p.State == waitingState
+		if p.is(o) || !asks && (p.Due == 0 || p.State != windowState && p.State != deferredState || p.Due >= now+max(span, m.rules.longestCap)) {
 			continue
 		}
 		r := rival{o: p, mo: m.rules.moment(p)}
+		if asks {
+			due := *p
+			due.Due = now // it would be sent now
+			r.o = &due
+		}
 		if !r.competes() || r.mo.Per == "reward_id" && carries(mo) && c.carried(p.Value, now) {
 			continue
 		}
@@ -177,6 +185,11 @@ func (c *Customer) outdone(m *Machine, mo *moments.Moment, o *Occurrence, v *ver
 			continue
 		}
 		switch {
+		case asks:
+			if r.beats(m, &own) {
+				v.behind = true
+				return v.refuse(Deferred, LostArbitration)
+			}
 		case p.Due <= now:
 			if r.beats(m, &ahead) {
 				ahead = r

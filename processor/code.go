@@ -104,20 +104,36 @@ func (c *Customer) asksCode(msg *Message) int {
 	})
 }
 
+// othersDue reports whether another message, with which a candidate is not
+// compared, is due to the customer as well. It may say what the candidate would, so
+// it is decided before a code is asked for: what is given back in the same instant
+// may have been refused to somebody meanwhile.
+func (c *Customer) othersDue(m *Machine, o *Occurrence, mo *moments.Moment) bool {
+	return slices.ContainsFunc(c.Occurrences, func(p Occurrence) bool {
+		if p.is(o) || p.State != windowState && p.State != deferredState || p.Due == 0 || p.Due > m.shop.Now {
+			return false
+		}
+		x := m.rules.moment(&p)
+		return x != nil && x.Do == moments.DoMessage && x.Mode == moments.Live && !counted(x) && !(x.Class.Arbitration && mo.Class.Arbitration)
+	})
+}
+
 // codeGiven goes on with the candidate that asked for a code, when there still
-// is one. Park says that there was a code left.
+// is one. Park says that there was a code left. Who gets none may be told nothing
+// for another reason by now, which is said then.
 func (c *Customer) codeGiven(m *Machine, msg *Message) {
 	i := c.asksCode(msg)
 	switch {
 	case i < 0 && msg.Park:
 		m.sendTo(0, &Message{Type: ReturnCode, Ref: msg.Ref, Customer: c.ID, Place: msg.Place})
-	case i < 0:
-	case !msg.Park:
-		c.conclude(m, i, verdict{outcome: Suppressed, reason: BudgetSpent, stockAge: -1})
-	default:
+	case i >= 0:
 		o := &c.Occurrences[i]
-		o.Coded, o.State, o.Due = true, deferredState, m.shop.Now
+		o.Coded, o.State, o.Due = msg.Park, deferredState, m.shop.Now
+		if !msg.Park {
+			m.spent = m.decisionID(c, o, verdict{outcome: Sent})
+		}
 		c.occur(m, i)
+		m.spent = ""
 	}
 }
 

@@ -24,6 +24,7 @@ type verdict struct {
 	cart     string      // the cart that is restored
 	lostTo   string      // id of the decision that was better, or said it already
 	ahead    *Occurrence // the better one that is due as well; see arbitrate
+	behind   bool        // a better one has asked for a code or for a place, and is not answered yet
 
 	open      []string // the channels it may be told on at this hour
 	household string   // whose caps it is counted under, or what is had in which refuses

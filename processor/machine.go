@@ -56,6 +56,7 @@ type Machine struct {
 	arbitrating bool    // a better candidate is being decided first
 	platform    []Datum // what a platform calls what stands for an audience that is being told of
 	denied      denial  // the message that the caps of a household refuse
+	spent       string  // id of the decision for which no code is left
 
 	// Write-behind; see flush.go.
 	writer   Writer

@@ -489,6 +489,11 @@ func (c *Customer) occur(m *Machine, i int) {
 // decide carries out the gate's verdict on a candidate.
 func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 	o := &c.Occurrences[i]
+	if v.behind {
+		o.Due = m.shop.Now + linkRetryMS
+		c.soon(o.Due)
+		return
+	}
 	if v.outcome == Sent && c.Member != nil {
 		wait := false
 		if v, wait = c.askHousehold(m, mo, o, v); wait {
@@ -496,8 +501,17 @@ func (c *Customer) decide(m *Machine, i int, mo *moments.Moment, v verdict) {
 		}
 	}
 	if v.outcome == Sent && counted(mo) && !o.Coded {
-		c.askCode(m, o, mo)
-		return
+		switch {
+		case m.spent != "" && m.spent == m.decisionID(c, o, v):
+			v = v.refuse(Suppressed, BudgetSpent)
+		case c.othersDue(m, o, mo):
+			o.Due = m.shop.Now + 1 // when they are decided
+			c.soon(o.Due)
+			return
+		default:
+			c.askCode(m, o, mo)
+			return
+		}
 	}
 	switch v.outcome {
 	case Deferred:
