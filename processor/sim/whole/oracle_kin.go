@@ -176,11 +176,11 @@ func (o *kinOracle) unitsLast(d *Told, before []Told) {
 
 // answered reports whether an offer may have ended early.
 func (o *kinOracle) answered(b *Told, all []Told) bool {
-	for _, e := range o.known {
+	for i, e := range o.known {
 		if e.At < b.At {
 			continue
 		}
-		ofItem := e.SKU == b.Cause.Value || strings.HasPrefix(e.OfferID, b.Cause.Value+"~") // no to an earlier offer is no to the item
+		ofItem := e.SKU == b.Cause.Value || called(e.SKU, o.known[:i+1]) == b.Cause.Value || strings.HasPrefix(e.OfferID, b.Cause.Value+"~") // no to an earlier offer is no to the item
 		if e.OfferID == b.Action.OfferID || e.UserID == b.Customer && (ofItem || len(e.Products) > 0 || e.Kind == processor.OrderCancelled) {
 			return true
 		}
