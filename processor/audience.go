@@ -60,8 +60,9 @@ func (c *Customer) hold(m *Machine, i int) {
 		o.Shut = refused != "" && !ofShop(refused)
 	}
 	// What a guard asks of an item changes with the item, as does what was bought by
-	// an old number, which may be taken back.
-	renamed := v.reason == Purchased && m.facts(o.Value).Product.Was != ""
+	// another number, which may be taken back.
+	p := &m.facts(o.Value).Product
+	renamed := v.reason == Purchased && p.Was+p.Now != ""
 	waits := !o.Shut && (v.reason.Step() == StepAvailable || ofShop(v.reason) || v.reason == BelowMinimum || v.reason == GuardFalse || v.reason == Drifted || renamed)
 	switch {
 	case v.outcome == Sent && !o.In:
