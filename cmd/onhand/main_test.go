@@ -244,6 +244,12 @@ func TestRunAndOperate(t *testing.T) {
 	check(0, "is in force", "apply", "--keep-pending", changed)
 	check(0, "", "diff", changed)
 	check(1, "changed.yaml:1:1", "apply", file(t, "changed.yaml", "nonsense: 1\n"))
+	country := func(code string) string {
+		return file(t, code+".yaml", strings.Replace(string(moments.Shipped()), "currency: EUR", "currency: EUR\ncountry: "+code, 1))
+	}
+	check(1, `country "UK" does not exist`, "check", country("UK"))
+	check(1, `country "UK" does not exist`, "apply", country("UK"))
+	check(0, "start it with this one", "apply", country("FR"))
 
 	check(0, "everything is stopped", "stop")
 	check(0, "stopped: spring", "stop", "--tag", "spring", "--json=false")

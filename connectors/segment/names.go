@@ -107,6 +107,7 @@ var names = map[string]name{
 // other systems give the events, so that who writes one of these is told ours.
 func Vocabulary() moments.Vocabulary {
 	v := processor.Vocabulary()
+	v.Countries = IsCountry
 	v.Others = make(map[string]string, len(names))
 	for other, n := range names {
 		here := n.own

@@ -92,7 +92,8 @@ func (r *reader) document(root *yaml.Node, f *File) {
 			}
 		}},
 		field{"country", func(v *yaml.Node) {
-			if f.Country, _ = r.text(v, "country"); f.Country != "" && !countryPattern.MatchString(f.Country) {
+			f.Country, _ = r.text(v, "country")
+			if known := r.vocabulary.Countries; f.Country != "" && (!countryPattern.MatchString(f.Country) || known != nil && !known(f.Country)) {
 				r.fault(v, "country %q does not exist", shorten(f.Country)).do("write two capital letters, for example FR")
 			}
 		}},

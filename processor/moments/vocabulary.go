@@ -18,6 +18,9 @@ type Vocabulary struct {
 	// Templates names the texts there are, each as TEMPLATE.CHANNEL. nil
 	// turns the check off.
 	Templates []string
+	// Countries says whether a code is that of a country whose telephone numbers
+	// are understood. nil turns the check off.
+	Countries func(code string) bool
 }
 
 // The values of `per` in the order they are listed to users.
