@@ -102,6 +102,30 @@ func (q *Queue) setAside(m *Machine, it *Item, key, address string) {
 	m.send(e.customer, &Message{Type: HeldElsewhere, SKU: it.SKU, Customer: e.customer})
 }
 
+// asideFor returns the address of a parked entry whose offer it waits for to end;
+// false when it waits for something else.
+func (q *Queue) asideFor(m *Machine, key, value string) (string, bool) {
+	if q.Accounts == nil {
+		return "", false
+	}
+	for _, a := range parseEntry(key, value).addresses {
+		if _, ok := q.Accounts.Aside.get(m, a+key); ok {
+			return a, true
+		}
+	}
+	return "", false
+}
+
+// unpark takes a place out of those that are parked, for whatever reason it is.
+func (q *Queue) unpark(m *Machine, key string) {
+	if v, ok := q.Parked.get(m, key); ok {
+		if a, aside := q.asideFor(m, key, v); aside {
+			q.Accounts.Aside.remove(m, a+key)
+		}
+		q.Parked.remove(m, key)
+	}
+}
+
 // release brings back who waited for an offer to end that has.
 func (q *Queue) release(m *Machine, it *Item, o offer, n int64) {
 	if q.Accounts == nil || o.entry == "" {

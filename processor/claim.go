@@ -44,12 +44,18 @@ func (c *Customer) claimAddresses(m *Machine, e *Event) {
 	was := *c.Claims
 	c.claim(m, &c.Claims.Email, email, e.At)
 	c.claim(m, &c.Claims.Phone, phone, e.At)
+	c.waitsAs(m, was)
+}
+
+// waitsAs tells the items in whose line the customer stands who waits, if the
+// addresses are others than they were.
+func (c *Customer) waitsAs(m *Machine, was Claims) {
 	if was.Email.ID == c.Claims.Email.ID && was.Phone.ID == c.Claims.Phone.ID {
 		return
 	}
 	for i := range c.Interests {
 		if in := &c.Interests[i]; in.Queued && in.Offer == 0 {
-			c.requeue(m, in) // the item is to know who waits
+			c.requeue(m, in)
 		}
 	}
 }
@@ -104,21 +110,23 @@ func (c *Customer) claimed(m *Machine, msg *Message) {
 
 // mergeClaims keeps the later address of each kind. The id of the other one is
 // still passed on, by way of the id that was identified with it, which keeps its
-// claim: it lets go of it when the customer is erased.
-func (c *Customer) mergeClaims(b *Claims) {
+// claim: it lets go of it when the customer is erased. It is done before the wishes
+// are made one: the other's places are known by its addresses.
+func (c *Customer) mergeClaims(m *Machine, b *Claims) {
 	if b == nil {
 		return
 	}
 	if c.Claims == nil {
 		c.Claims = &Claims{}
 	}
-	x := c.Claims
+	x, was := c.Claims, *c.Claims
 	if b.Email.At > x.Email.At {
 		x.Email = b.Email
 	}
 	if b.Phone.At > x.Phone.At {
 		x.Phone = b.Phone
 	}
+	c.waitsAs(m, was)
 }
 
 // forget lets the ids go of a customer who is erased, but for what is another

@@ -51,7 +51,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	c.mergeModels(b.Models)
 	c.mergePlatform(b)
 	c.mergeTraits(b.Traits)
-	c.mergeClaims(b.Claims)
+	c.mergeClaims(m, b.Claims)
 	c.mergeMember(m, b.Member)
 	c.mergePixels(b.Pixels)
 	c.Sights = append(c.Sights, b.Sights...)
@@ -177,17 +177,20 @@ func (p *Profile) merge(q *Profile) {
 		p.Home, p.HomeAt, p.Country = q.Home, q.HomeAt, q.Country
 	}
 	kept, others := p.kept(), q.kept()
-	if p.Email == 0 {
-		p.Email, p.EmailAt, kept.Email = q.Email, q.EmailAt, others.Email
-	}
-	if p.Phone == 0 {
-		p.Phone, p.PhoneAt, kept.Phone = q.Phone, q.PhoneAt, others.Phone
-	}
+	mergeAddress(&p.Email, &p.EmailAt, &kept.Email, q.Email, q.EmailAt, others.Email)
+	mergeAddress(&p.Phone, &p.PhoneAt, &kept.Phone, q.Phone, q.PhoneAt, others.Phone)
 	either(&kept.Push, others.Push)
 	p.keep(kept)
 	p.IdentifiedAt, p.BlockedAt = max(p.IdentifiedAt, q.IdentifiedAt), max(p.BlockedAt, q.BlockedAt)
 	for _, channel := range q.Reach {
 		p.reach(channel)
+	}
+	if p.Email == 0 {
+		p.outOfReach("email")
+	}
+	if p.Phone == 0 {
+		p.outOfReach("sms")
+		p.outOfReach("whatsapp")
 	}
 	for _, channel := range q.Blocked {
 		p.blockChannel(channel)
@@ -207,6 +210,15 @@ func (p *Profile) merge(q *Profile) {
 		k.Before = k.Before || d.Before || k.Granted || d.Granted
 		k.Granted, k.Confirmed = k.Granted && d.Granted, k.Confirmed && d.Confirmed
 		k.At = max(k.At, d.At)
+	}
+}
+
+// mergeAddress takes over what the other id said of an address: one that is not
+// known here, or that there is none any more. What was said later holds of a word
+// and one that takes it back.
+func mergeAddress(known *uint64, at *int64, kept *string, other uint64, otherAt int64, otherKept string) {
+	if otherAt >= *at && (*known == 0 || other == 0) {
+		*known, *at, *kept = other, otherAt, otherKept
 	}
 }
 

@@ -82,6 +82,7 @@ func (r *rules) keeping(list []Kept) (*rules, error) {
 		newest.facts |= k.facts
 		newest.traits.add(k.traits.names, k.traits.all)
 		newest.families = newest.families || k.families
+		newest.accessories = newest.accessories || k.accessories
 		newest.audiencesByItem = newest.audiencesByItem && k.audiencesByItem
 		newest.audiences = append(slices.Clip(newest.audiences), k.audiences...)
 		newest.together = append(slices.Clip(newest.together), k.together...)

@@ -23,14 +23,19 @@ type OrderUnits struct {
 // first takes what a report said of the order, when it is the earliest by its
 // own time, whenever it is heard of. It runs before the last one is replaced.
 func (o *Order) first(lines []OrderUnits, at int64) {
-	if o.First == nil {
+	if len(lines) == 0 {
+		return // a report that names nothing is none of what was in it
+	}
+	if len(o.First) == 0 {
 		last := orderUnits(o.Lines)
 		if at == o.Said && slices.Equal(lines, last) {
 			return // the same again
 		}
-		o.First, o.FirstAt = last, o.Said
+		if o.First, o.FirstAt = last, o.Said; len(last) == 0 {
+			o.First, o.FirstAt = lines, at
+		}
 	}
-	if len(o.First) == 0 || at < o.FirstAt || at == o.FirstAt && slices.CompareFunc(lines, o.First, OrderUnits.compare) < 0 {
+	if at < o.FirstAt || at == o.FirstAt && slices.CompareFunc(lines, o.First, OrderUnits.compare) < 0 {
 		o.First, o.FirstAt = lines, at
 	}
 }

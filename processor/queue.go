@@ -3,6 +3,7 @@ package processor
 import (
 	"encoding/binary"
 	"onhand/processor/moments"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -429,9 +430,12 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 		q.Seed = shortID([]byte(it.SKU + "/" + strconv.FormatInt(m.shop.Now, 10)))
 	}
 	key, e := q.key(m, msg.Tier, msg.Since, msg.Customer), q.entryOf(m, it, msg)
-	if _, ok := q.Parked.get(m, key); ok {
-		q.Parked.put(m, it.head, key, e.value())
-		return
+	if v, ok := q.Parked.get(m, key); ok {
+		if a, aside := q.asideFor(m, key, v); !aside || slices.Contains(e.addresses, a) {
+			q.Parked.put(m, it.head, key, e.value())
+			return
+		}
+		q.unpark(m, key) // that offer is somebody else's by now
 	}
 	q.remove(m, key)
 	q.put(m, it, key, e)
@@ -441,7 +445,7 @@ func (q *Queue) join(m *Machine, it *Item, msg *Message) {
 func (q *Queue) leave(m *Machine, it *Item, msg *Message) {
 	key := q.key(m, msg.Tier, msg.Since, msg.Customer)
 	q.remove(m, key)
-	q.Parked.remove(m, key)
+	q.unpark(m, key)
 	if msg.Offer != 0 {
 		q.close(m, it, msg.Offer)
 	}
@@ -467,8 +471,13 @@ func (q *Queue) rename(m *Machine, it *Item, msg *Message) {
 		o.key = now
 		q.Offers.put(m, it.head, offerKey(msg.Offer), o.value())
 	}
-	if v, ok := q.Parked.remove(m, was); ok {
+	if v, ok := q.Parked.get(m, was); ok {
+		address, aside := q.asideFor(m, was, v)
+		q.unpark(m, was)
 		q.Parked.put(m, it.head, now, v)
+		if aside {
+			q.Accounts.Aside.put(m, it.head, address+now, "")
+		}
 	}
 	if e, ok := q.remove(m, was); ok {
 		q.Parked.remove(m, now)

@@ -1,7 +1,7 @@
 // Package voucher signs what a reward is worth, so that a till can check a
 // certificate while it reaches nobody.
 //
-//	GET /api/v1/rewards/{id}/voucher --> paper, or a code on it
+//	POST /api/v1/rewards/{id}/voucher --> paper, or a code on it
 //	till, off line: Verify with the public key --> takes it, notes it
 //	till, later: POST /api/v1/rewards/{id}/redeem with the voucher and the time
 //

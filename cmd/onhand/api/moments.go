@@ -172,7 +172,6 @@ func (a *API) stop(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resume takes a stop back, of a tag or of everything.
-
 func (a *API) resume(w http.ResponseWriter, r *http.Request) error {
 	if here, err := a.at(w, r, 0, func(*processor.Machine) {}); !here || err != nil {
 		return err
