@@ -41,7 +41,9 @@ func (it *Item) consists(m *Machine, e *Event) {
 		m.dead("limit", fmt.Sprintf("%s has %d parts, no more than %d are kept", it.SKU, len(list), maxParts), m.current)
 		return
 	}
-	it.Product.Parts = strings.Join(list, "\n")
+	if it.Said.newest(ofParts, e.At) {
+		it.Product.Parts = strings.Join(list, "\n")
+	}
 }
 
 // inBundle notes that an item is part of a bundle, so that a change of the one is a

@@ -61,7 +61,7 @@ func TestGoldenValues(t *testing.T) {
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x", "BE FR"}, []Place{{"lyon"}}, Unpublished, true, true, true}
 	item := &Item{
-		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 2, PublishedAt: 1, Published: Yes, Price: 3, Priced: edition{4, 5},
+		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 20, Said: said{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s", "a"}}, Extra: Sold{13, 14, 15, "s", "a"}, Names: &names{33, "u", []Sold{{34, 35, 36, "s", "a"}}},
 		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}, &accounts{list, list}},
 		Held: &partsHeld{[]string{"pot"}, []set{{28}}, 29, []given{{"pot", 30, 31}}, 32},

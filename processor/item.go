@@ -30,13 +30,13 @@ type Item struct {
 	Held     *partsHeld // of a bundle that nobody counts: units of its parts
 	Names    *names     // nil for who has one number
 
-	PublishedAt int64 // occurred_at of the last word on Published; 0 = none, never after ProductAt
+	Said said // occurred_at of the catalogue's last word on each thing, never after ProductAt
 }
 
 func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
-	return 560 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
+	return 688 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
 		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
 }
 
@@ -69,11 +69,7 @@ func (it *Item) encode(w *writer) {
 	it.Queue.encode(w)
 	it.Held.encode(w)
 	it.Names.encode(w)
-	if it.PublishedAt == 0 {
-		w.uint(0)
-	} else {
-		w.uint(uint64(it.ProductAt-it.PublishedAt) + 1)
-	}
+	it.Said.encode(w, it.ProductAt)
 }
 
 func (it *Item) decode(r *reader) {
@@ -103,10 +99,7 @@ func (it *Item) decode(r *reader) {
 	it.Queue.decode(r)
 	it.Held = decodePartsHeld(r)
 	it.Names = decodeNames(r)
-	it.PublishedAt = 0
-	if ago := r.uint(); ago != 0 {
-		it.PublishedAt = it.ProductAt - int64(ago-1)
-	}
+	it.Said.decode(r, it.ProductAt)
 }
 
 // item returns the item of a SKU, made when it is new, ready to be changed.
@@ -137,24 +130,17 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			it.Price, it.Priced = e.Price, ed
 		}
 	case ProductUpdated:
-		if e.At >= it.ProductAt {
-			it.belongs(m, e)
-			it.consists(m, e)
-			it.soldIn(m, e)
-		}
+		it.belongs(m, e)
+		it.consists(m, e)
+		it.soldIn(m, e)
 		main := it.Product.AccessoryOf
 		it.update(e)
 		it.goesWith(m, main)
-		if e.At >= it.ProductAt {
-			it.called(m, e)
-		}
+		it.called(m, e)
 	case ProductDiscontinued:
-		newest := e.At >= it.ProductAt
 		it.ProductAt = max(it.ProductAt, e.At)
 		it.publish(No, e.At)
-		if newest {
-			it.called(m, e)
-		}
+		it.called(m, e)
 	case SaleScheduled, SaleCancelled:
 		news := it.sale(m, e)
 		it.settle(m)
@@ -205,48 +191,42 @@ const saleLine = 1<<20 - 1
 // one nothing is kept.
 const maxProductText = 4096
 
-// publish takes a word on whether the item has a page, said at that time. It
-// has a time of its own: a newer update that is silent about it does not
-// unsay it.
+// publish takes a word on whether the item has a page, said at that time.
 func (it *Item) publish(f Flag, at int64) {
-	if f != Unset && at >= it.PublishedAt {
-		it.Published, it.PublishedAt = f, at
+	if f != Unset && it.Said.newest(ofPublished, at) {
+		it.Published = f
 	}
 }
 
+// update takes what the catalogue says of the item itself.
 func (it *Item) update(e *Event) {
-	newest := e.At >= it.ProductAt
 	it.ProductAt = max(it.ProductAt, e.At)
 	it.publish(e.Published, e.At)
-	if !newest {
-		return
-	}
 	p := &it.Product
-	set := func(dst *string, v string) {
-		if v != "" && *dst != v && len(v) <= maxProductText {
+	set := func(on subject, dst *string, v string) {
+		if v != "" && len(v) <= maxProductText && it.Said.newest(on, e.At) && *dst != v {
 			*dst = clone(v)
 		}
 	}
-	set(&p.Category, e.Category)
-	set(&p.Brand, e.Brand)
-	set(&p.Family, e.Family)
-	set(&p.AccessoryOf, e.AccessoryOf)
+	number := func(on subject, dst *int64, v int64) {
+		if v != 0 && it.Said.newest(on, e.At) {
+			*dst = v
+		}
+	}
+	set(ofCategory, &p.Category, e.Category)
+	set(ofBrand, &p.Brand, e.Brand)
+	set(ofFamily, &p.Family, e.Family)
+	set(ofAccessory, &p.AccessoryOf, e.AccessoryOf)
 	props := properties(e.Properties)
-	set(&p.Title, props.str("title"))
-	set(&p.URL, props.str("url"))
-	set(&p.Image, props.str("image_url"))
-	if e.Lasts != 0 {
-		p.Lasts = e.Lasts
-	}
+	set(ofTitle, &p.Title, props.str("title"))
+	set(ofURL, &p.URL, props.str("url"))
+	set(ofImage, &p.Image, props.str("image_url"))
+	number(ofLasts, &p.Lasts, e.Lasts)
 	if len(e.Locations) > 0 {
-		set(&p.Substitutes, strings.Join(e.Locations[:min(len(e.Locations), maxSubstitutes)], "\n"))
+		set(ofSubstitutes, &p.Substitutes, strings.Join(e.Locations[:min(len(e.Locations), maxSubstitutes)], "\n"))
 	}
-	if e.Low != 0 {
-		it.Low = e.Low
-	}
-	if e.Margin != 0 {
-		p.Margin = e.Margin
-	}
+	number(ofLow, &it.Low, e.Low)
+	number(ofMargin, &p.Margin, e.Margin)
 	if ed := (edition{At: e.At}); e.HasPrice && !ed.older(it.Priced) {
 		it.Price, it.Priced = e.Price, ed
 	}

@@ -38,6 +38,9 @@ func (it *Item) soldIn(m *Machine, e *Event) {
 		m.dead("limit", fmt.Sprintf("%s: sold_in is a list of at most %d countries such as FR", it.SKU, maxCountries), m.current)
 		return
 	}
+	if !it.Said.newest(ofCountries, e.At) {
+		return
+	}
 	slices.Sort(list)
 	it.Product.SoldIn = strings.Join(slices.Compact(list), " ")
 }

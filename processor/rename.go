@@ -101,7 +101,7 @@ func (it *Item) cover(s Sold) {
 func (it *Item) called(m *Machine, e *Event) {
 	v := properties(e.Properties).get("renamed_to")
 	now := v.text()
-	if len(v) == 0 || v[0] == '{' || v[0] == '[' || len(now) > MaxIDBytes || strings.Contains(now, "\n") {
+	if len(v) == 0 || v[0] == '{' || v[0] == '[' || len(now) > MaxIDBytes || strings.Contains(now, "\n") || !it.Said.newest(ofNumber, e.At) {
 		return
 	}
 	if now == it.SKU {

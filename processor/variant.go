@@ -93,10 +93,10 @@ func (it *Item) belongs(m *Machine, e *Event) {
 	p := &it.Product
 	was := *p
 	props := properties(e.Properties)
-	if parent := props.id("product_id"); parent != "" && parent != it.SKU {
+	if parent := props.id("product_id"); parent != "" && parent != it.SKU && it.Said.newest(ofParent, e.At) {
 		p.Parent = parent
 	}
-	if v := variantOf(props); v != "" {
+	if v := variantOf(props); v != "" && it.Said.newest(ofVariant, e.At) {
 		p.Variant = v
 	}
 	if p.Parent == was.Parent && p.Variant == was.Variant || p.Parent == "" {
