@@ -465,29 +465,35 @@ func (o *oracle) heldOut() {
 	}
 }
 
-// withinStock: no more units are promised at a time than there are.
+// withinStock: no more units of a place are promised at a time than there are.
 func (o *oracle) withinStock(d *Told, before []Told) {
 	if d.Action.OfferID == "" || d.Action.HoldUntil == 0 {
 		return
 	}
-	sku := d.Cause.Value
+	sku, place := d.Cause.Value, liesIn(d)
 	holders := map[string]bool{d.Customer: true}
 	for i := range before {
 		b := &before[i]
 		if b.Outcome == processor.Sent && b.Action.OfferID == d.Action.OfferID {
 			return // the unit was promised then, and this follows it
 		}
-		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && !b.Failed && b.Action.HoldUntil > d.At+o.slack && !o.over(b, before) {
+		if b.Outcome == processor.Sent && b.Action.OfferID != "" && b.Cause.Value == sku && liesIn(b) == place && !b.Failed && b.Action.HoldUntil > d.At+o.slack && !o.over(b, before) {
 			holders[b.Customer] = true
 		}
 	}
-	n := max(0, o.units(sku))
-	if stores, _ := o.accepts(d.Customer, sku); len(stores) > 0 {
-		n += max(0, o.unitsAt(sku, store))
+	if n := max(0, o.unitsAt(sku, place)); int64(len(holders)) > n*o.rules.Overbook {
+		o.fault(d, "%d hold a unit of %s in %s, of which there are %d", len(holders), sku, place, n)
 	}
-	if int64(len(holders)) > n*o.rules.Overbook {
-		o.fault(d, "%d hold a unit of %s, of which there are %d", len(holders), sku, n)
+}
+
+// liesIn returns where the unit lies that a message says is kept.
+func liesIn(d *Told) string {
+	for _, x := range d.Action.Data {
+		if x.Name == "location" {
+			return x.Text
+		}
 	}
+	return warehouse
 }
 
 // over reports whether an offer may have ended early: bought, or withdrawn.
