@@ -299,6 +299,9 @@ func flickered(d *Told, only []*Told, list, other []Told) bool {
 		if x.Moment != d.Moment || x.Cause.Value != d.Cause.Value || x.Customer != d.Customer {
 			continue
 		}
+		if ofStep(d) && d.Action != nil && x.Action != nil && x.Action.Template != d.Action.Template {
+			continue // another step of the same audience
+		}
 		if last != nil && (last == d || x == d) && slices.Contains(only, last) && slices.Contains(only, x) && undone(last, x) &&
 			(left(list, x) && left(other, x) || ofStep(x) && changed(x)) {
 			return true

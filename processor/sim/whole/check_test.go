@@ -21,6 +21,9 @@ func TestFlicker(t *testing.T) {
 	gone := told("1", "c0", processor.Retracted, processor.NotOfferedHere, "0")
 	in, out := told("2", "c5", processor.Sent, "", ""), told("3", "c5", processor.Retracted, processor.BelowMinimum, "2")
 	down, up := told("4", audience, processor.Retracted, processor.Ended, "0"), told("5", audience, processor.Sent, "", "")
+	item := &processor.Action{Template: "catalogue_item"}
+	itemDown, itemUp := told("6", audience, processor.Retracted, processor.Ended, "1"), told("7", audience, processor.Sent, "", "")
+	itemDown.Action, itemUp.Action = item, item
 	changed := func(d Told, change func(*Told)) Told {
 		change(&d)
 		return d
@@ -35,6 +38,8 @@ func TestFlicker(t *testing.T) {
 		{"in and out", of(gone, in, out), of(gone), 0},
 		{"in and out, on the other", of(gone), of(in, gone, out), 0},
 		{"a step, down and up", of(gone, down, up), of(gone), 0},
+		{"two steps, down and up", of(gone, down, itemDown, itemUp, up), of(gone), 0},
+		{"two steps down, one up", of(gone, down, itemDown, itemUp), of(gone), 1},
 		{"in and not out", of(gone, in), of(gone), 1},
 		{"out and not in", of(gone, out), of(gone), 1},
 		{"out, then in", of(gone, out, in), of(gone), 2},
