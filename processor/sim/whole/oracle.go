@@ -496,11 +496,23 @@ func liesIn(d *Told) string {
 	return warehouse
 }
 
-// over reports whether an offer may have ended early: bought, or withdrawn.
+// over reports whether an offer may have ended early: bought, withdrawn, or of
+// what is gone from its customer's cart, by what is said of the whole of it.
 func (o *oracle) over(b *Told, all []Told) bool {
+	sku := b.Cause.Value
 	for _, e := range o.known {
-		if ((e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated) && has(e, b.Cause.Value) > 0 || e.Kind == processor.ProductRemoved && e.SKU == b.Cause.Value || e.Kind == processor.CustomerErased) &&
-			!slices.Contains(b.Known, e) {
+		ends := false
+		switch e.Kind {
+		case processor.OrderCompleted, processor.OrderUpdated:
+			ends = has(e, sku) > 0
+		case processor.ProductRemoved:
+			ends = e.SKU == sku
+		case processor.CartUpdated, processor.CartViewed, processor.CheckoutStarted:
+			ends = has(e, sku) == 0 && slices.Contains(person(b.Customer, o.known), e.Customer())
+		case processor.CustomerErased:
+			ends = true
+		}
+		if ends && !slices.Contains(b.Known, e) {
 			return true
 		}
 	}
