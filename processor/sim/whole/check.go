@@ -183,7 +183,11 @@ func (w *world) differs(other *world) []string {
 // a tie; see tied.
 func differ(a, b []Told) (faults []string) {
 	line := func(d *Told) string {
-		return fmt.Sprint(d.Moment, " ", d.Cause.Value, " ", d.Outcome, " to ", d.Customer, " ", d.Reason)
+		s := fmt.Sprint(d.Moment, " ", d.Cause.Value, " ", d.Outcome, " to ", d.Customer, " ", d.Reason)
+		if ofStep(d) && d.Action != nil {
+			s += " of " + d.Action.Template
+		}
+		return s
 	}
 	there := map[string][]*Told{}
 	for i := range b {
