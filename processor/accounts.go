@@ -32,8 +32,8 @@ var pastAll = strings.Repeat("\xff", 9+MaxIDBytes)
 
 // terms says in a message on which terms a customer waits: the places accepted,
 // and the addresses they are known by.
-func (c *Customer) terms(in *Interest) []byte {
-	b := in.places()
+func (c *Customer) terms(m *Machine, in *Interest) []byte {
+	b := c.places(m, in)
 	if c.Claims == nil {
 		return b
 	}

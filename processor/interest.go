@@ -546,17 +546,22 @@ func (c *Customer) hasLast(m *Machine, in *Interest) bool {
 func (c *Customer) requeue(m *Machine, in *Interest) {
 	m.send(in.SKU, &Message{
 		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
-		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(in),
+		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(m, in),
 	})
 }
 
 // places says in a message which places are accepted; nothing for the web shop.
-func (in *Interest) places() []byte {
+// Who may only fetch the item asks for no unit of the web shop's.
+func (c *Customer) places(m *Machine, in *Interest) []byte {
 	if len(in.Locations) == 0 {
 		return nil
 	}
+	list := in.Locations
+	if c.fetchesOnly(m, in) {
+		list = slices.DeleteFunc(slices.Clone(list), m.stockOf(in.SKU).IsOnline)
+	}
 	w := writer{}
-	writeStrings(&w, in.Locations)
+	writeStrings(&w, list)
 	return w.b
 }
 
@@ -566,7 +571,9 @@ func (c *Customer) rejoin(m *Machine) {
 	for i := range c.Interests {
 		in := &c.Interests[i]
 		switch {
-		case !in.Parked || c.asleep(in):
+		case !in.Parked:
+			c.affords(m, in)
+		case c.asleep(in):
 		case in.Dear && c.kept(m, in):
 			m.watch(in.SKU).stake(m, c.ID, true) // it may be that of who they were before
 		default:
@@ -583,17 +590,28 @@ func (c *Customer) asleep(in *Interest) bool {
 }
 
 func (c *Customer) rejoinOne(m *Machine, in *Interest) {
+	if len(in.Locations) > 1 {
+		c.requeue(m, in) // which of these they may have it from can be another one since
+	}
 	in.Parked = false
 	m.send(in.SKU, &Message{Type: RejoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier)})
 }
 
 // affords brings back a place that waits for a price within the limit, when it
 // is: the price has come down, or the limit was raised; or for the item to be
-// sold where the customer lives.
+// sold where the customer lives. Who only fetches it waits for that still.
 func (c *Customer) affords(m *Machine, in *Interest) {
-	if !in.Parked || !in.Dear || c.awaits() || in.MaxPrice != 0 && m.facts(in.SKU).Price > in.MaxPrice || c.kept(m, in) {
+	if !in.Queued || !in.Dear || in.Offer != 0 || c.awaits() || in.MaxPrice != 0 && m.facts(in.SKU).Price > in.MaxPrice || c.kept(m, in) {
 		return
 	}
-	c.rejoinOne(m, in)
-	c.unstake(m, in.SKU)
+	barred := c.barred(m, m.facts(in.SKU), in)
+	switch {
+	case in.Parked:
+		c.rejoinOne(m, in)
+	case !barred:
+		c.requeue(m, in)
+	}
+	if in.Dear = barred; !barred {
+		c.unstake(m, in.SKU)
+	}
 }

@@ -577,6 +577,9 @@ func (c *Customer) conclude(m *Machine, i int, v verdict) {
 			if in.Dear || in.Apart {
 				c.stake(m, &o, true) // the item's facts bring it back
 			}
+			if c.fetchesOnly(m, in) {
+				c.affords(m, in) // a store may have it now
+			}
 		}
 		return
 	}

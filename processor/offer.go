@@ -133,7 +133,7 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 	in := c.interest(o.Value)
 	msg := Message{Type: ReturnOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Park: park}
 	if in != nil && in.Offer == o.Offer {
-		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), c.terms(in)
+		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), c.terms(m, in)
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
 		in.Queued, in.Dear, in.Apart = park, false, false

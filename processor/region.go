@@ -101,6 +101,16 @@ func (c *Customer) kept(m *Machine, in *Interest) bool {
 	return c.barred(m, f, in) && !in.fetches(f)
 }
 
+// fetchesOnly reports whether a unit was refused because the item is not sold
+// where the customer lives, who accepts it from the web shop and from a store.
+func (c *Customer) fetchesOnly(m *Machine, in *Interest) bool {
+	if !in.Dear || len(in.Locations) < 2 || !c.barred(m, m.facts(in.SKU), in) {
+		return false
+	}
+	online := m.stockOf(in.SKU).IsOnline
+	return slices.ContainsFunc(in.Locations, online) && slices.ContainsFunc(in.Locations, func(l string) bool { return !online(l) })
+}
+
 // livesIn reports whether the customer lives in one of some countries.
 func (p *Profile) livesIn(countries string, now int64) bool {
 	for code := range strings.SplitSeq(countries, " ") {

@@ -214,7 +214,7 @@ func (c *Customer) unlist(m *Machine, sku string) {
 	if !ok || c.shows(sku) {
 		return
 	}
-	if in := c.interest(sku); in != nil && in.Parked {
+	if in := c.interest(sku); in != nil && (in.Parked || in.Queued && in.Dear) {
 		return
 	}
 	if !slices.ContainsFunc(c.Occurrences, func(o Occurrence) bool { return o.Staked && m.listedUnder(&o) == sku }) &&
