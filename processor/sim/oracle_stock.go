@@ -196,7 +196,9 @@ func (x *wish) apply(f *fact, p *purchase, ps purchases, position uint64, now in
 		x.breaks(position)
 		if x.declinedAt = max(x.declinedAt, f.at); x.latest <= f.at {
 			x.open, x.declined = false, true
-		} // else wanted again since
+		} else if f.kind == declined {
+			x.born = position // wanted again since, of which the same offer's next decline says nothing
+		}
 	case p == nil:
 	case f.kind == ordered && p.sku == x.sku && !p.cancelled:
 		x.breaks(position)
