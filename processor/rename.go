@@ -348,11 +348,18 @@ func (c *Customer) wantsRenamed(m *Machine, old string) {
 // hadUnder ends the wish for an item that was bought, since it was wanted last, by
 // an old number. What is wanted by that one since is another wish.
 func (c *Customer) hadUnder(m *Machine, sku, old string) {
-	if in := c.interest(sku); in != nil && in.live() {
+	if in := c.interest(sku); in != nil && in.live() && !c.wantsByOld(in, old) {
 		if id := c.boughtAfter(old, max(in.began(), in.latest())); id != 0 {
 			c.hadWith(m, in, id)
 		}
 	}
+}
+
+// wantsByOld reports whether a unit is held of an item that is wanted by an old
+// number as well: who bought it by that has it for the wish they have since.
+func (c *Customer) wantsByOld(in *Interest, old string) bool {
+	f := c.interest(old)
+	return in.Offer != 0 && f != nil && f.live()
 }
 
 // formerCame ends the wish for an item that was bought, since it was wanted last,
@@ -360,6 +367,11 @@ func (c *Customer) hadUnder(m *Machine, sku, old string) {
 // of its.
 func (c *Customer) formerCame(m *Machine, sku string) {
 	if in := c.interest(sku); in != nil && in.live() {
+		for old := range m.facts(sku).Product.former() {
+			if c.wantsByOld(in, old) {
+				return
+			}
+		}
 		if id := c.broughtBy(m, sku, max(in.began(), in.latest())); id != 0 {
 			c.hadWith(m, in, id)
 		}
