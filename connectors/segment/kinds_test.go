@@ -40,6 +40,7 @@ func TestWhatPagesMaySend(t *testing.T) {
 		`{"type":"identify","userId":"ann","traits":{"c\u006fnsent":{"email":{"marketing":true}}}}`:                                       "traits.consent",
 		`{"type":"identify","userId":"ann","traits":{"firstName":"Ann","consent":{"email":{"marketing":false}},"name":{"consent":null}}}`: "traits.consent",
 		`{"type":"identify","userId":"ann","traits":{"tier":"gold"}}`:                                                                     "traits.tier",
+		`{"type":"identify","userId":"ann","traits":{"household":"h1"}}`:                                                                  "traits.household",
 		`{"type":"identify","userId":"ann","traits":{"\u0065mail":"eve@example.com"}}`:                                                    "traits.email",
 		`{"type":"identify","anonymousId":"x","traits":{"phone":"+33612345678"}}`:                                                         "traits.phone",
 		`{"type":"identify","userId":"ann","traits":{"device_token":"eve"}}`:                                                              "traits.device_token",

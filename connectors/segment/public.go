@@ -8,9 +8,10 @@ import (
 
 // Whoever reads a key in a page can name any customer with it. So an address
 // said with it could have their messages, and the codes in them, sent to somebody
-// else, and a word on what they permit could undo a refusal of theirs:
+// else, a word on what they permit could undo a refusal of theirs, and a stranger
+// in a household would have its caps used up:
 //
-//	traits: consent, tier, email, phone, device_token, push_token -> refused
+//	traits: consent, tier, household, addresses and tokens        -> refused
 //	properties: context.*, the names of what is read elsewhere    -> refused
 //	context.consent: a refusal                                    -> heard
 //	context.consent: Advertising allowed; context.device.token    -> passed over
@@ -31,7 +32,7 @@ func (p *Parser) publicTraits() {
 	s := scanner{b: p.call.traits.raw}
 	for ok := s.open('}'); ok; ok = s.more('}') {
 		switch name := string(p.keyText(s.key())); name {
-		case "consent", "tier", "email", "phone", "device_token", "push_token":
+		case "consent", "tier", "household", "email", "phone", "device_token", "push_token":
 			p.fault(Forbidden, "traits."+name, "not with this write key, which stands in pages and apps where anybody can read it; send it from a server")
 		}
 		s.value(maxDepth)
