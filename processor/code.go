@@ -114,7 +114,7 @@ func (c *Customer) othersDue(m *Machine, o *Occurrence, mo *moments.Moment) bool
 			return false
 		}
 		x := m.rules.moment(&p)
-		return x != nil && x.Do == moments.DoMessage && x.Mode == moments.Live && !counted(x) && !(x.Class.Arbitration && mo.Class.Arbitration)
+		return x != nil && x.Do == moments.DoMessage && x.Mode == moments.Live && !counted(x) && (!x.Class.Arbitration || !mo.Class.Arbitration)
 	})
 }
 
