@@ -194,6 +194,7 @@ func (c *Customer) answer(m *Machine, in *Interest, claimed bool, at int64) {
 func (c *Customer) answered(m *Machine, msg *Message) {
 	if in := c.interest(msg.SKU); in != nil && in.Offer == msg.Offer {
 		c.answer(m, in, msg.Park, msg.At)
+		c.holdItem(m, msg.SKU)
 		c.recheckPending(m, msg.SKU)
 	}
 }
