@@ -65,10 +65,11 @@ func (wa *Watch) own(m *Machine, customer string, in bool) {
 }
 
 // lastsOtherwise reports whether an item may last for another time than before,
-// or be ordered in another time, by the catalogue or by the part of the file that
-// holds for it.
+// or be ordered in another time, by the catalogue, by the part of the file that
+// holds for it, or by what stands for it.
 func (p *ProductFacts) lastsOtherwise(was *ProductFacts) bool {
-	return p.Lasts != was.Lasts || p.Family != was.Family || p.Category != was.Category || p.Brand != was.Brand
+	return p.Lasts != was.Lasts || p.Family != was.Family || p.Category != was.Category || p.Brand != was.Brand ||
+		p.Substitutes != was.Substitutes || p.Now != was.Now || p.Was != was.Was
 }
 
 // callOwners begins to tell the owners.

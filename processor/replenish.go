@@ -8,8 +8,8 @@ import (
 )
 
 // What is used up is bought again: when that will be follows from the last
-// purchase of the item or of its family, on any channel, and from how long one
-// unit lasts.
+// purchase of the item or of its family, on any channel, from how long one unit
+// lasts, and from what was bought that stands for it.
 
 // runsOut returns when what the customer bought last of an item or a family is
 // used up, or what a device says it still has.
@@ -41,6 +41,46 @@ func (c *Customer) runsOut(m *Machine, mo *moments.Moment, o *Occurrence) int64 
 		return dateOver
 	}
 	c.owning(m)
+	return max(end, c.usedInstead(m, sku, family))
+}
+
+// usedInstead returns when is used up what the customer has that stands for the
+// item, or for one of its family that was bought; 0 = nothing does.
+func (c *Customer) usedInstead(m *Machine, sku, family string) (end int64) {
+	for i := range c.Orders {
+		order := &c.Orders[i]
+		for j := range order.Lines {
+			l := &order.Lines[j]
+			p := &m.facts(l.SKU).Product
+			if p.unique() || order.kept(l) == 0 || l.Gift || l.SKU != sku && (family == "" || p.Family != family) {
+				continue
+			}
+			for s := range p.substitutes() {
+				end = max(end, c.usedUpOf(m, s, l.SKU))
+			}
+		}
+	}
+	return end
+}
+
+// usedUpOf returns when what was bought of an item is used up. One of which nobody
+// says how long it lasts does so for as long as the one it stands for.
+func (c *Customer) usedUpOf(m *Machine, sku, standsFor string) (end int64) {
+	lasts := m.lasts(sku)
+	if lasts == 0 {
+		lasts = m.lasts(standsFor)
+	}
+	for i := range c.Orders {
+		order, units := &c.Orders[i], int64(0)
+		for j := range order.Lines {
+			if l := &order.Lines[j]; l.SKU == sku && !l.Gift {
+				units += min(order.kept(l), mostLasting)
+			}
+		}
+		if units > 0 && order.Cancelled == 0 {
+			end = max(end, order.boughtAt(sku)+units*lasts)
+		}
+	}
 	return end
 }
 

@@ -184,6 +184,10 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 		c.takenBack(m, wa.SKU)
 		in = c.interest(wa.SKU)
 	}
+	if len(c.Sales) > 0 {
+		c.registeredReached(m, wa, v, in, &e)
+		in = c.interest(wa.SKU)
+	}
 	if in == nil {
 		return
 	}
@@ -220,6 +224,24 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 			for _, value := range c.salesOf(m, mo, wa.SKU, m.values) {
 				c.start(m, mo, value, &e)
 			}
+		}
+	}
+	c.decideAtOnce(m)
+}
+
+// registeredReached starts what a fact starts per sale for who registered for one
+// of the item's sales and does not want the item besides: registering is asking.
+func (c *Customer) registeredReached(m *Machine, wa *Watch, v *wave, in *Interest, e *Event) {
+	if v.First {
+		return
+	}
+	m.atOnce = m.atOnce[:0]
+	for _, mo := range m.rules.factStarts {
+		if mo.Per != "sale_id" || len(mo.Interests) > 0 || in != nil && in.wantedBy(mo, m.shop.Now) || !v.holds(m, mo.Fact, wa, in, mo) {
+			continue
+		}
+		for _, value := range c.salesOf(m, mo, wa.SKU, nil) {
+			c.start(m, mo, value, e)
 		}
 	}
 	c.decideAtOnce(m)
