@@ -280,8 +280,8 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 		}
 		o.Expires = max(0, at)
 	}
-	if mo.Per == "sale_id" && mo.Stock != moments.StockIgnore && o.State == windowState {
-		if f := m.sale(o.Value); f != nil && f.SKU != "" {
+	if mo.Per == "sale_id" && o.State == windowState {
+		if f := m.sale(o.Value); f != nil && f.asksItem(mo, o) {
 			switch wa := m.watch(f.SKU); {
 			case wa.Facts.At == 0:
 				wa.stake(m, c.ID, true)

@@ -34,8 +34,8 @@
 //	   v
 //	Customer: the gate; told, and the hold begins, or the unit goes back   offer.go
 //
-// When an item is on sale at all is its windows' to say (window.go); who
-// registered for a sale is told by the Sale (sale.go). Who wants any variant of
+// When an item is on sale at all is its windows' to say (window.go), and of how many
+// units (limited.go); who registered for a sale is told by the Sale (sale.go). Who wants any variant of
 // a product waits in the line of each (variant.go); a bundle can be had while
 // its parts can (bundle.go), and is offered by units they give it (reserve.go). Who wanted an item
 // that got another number wants that one (rename.go); what goes with an item is

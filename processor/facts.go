@@ -32,6 +32,8 @@ type ItemFacts struct {
 	// Over says that more of the web shop's units are in offers than there are:
 	// what was not handed over yet is taken back.
 	Over bool
+	// SoldOut is the sales, by id, of which all units are sold.
+	SoldOut []string
 }
 
 // onSale reports whether the item is published and in its sale window.
@@ -106,6 +108,7 @@ func (f *ItemFacts) encode(w *writer) {
 	w.bool(f.Low)
 	w.bool(f.Ahead)
 	w.bool(f.Over)
+	writeStrings(w, f.SoldOut)
 }
 
 func (f *ItemFacts) decode(r *reader) {
@@ -122,6 +125,7 @@ func (f *ItemFacts) decode(r *reader) {
 	}
 	f.Open = Reason(r.word())
 	f.Low, f.Ahead, f.Over = r.bool(), r.bool(), r.bool()
+	f.SoldOut = readStrings(r)
 }
 
 func (p *ProductFacts) encode(w *writer) {
@@ -156,7 +160,7 @@ func (p *ProductFacts) decode(r *reader) {
 func (f *ItemFacts) same(g *ItemFacts) bool {
 	if f.Sellable != g.Sellable || f.Why != g.Why || f.Open != g.Open || f.Low != g.Low || f.Ahead != g.Ahead || f.Over != g.Over || f.Available != g.Available || f.Price != g.Price ||
 		f.OpensAt != g.OpensAt || f.ClosesAt != g.ClosesAt || f.Product != g.Product || len(f.Places) != len(g.Places) ||
-		(f.LevelAt == 0) != (g.LevelAt == 0) {
+		(f.LevelAt == 0) != (g.LevelAt == 0) || !slices.Equal(f.SoldOut, g.SoldOut) {
 		return false
 	}
 	for i := range f.Places {

@@ -59,11 +59,11 @@ func TestGoldenValues(t *testing.T) {
 		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{dir: []span{{"k", 2, 39}}, len: 2},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
-	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x", "BE FR"}, []Place{{"lyon"}}, Unpublished, true, true, true}
+	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x", "BE FR"}, []Place{{"lyon"}}, Unpublished, true, true, true, []string{"s"}}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 20, Said: said{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}, Published: Yes, Price: 3, Priced: edition{4, 5},
 		Levels: []Level{{"dc", 6, true, Yes, 7, edition{8, 9}, 10}}, Sold: []Sold{{10, 11, 12, "s", "a"}}, Extra: Sold{13, 14, 15, "s", "a"}, Names: &names{33, "u", []Sold{{34, 35, 36, "s", "a"}}},
-		Windows: []window{{"s", 16, 17, edition{22, 23}}}, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}, &accounts{list, list}},
+		Windows: []window{{"s", 16, 17, true, 37, 38, edition{22, 23}}}, Counted: list, Low: 24, Units: 25, SettleAt: 18, Facts: facts, Watchers: []uint32{19}, Queue: Queue{list, list, list, list, 20, 21, "seed", &pickup{list, list, 26, []held{{"lyon", 27}}}, &accounts{list, list}},
 		Held: &partsHeld{[]string{"pot"}, []set{{28}}, 29, []given{{"pot", 30, 31}}, 32},
 	}
 	watch := &Watch{head: &head{kind: WatchKind, due: 1}, SKU: "phone", Facts: facts, Stake: list, Interested: list, Main: true, Stands: true, Fan: true, Next: "n",
@@ -73,7 +73,7 @@ func TestGoldenValues(t *testing.T) {
 	ledger := &Ledger{head: &head{kind: RewardKind}, Reward: customer.After.Rewards[0], Customer: "ann"}
 	chunk := &Chunk{head: &head{kind: ChunkKind}, keys: []string{"k"}, values: []string{"v"}}
 	sale := &Sale{
-		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, edition{5, 6}, 8},
+		head: &head{kind: SaleKind, due: 1}, ID: "s1", Facts: SaleFacts{"phone", 2, 3, 4, true, true, true, edition{5, 6}, 8},
 		Watchers: []uint32{7}, Registered: list, Fan: true, Told: SaleCancelled, Next: "n",
 	}
 	quorum := &Quorum{head: &head{kind: QuorumKind, due: 1}, ID: quorumID("m", "v"), Moment: "m", Value: "v", Members: list, Open: true, Fan: true, Next: "n",

@@ -20,6 +20,7 @@ type Item struct {
 	Sold      []Sold   // not covered by a level yet, oldest first
 	Extra     Sold     // those that did not fit, summed; At of the latest
 	Windows   []window // when it is on sale; none = always
+	Counted   List     // what was sold around sales of so many units; see count
 	Low       int64    // level at which it is running low; 0 = not told
 	Units     int64    // what may be promised, as of the last step; 0 while it cannot be bought
 
@@ -37,7 +38,7 @@ func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
 	return 688 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
-		96*len(it.Levels) + 24*cap(it.Sold) + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
+		96*len(it.Levels) + 24*cap(it.Sold) + 64*len(it.Counted.dir) + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
 }
 
 func (it *Item) encode(w *writer) {
@@ -58,6 +59,7 @@ func (it *Item) encode(w *writer) {
 	}
 	it.Extra.encode(w)
 	encodeWindows(w, it.Windows)
+	it.Counted.encode(w)
 	w.int(it.Low)
 	w.int(it.Units)
 	w.int(it.SettleAt)
@@ -89,6 +91,7 @@ func (it *Item) decode(r *reader) {
 	}
 	it.Extra.decode(r)
 	it.Windows = decodeWindows(r)
+	it.Counted.decode(r)
 	it.Low, it.Units = r.int(), r.int()
 	it.SettleAt = r.int()
 	it.Facts.decode(r)
@@ -158,14 +161,15 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			Type: SellItem, Ref: e.OrderID, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
 		}):
 		case it.inSets():
+			it.count(m, &Sold{Order: saleKey(e.OrderID, e.Line), Quantity: quantity(e), At: e.At})
 			it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location), nil)
 		default:
-			it.sell(saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
+			it.sell(m, saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
 		if !it.duplicate(m, e) {
 			it.passOn(m, &Message{Type: UnsellItem, Ref: e.OrderID, Quantity: quantity(e)})
-			it.unsell(e.OrderID, quantity(e), "")
+			it.unsell(m, e.OrderID, quantity(e), "")
 			it.unsoldSets(m, e.OrderID, quantity(e))
 		}
 	}
@@ -238,11 +242,15 @@ func (it *Item) update(e *Event) {
 func (it *Item) settle(m *Machine) {
 	now := m.shop.Now
 	units, levelAt := it.expected(m)
+	opens, closes, left := it.window(now)
+	units = min(units, left)
 	it.SettleAt = it.settling(m, it.SettleAt, units)
 	var open Reason // why it cannot be had though it is on sale
 	switch {
 	case it.Published == No || it.Product.Now != "":
 		open = Unpublished
+	case left == 0:
+		open = OutOfStock // whether or not anybody counts what is there
 	case levelAt == 0:
 		open = StockStale
 	case units <= 0:
@@ -254,11 +262,13 @@ func (it *Item) settle(m *Machine) {
 	}
 	f := ItemFacts{
 		At: now, LevelAt: levelAt, Open: open, Available: min(max(units, 0), availableCap),
-		Price: it.Price, PriceAt: it.Priced.At, Product: it.Product, Ahead: open == OutOfStock && it.ahead(m),
+		Price: it.Price, PriceAt: it.Priced.At, Product: it.Product, Ahead: open == OutOfStock && left > 0 && it.ahead(m),
+		OpensAt: opens, ClosesAt: closes, SoldOut: it.soldOut(now),
 	}
-	f.Over = it.Queue.Open > it.Queue.most(m, it, it.offerable(units))
-	f.OpensAt, f.ClosesAt = it.window(now)
-	f.Places = it.places(m)
+	f.Over = it.Queue.Open > it.Queue.most(m, it, it.offerable(units)) || it.Queue.leftOfSale(m, it) < 0
+	if f.Places = it.places(m); left == 0 {
+		f.Places = nil
+	}
 	f.Why = f.why(now)
 	f.Sellable = f.Why == ""
 	f.Low = it.sink(&f, units)
@@ -309,6 +319,12 @@ func (it *Item) rearm(m *Machine, more bool) {
 	at(it.SettleAt)
 	at(it.Facts.OpensAt)
 	at(it.Facts.ClosesAt)
+	if it.limited() { // another sale may be the one that counts
+		for i := range it.Windows {
+			at(it.Windows[i].OpensAt)
+			at(it.Windows[i].ClosesAt)
+		}
+	}
 	for i := range it.Levels {
 		at(it.Levels[i].SettleAt)
 	}
@@ -382,15 +398,16 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.Queue.sold(m, it, msg)
 		store, as := soldIn(msg.Body)
 		if it.inSets() {
+			it.count(m, &Sold{Order: saleKey(msg.Ref, msg.Line), Quantity: msg.Quantity, At: msg.At, As: as})
 			it.soldSets(m, msg.Ref, msg.Line, msg.Quantity, msg.At, held, store, ofParts)
 			break
 		}
 		returnParts(m, ofParts)
-		it.sellUnder(saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(store)), as)
+		it.sellUnder(m, saleKey(msg.Ref, msg.Line), msg.Quantity, msg.At, m.rules.stock(it).Store(string(store)), as)
 	case UnsellItem:
 		it.passOn(m, msg)
 		_, as := soldIn(msg.Body)
-		it.unsell(msg.Ref, msg.Quantity, as)
+		it.unsell(m, msg.Ref, msg.Quantity, as)
 		it.unsoldSets(m, msg.Ref, msg.Quantity)
 	case ReservePart:
 		it.settle(m) // its own line first

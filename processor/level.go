@@ -106,10 +106,13 @@ func (it *Item) level(e *Event) {
 const maxLocations = 1024
 
 // sell counts a sale that the levels may not contain yet, once.
-func (it *Item) sell(key uint64, n, at int64, store string) { it.sellUnder(key, n, at, store, "") }
+func (it *Item) sell(m *Machine, key uint64, n, at int64, store string) {
+	it.sellUnder(m, key, n, at, store, "")
+}
 
 // sellUnder is sell of a sale under an old number of the item.
-func (it *Item) sellUnder(key uint64, n, at int64, store, as string) {
+func (it *Item) sellUnder(m *Machine, key uint64, n, at int64, store, as string) {
+	it.count(m, &Sold{Order: key, Quantity: n, At: at, As: as})
 	for _, s := range it.Sold {
 		if s.Order == key {
 			return
@@ -127,7 +130,8 @@ func (it *Item) sellUnder(key uint64, n, at int64, store, as string) {
 // = the one it has, the last ones first: who cancels does not say which line it
 // was, nor with which change it came. What it took otherwise stays sold: it may
 // be told in any order.
-func (it *Item) unsell(orderID string, n int64, as string) {
+func (it *Item) unsell(m *Machine, orderID string, n int64, as string) {
+	it.uncount(m, orderID, n, as)
 	order := saleKey(orderID, 0)
 	take := func(list []Sold) []Sold {
 		for i := len(list) - 1; i >= 0 && n > 0; i-- {

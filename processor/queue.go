@@ -280,12 +280,12 @@ func (q *Queue) free(m *Machine, it *Item, store string, units int64) int64 {
 		if !m.watch(it.SKU).Facts.Sellable || m.behind(StockLevelReported.String()) {
 			return 0
 		}
-		return units - q.Open
+		return min(units-q.Open, q.leftOfSale(m, it))
 	}
 	if store == "" && !it.Facts.Sellable || !it.Facts.onSale() || m.behind(StockLevelReported.String()) {
 		return 0
 	}
-	return q.most(m, it, units) - q.open(store)
+	return min(q.most(m, it, units)-q.open(store), q.leftOfSale(m, it))
 }
 
 // most returns how many of these units may be in offers. A shop may report

@@ -205,6 +205,7 @@ func (it *Item) returnSales(m *Machine, msg *Message) {
 		return true
 	}
 	it.Sold = slices.DeleteFunc(it.Sold, theirs)
+	it.uncountUnder(m, under)
 	if n := it.Names; n != nil {
 		n.Covered = slices.DeleteFunc(n.Covered, theirs)
 	}
@@ -256,7 +257,7 @@ func (it *Item) movedSale(m *Machine, msg *Message) {
 		it.moveSale(m, now, &s, msg.From+1, msg.Park)
 		return
 	}
-	it.sellUnder(s.Order, s.Quantity, s.At, s.Store, s.As)
+	it.sellUnder(m, s.Order, s.Quantity, s.At, s.Store, s.As)
 }
 
 // soldAs says of a sale where it was, and under which number of the item.

@@ -119,7 +119,7 @@ func newRules(file *moments.File) *rules {
 				r.moves[k] = true
 			}
 		}
-		if mo.Per == "reward_id" || mo.Per == "customer" && (asks(mo, "item.") || asks(mo, "stores.")) || asks(mo, "customer.away_from_home") {
+		if mo.Per == "reward_id" || mo.Per == "sale_id" || mo.Per == "customer" && (asks(mo, "item.") || asks(mo, "stores.")) || asks(mo, "customer.away_from_home") {
 			r.dated[mo.Name] = true
 		}
 		r.families = r.families || mo.Per == "family"

@@ -34,6 +34,7 @@ type SaleFacts struct {
 	OpensAt   int64
 	ClosesAt  int64 // 0 = open until it is cancelled
 	Quantity  int64 // units on sale, 0 = not told
+	Limited   bool  // it was told, and may be none
 	Cancelled bool
 	Moved     bool // the opening was another one before
 	edition
@@ -45,6 +46,7 @@ func (f *SaleFacts) encode(w *writer) {
 	w.int(f.OpensAt)
 	w.int(f.ClosesAt)
 	w.int(f.Quantity)
+	w.bool(f.Limited)
 	w.bool(f.Cancelled)
 	w.bool(f.Moved)
 	w.int(f.Version)
@@ -53,7 +55,7 @@ func (f *SaleFacts) encode(w *writer) {
 }
 
 func (f *SaleFacts) decode(r *reader) {
-	*f = SaleFacts{r.str(), r.int(), r.int(), r.int(), r.bool(), r.bool(), edition{r.int(), r.int()}, r.uint()}
+	*f = SaleFacts{r.str(), r.int(), r.int(), r.int(), r.bool(), r.bool(), r.bool(), edition{r.int(), r.int()}, r.uint()}
 }
 
 func (s *Sale) id() string { return s.ID }
@@ -118,7 +120,7 @@ func (m *Machine) saleHere(id string) *Sale {
 // item has told its facts by then: who is told of the sale asks them whether it
 // can be had.
 func announceSale(m *Machine, it *Item, e *Event) {
-	f := SaleFacts{Item: it.Facts.Version, SKU: e.SKU, OpensAt: e.OpensAt, ClosesAt: e.ClosesAt, Quantity: e.Quantity, Cancelled: e.Kind == SaleCancelled, edition: editionOf(e)}
+	f := SaleFacts{Item: it.Facts.Version, SKU: e.SKU, OpensAt: e.OpensAt, ClosesAt: e.ClosesAt, Quantity: max(e.Quantity, 0), Limited: e.HasQty, Cancelled: e.Kind == SaleCancelled, edition: editionOf(e)}
 	m.send(e.SaleID, &Message{Type: AnnounceSale, Ref: e.SaleID, Body: saleBody(e.Kind, &f)})
 }
 
@@ -154,7 +156,7 @@ func (m *Machine) saleMessage(msg *Message) {
 	if msg.Type == AnnounceSale {
 		was := s.Facts
 		if f.Cancelled {
-			f.OpensAt, f.ClosesAt, f.Quantity = was.OpensAt, was.ClosesAt, was.Quantity
+			f.OpensAt, f.ClosesAt, f.Quantity, f.Limited = was.OpensAt, was.ClosesAt, was.Quantity, was.Limited
 		}
 		f.Moved = was.Moved || was.OpensAt != 0 && f.OpensAt != was.OpensAt
 		same := f
@@ -331,34 +333,45 @@ func (c *Customer) saleChanged(m *Machine, id string) {
 		if o.Value != id || o.State != deferredState && o.State != waitingState {
 			continue
 		}
-		if mo := m.rules.moment(o); mo != nil && mo.Per == "sale_id" && !c.heldBack(mo) && c.saleWanted(m, o) != "" {
-			c.conclude(m, i, verdict{outcome: Suppressed, reason: c.saleWanted(m, o), stockAge: -1})
+		if mo := m.rules.moment(o); mo != nil && mo.Per == "sale_id" && !c.heldBack(mo) && c.saleWanted(m, mo, o) != "" {
+			c.conclude(m, i, verdict{outcome: Suppressed, reason: c.saleWanted(m, mo, o), stockAge: -1})
 		}
 	}
 	c.recheckPending(m, "")
 }
 
 // saleWanted returns why a candidate about a sale is of no use: the customer
-// left the list, or the sale is over. What a change of the sale started is
-// said even of one that is over.
-func (c *Customer) saleWanted(m *Machine, o *Occurrence) Reason {
+// left the list, the sale is over, or all units of it are sold. What a change of
+// the sale started is said even of one that is over, and that it is sold out of
+// one that is.
+func (c *Customer) saleWanted(m *Machine, mo *moments.Moment, o *Occurrence) Reason {
 	if !c.registered(o.Value) {
 		return Declined
 	}
 	f := m.sale(o.Value)
-	if o.Cause == SaleScheduled || o.Cause == SaleCancelled || f == nil {
+	switch {
+	case ofChange(o) || f == nil:
 		return ""
-	}
-	if f.Cancelled || f.ClosesAt != 0 && f.ClosesAt <= m.shop.Now {
+	case f.Cancelled || f.ClosesAt != 0 && f.ClosesAt <= m.shop.Now:
 		return SaleOver
+	case mo.Fact != moments.SoldOut && m.soldOut(f, o.Value):
+		return OutOfStock
 	}
 	return ""
+}
+
+// ofChange reports whether a change of a sale started an occurrence.
+func ofChange(o *Occurrence) bool { return o.Cause == SaleScheduled || o.Cause == SaleCancelled }
+
+// asksItem reports whether what is to be said of a sale hangs on its item.
+func (f *SaleFacts) asksItem(mo *moments.Moment, o *Occurrence) bool {
+	return f.SKU != "" && (mo.Stock != moments.StockIgnore || f.Limited && !ofChange(o))
 }
 
 // saleItem returns the item a candidate about a sale speaks of, "" when it
 // asks nothing of one, or the reason there is nothing to say.
 func (c *Customer) saleItem(m *Machine, mo *moments.Moment, o *Occurrence) (sku string, why Reason) {
-	if why = c.saleWanted(m, o); why != "" || mo.Stock == moments.StockIgnore && len(mo.Lines) == 0 {
+	if why = c.saleWanted(m, mo, o); why != "" || mo.Stock == moments.StockIgnore && len(mo.Lines) == 0 {
 		return "", why
 	}
 	if f := m.sale(o.Value); f != nil {

@@ -194,6 +194,7 @@ type ItemView struct {
 	Price      int64        `json:"price,omitempty"`  // minor units
 	OpensAt    Instant      `json:"opens_at,omitzero"`
 	ClosesAt   Instant      `json:"closes_at,omitzero"`
+	Sales      []SaleView   `json:"sales,omitempty"` // those of so many units
 	Published  *bool        `json:"published,omitempty"`
 	RenamedTo  string       `json:"renamed_to,omitempty"` // the number it has now
 	Title      string       `json:"title,omitempty"`
@@ -208,6 +209,15 @@ type ItemView struct {
 	Queue      []PlaceView  `json:"queue"`  // the head
 	Position   uint64       `json:"position"`
 	AsOf       Instant      `json:"as_of"`
+}
+
+// SaleView is an announced sale of so many units of an item.
+type SaleView struct {
+	ID       string  `json:"sale_id"`
+	OpensAt  Instant `json:"opens_at"`
+	ClosesAt Instant `json:"closes_at,omitzero"`
+	Quantity int64   `json:"quantity"`
+	Sold     int64   `json:"sold"` // while it was open
 }
 
 // LevelView is the last stock level of one location.
@@ -415,6 +425,11 @@ func (m *Machine) ItemView(sku string) (ItemView, bool) {
 	}
 	if it.SettleAt > m.shop.Now {
 		v.SettlesAt = Instant(it.SettleAt)
+	}
+	for i := range it.Windows {
+		if x := &it.Windows[i]; x.Limited {
+			v.Sales = append(v.Sales, SaleView{x.Sale, Instant(x.OpensAt), Instant(x.ClosesAt), x.Quantity, x.Sold})
+		}
 	}
 	stock := m.rules.stock(&it)
 	for i := range it.Levels {

@@ -221,7 +221,7 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 		}
 		if in.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) && (!v.First || in.Asked) {
 			m.values = values(m, mo.Per, &e, m.values[:0])
-			for _, value := range c.salesOf(m, mo, wa.SKU, m.values) {
+			for _, value := range c.salesOf(m, mo, mo.Fact, wa.SKU, m.values) {
 				c.start(m, mo, value, &e)
 			}
 		}
@@ -240,7 +240,7 @@ func (c *Customer) registeredReached(m *Machine, wa *Watch, v *wave, in *Interes
 		if mo.Per != "sale_id" || len(mo.Interests) > 0 || in != nil && in.wantedBy(mo, m.shop.Now) || !v.holds(m, mo.Fact, wa, in, mo) {
 			continue
 		}
-		for _, value := range c.salesOf(m, mo, wa.SKU, nil) {
+		for _, value := range c.salesOf(m, mo, mo.Fact, wa.SKU, nil) {
 			c.start(m, mo, value, e)
 		}
 	}
@@ -259,7 +259,7 @@ func (c *Customer) variantReached(m *Machine, wa *Watch, v *wave, in *Interest, 
 	for _, mo := range m.rules.factStarts {
 		if mo.Fact == moments.Sellable && product.wantedBy(mo, m.shop.Now) && v.holds(m, mo.Fact, wa, in, mo) {
 			m.values = values(m, mo.Per, &e, m.values[:0])
-			for _, value := range c.salesOf(m, mo, e.SKU, m.values) {
+			for _, value := range c.salesOf(m, mo, mo.Fact, e.SKU, m.values) {
 				c.start(m, mo, value, &e)
 			}
 		}
@@ -319,16 +319,22 @@ func (v *wave) holds(m *Machine, f moments.Fact, wa *Watch, in *Interest, starts
 }
 
 // salesOf returns the values a fact of an item carries: with per: sale_id the
-// sales of the item that the customer is registered for.
-func (c *Customer) salesOf(m *Machine, mo *moments.Moment, sku string, carried []string) []string {
+// sales of the item that the customer is registered for. What is sold out because
+// a sale is, is so to who registered for that one.
+func (c *Customer) salesOf(m *Machine, mo *moments.Moment, fact moments.Fact, sku string, carried []string) []string {
 	if mo.Per != "sale_id" {
 		return carried
 	}
-	var ids []string
+	var ids, gone []string
 	for _, g := range c.Sales {
 		if f := m.sale(g.ID); !g.Gone && f != nil && f.SKU == sku {
-			ids = append(ids, g.ID)
+			if ids = append(ids, g.ID); fact == moments.SoldOut && m.soldOut(f, g.ID) {
+				gone = append(gone, g.ID)
+			}
 		}
+	}
+	if len(gone) > 0 {
+		return gone
 	}
 	return ids
 }
@@ -344,7 +350,7 @@ func (c *Customer) endByFact(m *Machine, r *rules, mo *moments.Moment, f moments
 		why = OutOfStock
 	}
 	m.values = values(m, mo.Per, e, m.values[:0])
-	carried := c.salesOf(m, mo, e.SKU, m.values)
+	carried := c.salesOf(m, mo, f, e.SKU, m.values)
 	for i := range backwards(&c.Occurrences) {
 		o := &c.Occurrences[i]
 		if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(carried, o.Value) {
@@ -380,7 +386,7 @@ func (c *Customer) startSellable(m *Machine, in *Interest) {
 	for _, mo := range m.rules.factStarts {
 		if mo.Fact == moments.Sellable && in.wantedBy(mo, m.shop.Now) {
 			m.values = values(m, mo.Per, &e, m.values[:0])
-			for _, value := range c.salesOf(m, mo, in.SKU, m.values) {
+			for _, value := range c.salesOf(m, mo, mo.Fact, in.SKU, m.values) {
 				c.start(m, mo, value, &e)
 			}
 		}

@@ -145,7 +145,8 @@ func (d storyDraw) event() string {
 	case 30:
 		return d.shop("Product Updated", d.of("sku: i1, product_id: prod", "sku: i2, product_id: prod", "sku: old, renamed_to: i3", "sku: i4, renamed_to: set", "sku: i3, renamed_to: i1"))
 	case 31:
-		return d.shop("Sale Scheduled", fmt.Sprintf("sale_id: %s, sku: %s, opens_at: now+%d, closes_at: now+%d, quantity: 3", sale, d.sku(), d.n(9000), 9000+d.n(90000)))
+		sku, opens, lasts := d.sku(), d.n(9000), d.n(90000)
+		return d.shop("Sale Scheduled", fmt.Sprintf("sale_id: %s, sku: %s, opens_at: now+%d, closes_at: now+%d, quantity: %d", sale, sku, opens, 9000+lasts, 1+lasts%4))
 	case 32:
 		return d.shop("Sale Cancelled", fmt.Sprintf("sale_id: %s, sku: %s", sale, d.sku()))
 	case 33:
