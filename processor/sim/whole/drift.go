@@ -155,11 +155,21 @@ func (o *oracle) compared(m *member, e *processor.Event, after []Told) int {
 		m.alone = false
 	case m.held && !o.adsPermitted(m.customer):
 		o.comesOut(m, e, after)
+	case m.held && o.joins(e) && m.follows(e, processor.Sent, after):
+		m.alone = false // two are becoming one, and it is what they want together
 	case !m.alone:
 		m.alone = true
 		return 1
 	}
 	return 0
+}
+
+// joins reports whether the customer of a report became one with another id just
+// before it.
+func (o *oracle) joins(e *processor.Event) bool {
+	return slices.ContainsFunc(o.known, func(x *processor.Event) bool {
+		return x.At > e.At-AtOnce && x.At <= e.At && x.UserID == e.UserID && (x.AnonymousID != "" || x.PreviousID != "")
+	})
 }
 
 // sentAgain: what was left alone is put as it is wanted when the shop says so.
