@@ -49,6 +49,9 @@ func (o *oracle) forbids(e *processor.Event, d *Told) bool {
 		in, _ := o.barred(d.Customer, d.Cause.Value)
 		return in != ""
 	}
+	if o.soldOutBy(e, d.Cause.Value) {
+		return true
+	}
 	switch e.Kind {
 	case processor.CrisisDeclared:
 		return slices.Contains(e.Tags, "")

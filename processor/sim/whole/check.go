@@ -48,6 +48,7 @@ const (
 	Sets          Plant = "a set consists of nothing"
 	Renames       Plant = "a number is for ever"
 	Households    Plant = "everybody lives alone"
+	Quantities    Plant = "a sale has no end"
 	Drifts        Plant = "what is changed on a platform is changed back"
 )
 
@@ -116,6 +117,8 @@ func (p Plant) blurs(e *processor.Event) *processor.Event {
 		x.Reason = ""
 	case p == Parts && e.Kind == processor.RewardRedeemed:
 		x.Total = worth
+	case p == Quantities && e.Kind == processor.SaleScheduled:
+		x.Quantity, x.HasQty = 0, false
 	case p == Words && ofSize(e):
 		x.Properties = nil
 	default:

@@ -1,5 +1,5 @@
 // Package whole plays weeks of a shop with the whole moments file in force:
-// sales that move and are cancelled, parcels, rewards used bit by bit, permissions
+// sales that move, are cancelled and sold out, parcels, rewards used bit by bit, permissions
 // given and taken back, visitors who turn out to be customers, customers who ask to be
 // forgotten, a product that comes in variants; and, more rarely, what is said of
 // carts as a whole, offers that are declined, addresses that are blocked,

@@ -78,12 +78,13 @@ const (
 // told, which but for what is told late is that of time, and when it is over.
 // Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
 	}
 	for range shape.Events {
+		was := d.now
 		switch n := d.rng.IntN(10); {
 		case shape.Crowded && d.rng.IntN(2) == 0:
 			d.now += d.rng.Int64N(AtOnce - 1)
@@ -94,6 +95,7 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 		default:
 			d.now += 1 + d.rng.Int64N(12*hour)
 		}
+		d.rush(was)
 		d.happen()
 		d.more()
 		d.platform()
@@ -110,6 +112,7 @@ type drawer struct {
 	counter *rand.Rand // for what is fetched
 	words   *rand.Rand // for what is said of people
 	ads     *rand.Rand // for what is reported of audiences
+	limits  *rand.Rand // for sales of so many units
 	rules   Rules
 	now     int64
 	events  []processor.Event
@@ -122,6 +125,7 @@ type drawer struct {
 	linked  [visitors]bool
 	moved   [customers]int // how often their addresses changed
 
+	openings [sales]opening
 	reported []processor.Event  // of audiences
 	bought   []*processor.Event // phones and cases
 	ready    map[string]int64   // orders that lay in a store before anybody told
@@ -291,9 +295,10 @@ func (d *drawer) happen() {
 	case n < 88:
 		s := d.rng.IntN(sales)
 		opens := d.now + hour + d.rng.Int64N(30*hour)
-		d.say(processor.Event{Kind: processor.SaleScheduled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s), OpensAt: opens, ClosesAt: opens + 2*day})
+		d.announces(s, processor.Event{Kind: processor.SaleScheduled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s), OpensAt: opens, ClosesAt: opens + 2*day})
 	case n < 90:
 		s := d.rng.IntN(sales)
+		d.openings[s] = opening{}
 		d.say(processor.Event{Kind: processor.SaleCancelled, SKU: fmt.Sprint("s", s*2), SaleID: fmt.Sprint("sale", s)})
 	case n < 92:
 		d.forget(d.rng.IntN(customers))

@@ -337,6 +337,7 @@ func (o *oracle) available(d *Told) {
 		if s := o.sale(fmt.Sprint("sale", int(sku[1]-'0')/2)); s != nil && s.SKU == sku && s.Kind == processor.SaleScheduled && d.At < s.OpensAt-o.slack {
 			o.fault(d, "%s is on sale from %s only", sku, clock(s.OpensAt))
 		}
+		o.unsold(d, sku)
 	}
 }
 
@@ -483,6 +484,9 @@ func (o *oracle) withinStock(d *Told, before []Told) {
 	}
 	if n := max(0, o.unitsAt(sku, place)); int64(len(holders)) > n*o.rules.Overbook {
 		o.fault(d, "%d hold a unit of %s in %s, of which there are %d", len(holders), sku, place, n)
+	}
+	if s := o.openSale(sku, d.At); s != nil && int64(len(holders)) > max(0, s.Quantity-o.soldIn(s)) {
+		o.fault(d, "%d hold a unit of %s in %s, of which %d of %d are sold in the sale", len(holders), sku, place, o.soldIn(s), s.Quantity)
 	}
 }
 

@@ -19,7 +19,7 @@ var afterConsent = []processor.Reason{
 
 // refusal reports whether a decision is one of which inOrder has an opinion.
 func refusal(d *Told) bool {
-	return d.Moment == sizeAdvice && d.Reason == processor.GuardFalse || d.Outcome != processor.Sent && d.Outcome != processor.Retracted && slices.Contains(marketing, d.Moment) && slices.Contains(afterConsent, d.Reason)
+	return d.Moment == sizeAdvice && d.Reason == processor.GuardFalse || d.Moment == "sale_open" && d.Reason == processor.OutOfStock || d.Outcome != processor.Sent && d.Outcome != processor.Retracted && slices.Contains(marketing, d.Moment) && slices.Contains(afterConsent, d.Reason)
 }
 
 // inOrder: the earliest no is the one on record, so who never permitted
@@ -27,6 +27,10 @@ func refusal(d *Told) bool {
 func (o *oracle) inOrder(d *Told) {
 	if d.Moment == sizeAdvice {
 		o.advised(d)
+		return
+	}
+	if d.Moment == "sale_open" {
+		o.refusedRightly(d)
 		return
 	}
 	if !slices.ContainsFunc([]string{"email", "push"}, func(channel string) bool {
