@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"math"
 	"onhand/processor/moments"
 	"slices"
 )
@@ -121,7 +122,7 @@ func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	m.send(o.Value, &Message{Type: AcceptOffer, SKU: o.Value, Customer: c.ID, Offer: o.Offer, Until: hold, At: m.shop.Now})
 	c.toldOfVariant(m, in)
 	if hold == 0 {
-		c.closeOffer(m, in)
+		c.closeOffer(m, in, math.MaxInt64)
 	}
 }
 
@@ -136,7 +137,8 @@ func (c *Customer) giveBack(m *Machine, o *Occurrence, park bool) {
 		msg.Quantity, msg.Since, msg.Tier, msg.Body = in.Quantity, in.Since, int64(in.Tier), c.terms(m, in)
 		in.Offer, in.OfferUntil = 0, 0
 		in.Parked = park
-		in.Queued, in.Dear, in.Apart = park, false, false
+		in.Queued, in.Apart = park, false
+		in.Dear = park && in.Dear && c.barred(m, m.facts(o.Value), in) // for the next time, too, they ask for no unit of the web shop's
 	}
 	m.send(o.Value, &msg)
 	o.Offer = 0
@@ -148,17 +150,21 @@ func (c *Customer) offerEnded(m *Machine, msg *Message) {
 	if in == nil || in.Offer != msg.Offer {
 		return
 	}
-	c.closeOffer(m, in)
+	c.closeOffer(m, in, math.MaxInt64)
 	c.recheckPending(m, msg.SKU)
 }
 
-// closeOffer forgets the place and the request that asked for it; a wish that
-// nobody had to ask for stays.
-func (c *Customer) closeOffer(m *Machine, in *Interest) {
+// closeOffer forgets the place and the request, said by a time, that asked for
+// it; a wish that nobody had to ask for stays.
+func (c *Customer) closeOffer(m *Machine, in *Interest, by int64) {
 	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.GaveUp, in.Asked = false, false, 0, 0, false, true, false
 	in.liesIn("")
 	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
-		return slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name })
+		if !slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name }) {
+			return false
+		}
+		in.Asked = in.Asked || x.Said > by
+		return x.Said <= by
 	})
 }
 
@@ -180,14 +186,24 @@ func (c *Customer) answerOffer(m *Machine, e *Event) {
 	}
 }
 
-// answer applies an answer to the offer that is open.
+// answer applies an answer to the offer that is open. No is said to what was
+// wanted then, and not before the customer was told, whatever clock says so: what
+// was asked for since is another wish, in a new place.
 func (c *Customer) answer(m *Machine, in *Interest, claimed bool, at int64) {
 	if in.Claimed = claimed; claimed {
 		return
 	}
-	m.send(in.SKU, &Message{Type: ReturnOffer, SKU: in.SKU, Customer: c.ID, Offer: in.Offer})
-	c.closeOffer(m, in)
-	c.endInterest(m, in.SKU, at, Declined)
+	sku := in.SKU
+	if in.OfferUntil != 0 {
+		at = max(at, min(in.OfferUntil-m.holdFor(sku), m.shop.Now))
+	}
+	m.send(sku, &Message{Type: ReturnOffer, SKU: sku, Customer: c.ID, Offer: in.Offer})
+	c.closeOffer(m, in, at)
+	c.endInterest(m, sku, at, Declined)
+	if in = c.interest(sku); in != nil && in.live() && in.Since > at {
+		in.GaveUp, in.own().Began = false, 0
+		c.queueAnew(m, sku)
+	}
 }
 
 // answered takes the answer that the shop gave for the customer.

@@ -3,6 +3,7 @@ package processor
 import (
 	"fmt"
 	"iter"
+	"math"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -372,7 +373,7 @@ func (c *Customer) toldOfVariant(m *Machine, in *Interest) {
 			continue
 		}
 		c.giveUp(m, x)
-		c.closeOffer(m, x)
+		c.closeOffer(m, x, math.MaxInt64)
 		for j := len(c.Occurrences) - 1; j >= 0; j-- {
 			o := &c.Occurrences[j]
 			if o.Value != x.SKU || o.Then != 0 {
