@@ -54,6 +54,9 @@ const StatusIfValid = "if_valid"
 // ledgerEvent applies an event that names a reward and no customer.
 func (m *Machine) ledgerEvent(e *Event) {
 	l := m.ledger(e.RewardID)
+	if e.MessageID != "" && l.duplicate(m, e) {
+		return // the copy may have another time, which would be another use
+	}
 	if e.Kind == RewardRedeemed && e.Status == StatusIfValid {
 		if left, _ := l.left(); l.State(m.shop.Now) != RewardValid || l.Amount > 0 && e.Total > left {
 			return

@@ -63,6 +63,17 @@ func (it *Item) duplicate(m *Machine, e *Event) bool {
 	return false
 }
 
+// duplicate reports whether what a till said of the reward was applied before, and
+// remembers it.
+func (l *Ledger) duplicate(m *Machine, e *Event) bool {
+	id := seenID(l.hash, e.MessageID)
+	if m.wasSeen(id) {
+		return true
+	}
+	m.seen.now.add(hourOf(m.shop.Now), id)
+	return false
+}
+
 // wasSeen reports whether an id was applied within seenHours.
 func (m *Machine) wasSeen(id uint64) bool {
 	since := hourOf(m.shop.Now) - min(hourOf(m.shop.Now), seenHours)
