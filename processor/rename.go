@@ -2,6 +2,7 @@ package processor
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -377,6 +378,59 @@ func (c *Customer) formerCame(m *Machine, sku string) {
 			c.hadWith(m, in, id)
 		}
 	}
+}
+
+// formerWent brings back the wish for an item that an order of another number
+// had ended, which is none of its any more. Of who wanted that one, too, takenBack
+// knows.
+func (c *Customer) formerWent(m *Machine, wa *Watch) {
+	in := c.interest(wa.SKU)
+	if in == nil || in.Bought == 0 || in.Declined || len(c.Numbers.of(wa.SKU)) > 0 {
+		return
+	}
+	o := c.order(in.Bought)
+	if o == nil {
+		return
+	}
+	another := ""
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		if !o.closes(l.SKU) {
+			continue
+		}
+		if wa.brings(m, l.SKU) || in.endsWith(m, l.SKU) {
+			return
+		}
+		another = cmp.Or(another, l.SKU)
+	}
+	if another == "" {
+		return
+	}
+	c.wantedAgain(m, in)
+	for _, name := range m.rules.audiences {
+		c.recheckItem(m, name, wa.SKU)
+	}
+}
+
+// brings reports whether who buys an item has this one, under one of its numbers,
+// as one of its variants, by what stands for it or as a part of it.
+func (wa *Watch) brings(m *Machine, sku string) bool {
+	p := &wa.Facts.Product
+	is := func(sku string) bool {
+		return sku == wa.SKU || slices.Contains(slices.Collect(p.former()), sku) || slices.Contains(slices.Collect(p.substitutes()), sku)
+	}
+	if is(sku) || slices.Contains(slices.Collect(p.variants("")), sku) || slices.Contains(wa.Bundles, sku) {
+		return true
+	}
+	for range maxRenames {
+		if sku = m.facts(sku).Product.Now; sku == "" || sku == wa.SKU { // that it has this number now was taken back, and is on its way
+			return false
+		}
+		if is(sku) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownsAny is owns of an item under any of its numbers.

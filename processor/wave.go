@@ -197,6 +197,7 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	}
 	if v.Facts&factRenamed != 0 {
 		c.formerCame(m, wa.SKU)
+		c.formerWent(m, wa)
 	}
 	if v.Facts&factVariants != 0 {
 		c.wantVariants(m, wa.SKU)
