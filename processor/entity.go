@@ -69,7 +69,7 @@ type head struct {
 	used    bool // by a later record, since its turn to go came up last
 	young   bool // see memory
 	listed  bool // a customer the store lists as having pending actions
-	gone    bool // a chunk no list names any more
+	gone    bool // a chunk no list names any more, a household that all have left
 }
 
 func (h *head) base() *head { return h }

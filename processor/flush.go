@@ -58,6 +58,10 @@ func (m *Machine) FlushDone() {
 func (m *Machine) save(h *head) {
 	h.written = true
 	if h.gone {
+		if h.saved != 0 {
+			m.writer.DeleteTimer(h.saved, uint8(h.kind), h.hash)
+			h.saved = 0
+		}
 		m.writer.Delete(uint8(h.kind), h.hash)
 		return
 	}

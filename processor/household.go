@@ -88,8 +88,33 @@ func itemsOf(hashes []uint64) (b []byte) {
 	return b
 }
 
-func (h *Household) id() string    { return h.ID }
-func (h *Household) fire(*Machine) {}
+func (h *Household) id() string { return h.ID }
+
+// fire has another look whether there is still something to remember.
+func (h *Household) fire(m *Machine) {
+	m.touch(h)
+	h.rest(m)
+}
+
+// rest has the state forget a household that all have left, when no cap counts any
+// more what they were told.
+func (h *Household) rest(m *Machine) {
+	if len(h.Members) > 0 {
+		m.arm(h, 0)
+		return
+	}
+	last, memory := int64(0), m.rules.memory()
+	h.Said = slices.DeleteFunc(h.Said, func(k Contact) bool { return m.shop.Now-k.At > memory })
+	for i := range h.Said {
+		last = max(last, h.Said[i].At)
+	}
+	if len(h.Said) > 0 {
+		m.arm(h, last+memory+1)
+		return
+	}
+	m.arm(h, 0)
+	h.gone = m.load(HouseholdKind, h.hash+1) == nil // else it would not be found; see find
+}
 
 func (h *Household) bytes() int {
 	n := 160 + len(h.ID) + 150*cap(h.Said)
@@ -127,15 +152,19 @@ func (h *Household) decode(r *reader) {
 // householdMessage applies what a customer tells a household, or asks of it.
 func (m *Machine) householdMessage(msg *Message) {
 	e, at := m.find(HouseholdKind, msg.Ref, Hash(msg.Ref))
-	if e == nil {
-		if msg.Type != JoinHousehold {
-			return
+	if e == nil && msg.Type != JoinHousehold {
+		if msg.Type == AskHousehold { // on its way when the last one left
+			(&Household{ID: msg.Ref}).asked(m, msg)
 		}
+		return
+	}
+	if e == nil {
 		e = m.create(HouseholdKind, at)
 		e.(*Household).ID = strings.Clone(msg.Ref)
 	}
 	h := e.(*Household)
 	m.touch(h)
+	h.gone = false
 	switch msg.Type {
 	case JoinHousehold:
 		h.join(m, msg)
@@ -149,6 +178,7 @@ func (m *Machine) householdMessage(msg *Message) {
 	case ReturnHousehold:
 		h.Said = slices.DeleteFunc(h.Said, func(k Contact) bool { return k.ID == string(msg.Body) })
 	}
+	h.rest(m)
 }
 
 // member returns the place of a member, or where it would be.

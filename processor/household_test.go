@@ -296,3 +296,42 @@ func TestAPlaceThatWasAskedForTwice(t *testing.T) {
 	require.Len(t, s.sent, sent+1)
 	require.Len(t, s.household(home).Said, 1, "it was sent, and counts")
 }
+
+// A household that all have left is forgotten, as soon as no cap counts what they
+// were told, and whoever comes later is the first.
+func TestAHouseholdAllHaveLeftIsForgotten(t *testing.T) {
+	s := newHouseholds(t, 4)
+	in := func() bool {
+		m := s.machines[PartitionOf(Hash("h0"), len(s.machines))]
+		h, _ := m.get(HouseholdKind, "h0").(*Household)
+		return h != nil && !h.gone
+	}
+	s.now += 1000
+	s.livesIn("ann", "h0")
+	s.quiet()
+	s.now += 1000
+	s.livesIn("bob", "h0")
+	s.quiet()
+	s.now += 1000
+	s.livesIn("ann", "")
+	s.quiet()
+	require.Len(t, s.household("h0").Members, 1)
+	s.now += 1000
+	s.livesIn("bob", "h1")
+	s.quiet()
+	require.False(t, in())
+	s.now += 1000
+	s.livesIn("dan", "h0")
+	s.quiet()
+	require.True(t, in())
+	require.Len(t, s.household("h0").Members, 1)
+	s.said(Event{Kind: ProductViewed, UserID: "dan", SKU: "s1"})
+	s.quiet()
+	require.Len(t, s.household("h0").Said, 1)
+	s.now += 1000
+	s.livesIn("dan", "")
+	s.quiet()
+	require.True(t, in(), "what was told is counted")
+	s.until(s.household("h0").due + 1)
+	require.False(t, in())
+}
