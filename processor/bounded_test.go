@@ -236,3 +236,49 @@ func TestARewardUsedTooOften(t *testing.T) {
 	}
 	require.Len(t, s.customer("ann").reward("card").Uses, maxUses)
 }
+
+// A checkout that failed in a cart nobody heard of is kept whole with its candidate,
+// up to a number of bytes, and what it takes is counted.
+func TestLinesOfAFailedCheckoutHaveAnEnd(t *testing.T) {
+	s := newShopOf(t, 1)
+	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: append(moments.Shipped(), "\n  payment_failed: {when: Checkout Failed, where: {reason: payment}, per: cart_id, after: 10m, lines: [unbought], class: service, expires: 6h}\n"...)}))
+	s.quiet()
+	var products []Product
+	for i := range MaxProducts {
+		products = append(products, Product{SKU: strings.Repeat("s", MaxIDBytes-3) + fmt.Sprint(100+i), Quantity: 1, Price: 5})
+	}
+	s.said(Event{Kind: CheckoutFailed, UserID: "ann", CartID: "few", Reason: "payment", Products: products[:1]})
+	s.quiet()
+	c := s.customer("ann")
+	before := c.bytes()
+	s.said(Event{Kind: CheckoutFailed, UserID: "ann", CartID: "many", Reason: "payment", Products: products})
+	c = s.customer("ann")
+	require.NotEmpty(t, s.dead)
+	require.Equal(t, "limit", s.dead[0].Reason)
+	require.Greater(t, c.bytes(), before+maxToldLines/2)
+	i := c.occurrence("payment_failed", "many")
+	require.GreaterOrEqual(t, i, 0)
+	require.LessOrEqual(t, len(c.Occurrences[i].Told.Lines), maxToldLines)
+	require.Len(t, c.Occurrences[i].Told.lines(), maxToldLines/(MaxIDBytes+lineBytes))
+}
+
+// What is known of numbers and of products may go in a circle when two ids become
+// one customer: a decline ends all the same.
+func TestADeclineEndsInACircle(t *testing.T) {
+	s := newShopOf(t, 1)
+	m := s.machines[0]
+	at := func(sku, of string) Interest {
+		in := interestIn(sku, Hash(sku), 1)
+		in.isOf(of)
+		in.Wants = []Want{{Name: "requested", Strength: 1, Since: 1, Until: 1 << 50, Said: 1}}
+		return in
+	}
+	s.said(Event{Kind: Identify, UserID: "ann"})
+	c := s.customer("ann")
+	c.Interests = []Interest{at("shirt", "blue"), at("blue", "shirt")}
+	c.Numbers = &Numbers{[]wish{{at("lamp", ""), []string{"vase"}}, {at("vase", ""), []string{"lamp"}}}}
+	c.endInterest(m, "lamp", 2, Declined)
+	c.endInterest(m, "shirt", 2, Declined)
+	require.True(t, c.interest("shirt").Declined)
+	require.True(t, c.interest("blue").Declined)
+}

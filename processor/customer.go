@@ -63,6 +63,9 @@ func (c *Customer) bytes() int {
 		n += 80 + 96*cap(c.Carts[i].Lines)
 	}
 	n += c.After.bytes() + c.Platform.bytes() + c.Numbers.bytes() + c.Models.bytes() + c.Traits.bytes() + c.Journeys.bytes() + c.Claims.bytes() + c.Member.bytes() + c.Pixels.bytes()
+	for i := range c.Occurrences {
+		n += c.Occurrences[i].Told.bytes()
+	}
 	n += 72*len(c.Orders) + 48*len(c.Interests) // mostly one line, one want
 	return n + 144*cap(c.Orders) + 120*cap(c.Interests) + 16*cap(c.Sights) + 120*cap(c.Occurrences) + 900*len(c.Pending) + 150*cap(c.Contacts) + c.Standing.bytes()
 }

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"cmp"
+	"fmt"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -32,15 +33,26 @@ type told struct {
 	Lines           string   // of a checkout that failed, encoded, when nothing else was heard of its cart
 }
 
-// withLines returns what was told with the lines of an event.
+// maxToldLines bounds the bytes kept of the lines of a checkout that failed.
+const maxToldLines = 8 << 10
+
+// withLines returns what was told with the lines of an event, as many as there is
+// room for.
 func (t *told) withLines(m *Machine, e *Event) *told {
 	n := told{}
 	if t != nil {
 		n = *t
 	}
-	w := writer{}
-	w.uint(uint64(len(e.Products)))
-	for i := range e.Products {
+	w, room, size := writer{}, 0, 0
+	for room < len(e.Products) {
+		if size += len(e.Products[room].SKU) + lineBytes; size > maxToldLines {
+			m.dead("limit", fmt.Sprintf("%d lines of a checkout that failed in a cart nobody heard of: %d of them are kept", len(e.Products), room), m.current)
+			break
+		}
+		room++
+	}
+	w.uint(uint64(room))
+	for i := range room {
 		p := &e.Products[i]
 		w.str(p.SKU)
 		w.int(max(p.Quantity, 1))
@@ -61,6 +73,17 @@ func (t *told) lines() (all []ActionLine) {
 		all = append(all, ActionLine{SKU: r.str(), Quantity: r.int(), Price: r.int()})
 	}
 	return all
+}
+
+// lineBytes is the most that one of them takes besides its number: the length of
+// that, how many and the price.
+const lineBytes = 2 + 10 + 10
+
+func (t *told) bytes() int {
+	if t == nil {
+		return 0
+	}
+	return 150 + len(t.Channel) + len(t.SKU) + len(t.Properties) + len(t.Lines)
 }
 
 func (t *told) encode(w *writer) {

@@ -8,12 +8,18 @@ import "slices"
 // endInterest ends every interest in an item and gives up the place. What the
 // customer wanted again after that is not meant, whatever was heard first.
 func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
+	c.endNested(m, sku, at, why, maxNesting)
+}
+
+// endNested does so, of what comes in variants down so many levels: what is known
+// here of numbers and products may go in a circle.
+func (c *Customer) endNested(m *Machine, sku string, at int64, why Reason, levels int) {
 	in := c.interest(sku)
 	if in == nil {
-		if now := c.Numbers.now(sku); now != sku {
-			c.endInterest(m, now, at, why)
+		sku = c.Numbers.now(sku)
+		if in = c.interest(sku); in == nil {
+			return
 		}
-		return
 	}
 	in.own().DeclinedAt = max(in.DeclinedAt, at)
 	then := in.Since <= at // else what waits is about what was asked for since
@@ -32,7 +38,9 @@ func (c *Customer) endInterest(m *Machine, sku string, at int64, why Reason) {
 	if then {
 		c.endWaiting(m, sku, why)
 	}
-	c.variantsWanted(sku, func(v string) { c.endInterest(m, v, at, why) })
+	if levels > 0 {
+		c.variantsWanted(sku, func(v string) { c.endNested(m, v, at, why, levels-1) })
+	}
 }
 
 // endWaiting ends the candidates about an item that wait.
