@@ -71,6 +71,13 @@ func TestWhatPagesMaySend(t *testing.T) {
 		_, err := Parse(nil, []byte(call), Options{Only: &more})
 		require.NoError(t, err, call)
 	}
+	for _, name := range []string{EmailProperty, PhoneProperty} { // whose an address is, it may not say
+		_, err := Parse(nil, []byte(`{"type":"identify","userId":"eve","properties":{"`+name+`":"tablet"}}`), Options{Only: &more})
+		var faults Faults
+		require.ErrorAs(t, err, &faults)
+		require.Equal(t, "properties."+name, faults[0].Field)
+		require.Equal(t, Forbidden, faults[0].Class)
+	}
 	for _, name := range []string{"Order Complete", "Item Sold", "Customer Erased", "custom", ""} {
 		_, err := only.With([]string{name})
 		require.ErrorContains(t, err, "no event", name)

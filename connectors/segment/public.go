@@ -18,7 +18,8 @@ import (
 //
 // What libraries attach to every call is passed over and not refused, since the
 // rest of the call is true. A key that may send Consent Changed may say all of
-// it.
+// it, but for properties: context.email_id and context.phone_id, which would join
+// two ids.
 
 // public reports whether the sender's key stands where anybody can read it, and
 // is not trusted with what customers permit.
@@ -40,17 +41,21 @@ func (p *Parser) publicTraits() {
 }
 
 // publicExtras takes what a page may not say out of what came besides the
-// properties.
+// properties. Whose an address is none of them says.
 func (p *Parser) publicExtras() {
+	for i := range p.props {
+		name := string(p.props[i].key)
+		if name == EmailProperty || name == PhoneProperty || p.public() && strings.HasPrefix(name, "context.") {
+			p.fault(Forbidden, "properties."+name, "not with this write key, which stands in pages and apps where anybody can read it; send it from a server")
+		}
+	}
+	if !p.public() {
+		return
+	}
 	ctx := &p.call.context
 	ctx.token = value{}
 	if p.allowsAds(ctx.consent) {
 		ctx.consent = value{}
-	}
-	for i := range p.props {
-		if name := p.props[i].key; strings.HasPrefix(string(name), "context.") {
-			p.fault(Forbidden, "properties."+string(name), "not with this write key, which stands in pages and apps where anybody can read it; send it from a server")
-		}
 	}
 }
 

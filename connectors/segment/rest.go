@@ -18,7 +18,7 @@ type extra struct {
 func (p *Parser) keep(e *processor.Event, used fieldSet) {
 	var room [8]extra
 	extras := room[:0]
-	if p.public() {
+	if p.o.Only != nil {
 		p.publicExtras()
 	}
 	ctx := &p.call.context
