@@ -370,6 +370,9 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.tookBack(m, msg)
 	case MoveSale:
 		it.movedSale(m, msg)
+	case CountVariant:
+		m.happened = msg.At
+		it.countVariant(m, msg)
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
 	case LeaveQueue:

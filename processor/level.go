@@ -131,7 +131,7 @@ func (it *Item) sellUnder(m *Machine, key uint64, n, at int64, store, as string)
 // was, nor with which change it came. What it took otherwise stays sold: it may
 // be told in any order.
 func (it *Item) unsell(m *Machine, orderID string, n int64, as string) {
-	it.uncount(m, orderID, n, as)
+	it.uncount(m, saleKey(orderID, 0), n, as, 0)
 	order := saleKey(orderID, 0)
 	take := func(list []Sold) []Sold {
 		for i := len(list) - 1; i >= 0 && n > 0; i-- {

@@ -14,7 +14,8 @@ import "slices"
 //	Facts: what is left, and which sales are sold out; Queue: no more offers than are left
 //
 // A unit of the item that goes with a bundle is counted, too: the bundle can be
-// had while its parts can. A return is none of it, as for all stock.
+// had while its parts can. In a sale of a product those of its variants count. A
+// return is none of it, as for all stock.
 
 // nearSaleMS is how long before it opens and after it closes an order is counted
 // as one that the sale might contain, were it moved.
@@ -57,7 +58,11 @@ func parseCounted(key, value string) Sold {
 func countedKey(order uint64) string { return offerKey(int64(order)) }
 
 // count counts a line that was sold, once.
-func (it *Item) count(m *Machine, s *Sold) {
+func (it *Item) count(m *Machine, s *Sold) { it.countUnder(m, s, 0) }
+
+// countUnder is count of a line that came from so many variants below.
+func (it *Item) countUnder(m *Machine, s *Sold, below int64) {
+	it.tellProduct(m, s.Order, s.Quantity, s.At, s.As, below)
 	if !it.nearSale(s.At) {
 		for range forgetPerStep {
 			key, _, ok := it.Counted.first(m, "")
@@ -88,8 +93,8 @@ func (it *Item) sold(at, n int64) {
 
 // uncount takes back n units of what an order took under a number of the item,
 // the last ones first. The line stays, so that it is not counted again.
-func (it *Item) uncount(m *Machine, orderID string, n int64, as string) {
-	order := saleKey(orderID, 0)
+func (it *Item) uncount(m *Machine, order uint64, n int64, as string, below int64) {
+	it.tellProduct(m, order, -n, 0, as, below)
 	var lines []Sold
 	it.Counted.ascend(m, countedKey(order), func(key, value string) bool {
 		s := parseCounted(key, value)
@@ -111,6 +116,30 @@ func (it *Item) uncount(m *Machine, orderID string, n int64, as string) {
 		it.Counted.put(m, it.head, countedKey(s.Order), s.counted())
 		it.sold(s.At, -less)
 	}
+}
+
+// tellProduct tells the product that the item is a variant of what was sold of
+// it, or was not after all.
+func (it *Item) tellProduct(m *Machine, order uint64, n, at int64, as string, below int64) {
+	if it.Product.Parent == "" || n == 0 || below >= maxNesting {
+		return
+	}
+	under := it.SKU
+	if as != "" {
+		under += "\n" + as
+	}
+	m.send(it.Product.Parent, &Message{
+		Type: CountVariant, SKU: it.Product.Parent, Since: int64(order), Quantity: n, At: at, From: below + 1, Body: []byte(under),
+	})
+}
+
+// countVariant counts what was sold of a variant, or not after all.
+func (it *Item) countVariant(m *Machine, msg *Message) {
+	if msg.Quantity < 0 {
+		it.uncount(m, uint64(msg.Since), -msg.Quantity, string(msg.Body), msg.From)
+		return
+	}
+	it.countUnder(m, &Sold{Order: uint64(msg.Since), Quantity: msg.Quantity, At: msg.At, As: string(msg.Body)}, msg.From)
 }
 
 // uncountUnder forgets what was sold under numbers that are not the item's any

@@ -53,6 +53,7 @@ const (
 	ReturnHousehold                        // customer -> household: it was not sent
 	TakeBackName                           // item -> item: you are not called Ref; the two stay two items
 	MoveSale                               // item -> item: a sale that was counted at Ref is yours, under the key Since
+	CountVariant                           // item -> item: units of a variant of this product were sold, or were not after all
 )
 
 // Message is what one entity tells another through the log. Which fields are
