@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"onhand/connectors/segment"
 	"onhand/processor"
+	"onhand/processor/jetstream"
 	"onhand/processor/moments"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // tiny is every row in a few seconds.
@@ -116,6 +119,45 @@ func TestPipeCounts(t *testing.T) {
 	require.NoError(t, p.Special(t.Context(), level("a", 1, 2, 1), nil))
 	require.NoError(t, p.Below(t.Context(), 1))
 	require.EqualValues(t, 2, p.Committed())
+}
+
+// A server that goes away and comes back loses no events of the load.
+func TestPipeOutlivesTheServer(t *testing.T) {
+	so := jetstream.ServerOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"}
+	server, err := jetstream.StartServer(so)
+	require.NoError(t, err)
+	defer func() { server.Close() }()
+	so.Listen = strings.TrimPrefix(server.ClientURL(), "nats://")
+	log, err := jetstream.Open(t.Context(), jetstream.Options{URL: server.ClientURL(), Partitions: 2})
+	require.NoError(t, err)
+	p := NewPipe(log)
+	defer func() { log.Close(); p.Close() }()
+	f, err := follow(t.Context(), log, p)
+	require.NoError(t, err)
+	defer f.stop()
+	running, cancel := context.WithCancel(t.Context())
+	tasks, running := errgroup.WithContext(running)
+	for part := range log.Partitions() {
+		tasks.Go(func() error { return consume(running, log, part) })
+	}
+	const n = 50_000
+	g, sent := NewGenerator(NewPopulation(100, 10, log.Partitions()), Ordinary, 1), 0
+	err = p.Press(t.Context(), time.Now, func(at int64) (*processor.Event, int) {
+		if sent++; sent == n/2 {
+			server.Close()
+			server, err = jetstream.StartServer(so)
+			require.NoError(t, err)
+		}
+		if sent > n {
+			return nil, 0
+		}
+		return g.Next(at)
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, n, p.Committed())
+	require.Positive(t, p.resent.Load()+p.refused.Load(), "the load did not notice")
+	cancel()
+	require.NoError(t, tasks.Wait())
 }
 
 // A decision that does not come is an error, not a better figure.

@@ -34,7 +34,7 @@ func follow(ctx context.Context, log *jetstream.Log, pipe *Pipe) (*followers, er
 	f := &followers{pipe: pipe}
 	var readers []*jetstream.Reader
 	for part := range log.Partitions() {
-		seq, _, err := log.LastCommit(ctx, part)
+		seq, err := lastCommit(ctx, log, part)
 		if err == nil {
 			var r *jetstream.Reader
 			if r, err = log.ReadCommits(part, seq+1); err == nil {

@@ -68,9 +68,9 @@ func (s *stopwatch) histogram() (*hdrhistogram.Histogram, error) {
 	return h, nil
 }
 
-// settle waits until all that was started has stopped, for a while.
+// settle waits until all that was started has stopped, for a minute.
 func (s *stopwatch) settle(sent int) {
-	for end := time.Now().Add(10 * time.Second); int(s.count.Load()) < sent && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); int(s.count.Load()) < sent && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 }

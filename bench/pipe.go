@@ -20,22 +20,27 @@ import (
 //	                                                         v
 //	                                                     committed
 //
-// Add and Flush are used by one goroutine.
+// What NATS has not answered for, as on a disk that stands still, is sent again,
+// as a sender would: the receiver removes copies. Add and Flush are used by one
+// goroutine.
 type Pipe struct {
 	log       *jetstream.Log
 	lanes     []lane
 	inFlight  atomic.Int64
 	committed atomic.Int64
 	refused   atomic.Int64 // times a packer took no more
+	resent    atomic.Int64 // times events were sent again
+	again     context.Context
+	stop      context.CancelFunc
+	resending sync.WaitGroup
 	moved     chan struct{}
 	failed    atomic.Pointer[error]
 }
 
 // lane is the way to one partition.
 type lane struct {
-	buf     []byte
-	ends    []int
-	entries [][]byte
+	buf  []byte
+	ends []int
 
 	mu       sync.Mutex
 	waiting  []mark // acknowledged, ascending
@@ -50,16 +55,26 @@ type mark struct {
 	n   int
 }
 
-// parcel is one call of a packer.
+// parcel is one call of a packer, kept until it is in the log.
 type parcel struct {
-	n    int
-	done func(error)
-	also func(error) // of a special event
+	part    int
+	buf     []byte
+	entries [][]byte // in buf
+	done    func(error)
+	also    func(error) // of a special event
 }
 
-// NewPipe returns a pipe into a log.
+// NewPipe returns a pipe into a log. Close it after the log.
 func NewPipe(log *jetstream.Log) *Pipe {
-	return &Pipe{log: log, lanes: make([]lane, log.Partitions()), moved: make(chan struct{}, 1)}
+	p := &Pipe{log: log, lanes: make([]lane, log.Partitions()), moved: make(chan struct{}, 1)}
+	p.again, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// Close waits until nothing is sent again any more.
+func (p *Pipe) Close() {
+	p.stop()
+	p.resending.Wait()
 }
 
 // Committed returns how many events commit records cover so far.
@@ -120,35 +135,38 @@ func (p *Pipe) Special(ctx context.Context, e *processor.Event, done func(error)
 
 func (p *Pipe) flush(ctx context.Context, part int, also func(error)) error {
 	l := &p.lanes[part]
+	x := p.parcel(part)
+	x.buf, l.buf = l.buf, x.buf[:0]
+	x.entries, x.also = x.entries[:0], also
 	start := 0
 	for _, end := range l.ends {
-		l.entries = append(l.entries, l.buf[start:end])
+		x.entries = append(x.entries, x.buf[start:end])
 		start = end
 	}
-	x := p.parcel(part)
-	x.n, x.also = len(l.ends), also
-	p.inFlight.Add(int64(x.n))
-	var err error
+	l.ends = l.ends[:0]
+	n := int64(len(x.entries))
+	p.inFlight.Add(n)
+	if err := p.submit(ctx, x); err != nil {
+		p.inFlight.Add(-n)
+		return fmt.Errorf("bench: partition %d takes no events: %w", part, err)
+	}
+	return nil
+}
+
+// submit hands a parcel to its packer, and waits while that takes no more.
+func (p *Pipe) submit(ctx context.Context, x *parcel) error {
 	for {
-		if err = p.log.Packer(part).AddAll(l.entries, x.done); !errors.Is(err, jetstream.ErrOverloaded) {
-			break
+		err := p.log.Packer(x.part).AddAll(x.entries, x.done)
+		if !errors.Is(err, jetstream.ErrOverloaded) && !errors.Is(err, jetstream.ErrUnavailable) {
+			return err
 		}
 		p.refused.Add(1)
 		select {
 		case <-time.After(500 * time.Microsecond):
-			continue
 		case <-ctx.Done():
-			err = ctx.Err()
+			return ctx.Err()
 		}
-		break
 	}
-	clear(l.entries)
-	l.buf, l.ends, l.entries = l.buf[:0], l.ends[:0], l.entries[:0]
-	if err != nil {
-		p.inFlight.Add(-int64(x.n))
-		return fmt.Errorf("bench: partition %d takes no events: %w", part, err)
-	}
-	return nil
 }
 
 // parcel returns a parcel to a partition; they are used again.
@@ -161,24 +179,33 @@ func (p *Pipe) parcel(part int) *parcel {
 		l.free = l.free[:n-1]
 		return x
 	}
-	x := &parcel{}
-	x.done = func(err error) { p.landed(part, x, err) }
+	x := &parcel{part: part}
+	x.done = func(err error) { p.landed(x, err) }
 	return x
 }
 
-// landed continues when a parcel is in the log.
-func (p *Pipe) landed(part int, x *parcel, err error) {
+// landed continues when a parcel is in the log, or is not.
+func (p *Pipe) landed(x *parcel, err error) {
+	if jetstream.Unreached(err) || errors.Is(err, jetstream.ErrOverloaded) {
+		p.resent.Add(1)
+		p.resending.Go(func() {
+			if err := p.submit(p.again, x); err != nil {
+				p.landed(x, err)
+			}
+		})
+		return
+	}
 	if x.also != nil {
 		x.also(err)
 	}
 	if err != nil {
-		p.fail(fmt.Errorf("bench: partition %d: events are lost: %w", part, err))
+		p.fail(fmt.Errorf("bench: partition %d: events are lost: %w", x.part, err))
 		return
 	}
-	seq := p.log.Packer(part).Acked()
-	l := &p.lanes[part]
+	seq := p.log.Packer(x.part).Acked()
+	l := &p.lanes[x.part]
 	l.mu.Lock()
-	n := x.n
+	n := len(x.entries)
 	if seq > l.position {
 		l.waiting = append(l.waiting, mark{seq, n})
 		n = 0

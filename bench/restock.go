@@ -211,7 +211,7 @@ func (r *rig) tellAll(ctx context.Context, sku string) (time.Duration, error) {
 	select {
 	case at := <-done:
 		return at.Sub(time.Unix(0, start.Load())), nil
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		return 0, fmt.Errorf("%w: %d of %d were told, %d were not", errTimeout, told.Load(), crowd, other.Load())
 	case <-ctx.Done():
 		return 0, ctx.Err()

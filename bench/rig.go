@@ -68,7 +68,9 @@ func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) 
 	if r.server, err = jetstream.StartServer(so); err != nil {
 		return nil, err
 	}
-	r.log, err = jetstream.Open(ctx, jetstream.Options{Server: r.server, Partitions: partitions, Lease: time.Second, Clock: r.now})
+	r.log, err = patiently(ctx, func() (*jetstream.Log, error) {
+		return jetstream.Open(ctx, jetstream.Options{Server: r.server, Partitions: partitions, Lease: time.Second, Clock: r.now})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +84,18 @@ func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) 
 	if c.rules == nil {
 		c.rules = moments.Shipped()
 	}
-	err = r.worker.Control(ctx, &processor.Control{Type: processor.Activate, At: r.ms(), Text: c.rules})
+	_, err = patiently(ctx, func() (none struct{}, err error) {
+		return none, r.worker.Control(ctx, &processor.Control{Type: processor.Activate, At: r.ms(), Text: c.rules})
+	})
 	if err != nil {
 		return nil, err
 	}
 	return r, r.worker.WaitIdle(ctx)
+}
+
+// patiently does what a disk that stands still for seconds must not fail.
+func patiently[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	return jetstream.Patiently(ctx, slog.New(slog.DiscardHandler), do)
 }
 
 func (r *rig) now() time.Time { return time.Now().Add(-time.Duration(r.back.Load())) }
@@ -111,7 +120,7 @@ func (r *rig) start(ctx context.Context, flushEvery time.Duration) error {
 		return err
 	}
 	running, kill := context.WithCancel(context.Background())
-	if err := w.Start(running); err != nil {
+	if _, err := patiently(ctx, func() (none struct{}, err error) { return none, w.Start(running) }); err != nil {
 		kill()
 		return err
 	}
@@ -169,6 +178,10 @@ func (r *rig) close() {
 	}
 	if r.log != nil {
 		r.log.Close()
+		r.pipe.Close()
+		if n := r.pipe.resent.Load(); n > 0 {
+			r.h.say("%d times the log did not answer in its time, and the events were sent again", n)
+		}
 	}
 	if r.server != nil {
 		r.server.Close()

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -110,10 +111,16 @@ func consume(ctx context.Context, log *jetstream.Log, part int) error {
 		select {
 		case <-r.Ready():
 		case a := <-answers:
-			if a.err != nil {
-				return a.err
+			busy = false
+			if _, late := errors.AsType[*jetstream.FencedError](a.err); late || jetstream.Unreached(a.err) {
+				// Written or not, now or later: the next one stands behind the last.
+				confirmed = 0
+				a.seq, a.err = lastCommit(ctx, log, part)
 			}
-			expect, busy = a.seq, false
+			if a.err != nil {
+				return ended(ctx, a.err)
+			}
+			expect = a.seq
 		case <-ctx.Done():
 			if busy {
 				<-answers
@@ -121,6 +128,14 @@ func consume(ctx context.Context, log *jetstream.Log, part int) error {
 			return nil
 		}
 	}
+}
+
+// lastCommit returns the sequence of a partition's last commit record.
+func lastCommit(ctx context.Context, log *jetstream.Log, part int) (uint64, error) {
+	return patiently(ctx, func() (uint64, error) {
+		seq, _, err := log.LastCommit(ctx, part)
+		return seq, err
+	})
 }
 
 // press runs a closed loop and returns the events per second of each run.

@@ -29,7 +29,7 @@ func openCheckpoints(ctx context.Context, c config.Config, log *jetstream.Log, l
 	case to == config.CheckpointsOff:
 		return nil, nil
 	case to == "" || to == config.CheckpointsLog:
-		cp.Blobs, err = patiently(ctx, logger, func() (*blob.JetStream, error) { return log.Blobs(ctx) })
+		cp.Blobs, err = jetstream.Patiently(ctx, logger, func() (*blob.JetStream, error) { return log.Blobs(ctx) })
 	case strings.HasPrefix(to, "s3://"):
 		cp.Blobs, err = blob.OpenS3(ctx, to)
 	case filepath.IsAbs(to):

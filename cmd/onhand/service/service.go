@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"onhand/cmd/onhand/api"
 	"onhand/cmd/onhand/config"
 	"onhand/connectors"
@@ -119,7 +117,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if s.sealer, err = seal.New(s.Log.Keys()); err != nil {
 		return s, err
 	}
-	s.addressKey, err = patiently(ctx, o.Logger, func() ([]byte, error) { return s.sealer.AddressKey(ctx) })
+	s.addressKey, err = jetstream.Patiently(ctx, o.Logger, func() ([]byte, error) { return s.sealer.AddressKey(ctx) })
 	if err != nil {
 		return s, err
 	}
@@ -143,7 +141,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	running, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if _, err := patiently(ctx, o.Logger, func() (none struct{}, err error) { return none, s.Worker.Start(running) }); err != nil {
+	if _, err := jetstream.Patiently(ctx, o.Logger, func() (none struct{}, err error) { return none, s.Worker.Start(running) }); err != nil {
 		return s, err
 	}
 	s.tasks.Go(func() { s.activate(running) })
@@ -169,29 +167,6 @@ func (s *Service) openLog(ctx context.Context, c config.Config, clock func() tim
 	}
 	s.Log, err = jetstream.Open(ctx, o)
 	return err
-}
-
-// What servers that have just been started may need: a stream that has just been
-// made, or has lost its leader, agrees on one first.
-const (
-	askWithin = time.Minute
-	askAgain  = 100 * time.Millisecond // and a little longer each time
-)
-
-// patiently asks until NATS answers, for at most askWithin. An answer that is not
-// about reaching it is taken as it is.
-func patiently[T any](ctx context.Context, log *slog.Logger, ask func() (T, error)) (T, error) {
-	return backoff.Retry(ctx, func() (T, error) {
-		answer, err := ask()
-		if err != nil && !errors.Is(err, jetstream.ErrUnavailable) && !errors.Is(err, jetstream.ErrUnknown) {
-			err = backoff.Permanent(err)
-		}
-		return answer, err
-	}, backoff.WithMaxElapsedTime(askWithin), backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: askAgain, Multiplier: 1.5, MaxInterval: time.Second,
-	}), backoff.WithNotify(func(err error, _ time.Duration) {
-		log.Info("the NATS servers are not ready yet", "error", err)
-	}))
 }
 
 // past is where replays with other moments take the past from. What one of a
