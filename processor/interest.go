@@ -313,11 +313,14 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		c.forgetWishes(m, sku)
 		*in = in.anew(c.rank(now, e.At))
 	}
-	if since := c.rank(now, e.At); since < in.Since {
-		c.beganBefore(m, in, since)
-	}
-	if bought == 0 && e.At < in.began() {
-		in.own().Began = e.At
+	// What is waited for as one of a product counts from when that was asked for.
+	if looked := in.Of != "" && !d.offered; !looked {
+		if since := c.rank(now, e.At); since < in.Since {
+			c.beganBefore(m, in, since)
+		}
+		if bought == 0 && e.At < in.began() {
+			in.own().Began = e.At
+		}
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
