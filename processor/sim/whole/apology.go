@@ -80,7 +80,7 @@ func (o *oracle) regrets(d *Told, before []Told) {
 }
 
 // belies reports whether an event says that a message should not have gone: the
-// permission was taken back before, or the reward used up.
+// permission was taken back before, the reward used up, or the page taken down.
 func (o *oracle) belies(e *processor.Event, was *Told) bool {
 	if e.At > was.At+o.slack {
 		return false
@@ -93,6 +93,14 @@ func (o *oracle) belies(e *processor.Event, was *Told) bool {
 		return was.Moment == stillLies && e.OrderID == was.Cause.Value
 	case processor.ConsentChanged:
 		return !e.Granted && e.Channel == was.Action.Channel
+	case processor.ProductUpdated: // the page was taken down before it was spoken of
+		var by []*processor.Event
+		for _, x := range o.known {
+			if x.At <= was.At+o.slack {
+				by = append(by, x)
+			}
+		}
+		return e.Published == processor.No && slices.Contains(skus(was), e.SKU) && paged(e.SKU, by) == e
 	}
 	return o.slack > 0
 }

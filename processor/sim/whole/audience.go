@@ -20,11 +20,13 @@ func (o *oracle) comeDown() {
 			until = o.told[j].At
 		}
 		all := d.all()
+		heard := int64(0) // when what happened earlier was told of
 		for _, e := range o.events {
-			if e.At <= d.At || slices.Contains(all, e) || !o.forbids(e, d) {
+			heard = max(heard, e.At)
+			if heard <= d.At || slices.Contains(all, e) || !o.forbids(e, d) {
 				continue
 			}
-			late := until > e.At+AtOnce && o.slack == 0
+			late := until > heard+AtOnce && o.slack == 0
 			if until == 0 && e.Kind == processor.CustomerErased || o.slack == 0 && until == 0 || late {
 				o.fault(d, "%s at %s, and the customer was in the audience till %s", e.Kind, clock(e.At), clock(until))
 			}
@@ -56,7 +58,7 @@ func (o *oracle) forbids(e *processor.Event, d *Told) bool {
 	case processor.CrisisDeclared:
 		return slices.Contains(e.Tags, "")
 	case processor.ProductUpdated:
-		return e.SKU == d.Cause.Value && e.Published == processor.No
+		return e.SKU == d.Cause.Value && e.Published == processor.No && paged(e.SKU, o.events[:slices.Index(o.events, e)+1]) == e
 	case processor.StockLevelReported:
 		return e.SKU == d.Cause.Value && e.Location == warehouse && e.Available == 0 && !o.fetches(d.Customer)
 	}
@@ -132,7 +134,7 @@ func (o *oracle) stands() {
 func (o *oracle) cheaper(d *Told) {
 	now, most := int64(0), int64(0)
 	for _, e := range o.known {
-		if (e.Kind == processor.PriceChanged || e.Kind == processor.ProductUpdated) && e.SKU == d.Cause.Value {
+		if (e.Kind == processor.PriceChanged || e.Kind == processor.ProductUpdated) && e.HasPrice && e.SKU == d.Cause.Value {
 			now = e.Price
 			most = max(most, now)
 		}

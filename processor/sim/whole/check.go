@@ -49,6 +49,7 @@ const (
 	Renames       Plant = "a number is for ever"
 	Households    Plant = "everybody lives alone"
 	Quantities    Plant = "a sale has no end"
+	Hearsay       Plant = "what is told of a page last is the last that happened to it"
 	Drifts        Plant = "what is changed on a platform is changed back"
 )
 
@@ -117,6 +118,8 @@ func (p Plant) blurs(e *processor.Event) *processor.Event {
 		x.Reason = ""
 	case p == Parts && e.Kind == processor.RewardRedeemed:
 		x.Total = worth
+	case p == Hearsay && e.Kind == processor.ProductUpdated && !e.HasPrice: // see page
+		x.At += 6 * hour
 	case p == Quantities && e.Kind == processor.SaleScheduled:
 		x.Quantity, x.HasQty = 0, false
 	case p == Words && ofSize(e):

@@ -78,7 +78,7 @@ const (
 // told, which but for what is told late is that of time, and when it is over.
 // Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
@@ -101,6 +101,7 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 		d.platform()
 		d.collects()
 		d.says()
+		d.page()
 	}
 	end = d.peace(shape.Days)
 	return d.events, end
@@ -113,6 +114,7 @@ type drawer struct {
 	words   *rand.Rand // for what is said of people
 	ads     *rand.Rand // for what is reported of audiences
 	limits  *rand.Rand // for sales of so many units
+	pages   *rand.Rand // for pages that are told of late
 	rules   Rules
 	now     int64
 	events  []processor.Event

@@ -89,7 +89,7 @@ func (o *oracle) onTheirTerms(d *Told) {
 	sku, asked, dear, late := d.Cause.Value, 0, 0, 0
 	price := int64(0)
 	for _, e := range o.known {
-		if (e.Kind == processor.PriceChanged || e.Kind == processor.ProductUpdated) && e.SKU == sku {
+		if (e.Kind == processor.PriceChanged || e.Kind == processor.ProductUpdated) && e.HasPrice && e.SKU == sku {
 			price = e.Price
 		}
 	}
@@ -233,17 +233,6 @@ func sorted[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// published reports whether the page of an item is there.
-func (o *oracle) published(sku string) bool {
-	there := true
-	for _, e := range o.known {
-		if e.Kind == processor.ProductUpdated && e.SKU == sku && e.Published != processor.Unset {
-			there = e.Published == processor.Yes
-		}
-	}
-	return there
 }
 
 // accepts returns the stores in which a customer would fetch an item, by what
