@@ -50,6 +50,7 @@ const (
 	Households    Plant = "everybody lives alone"
 	Quantities    Plant = "a sale has no end"
 	Hearsay       Plant = "what is told of a page last is the last that happened to it"
+	Mails         Plant = "a mail address is nobody's"
 	Drifts        Plant = "what is changed on a platform is changed back"
 )
 
@@ -118,6 +119,8 @@ func (p Plant) blurs(e *processor.Event) *processor.Event {
 		x.Reason = ""
 	case p == Parts && e.Kind == processor.RewardRedeemed:
 		x.Total = worth
+	case p == Mails && mailOf(e) != "":
+		x.Properties = nil
 	case p == Hearsay && e.Kind == processor.ProductUpdated && !e.HasPrice: // see page
 		x.At += 6 * hour
 	case p == Quantities && e.Kind == processor.SaleScheduled:

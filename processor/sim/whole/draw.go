@@ -78,7 +78,7 @@ const (
 // told, which but for what is told late is that of time, and when it is over.
 // Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), mails: rand.New(rand.NewPCG(seed, 13)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
@@ -102,6 +102,7 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 		d.collects()
 		d.says()
 		d.page()
+		d.ordersByMail()
 	}
 	end = d.peace(shape.Days)
 	return d.events, end
@@ -115,6 +116,7 @@ type drawer struct {
 	ads     *rand.Rand // for what is reported of audiences
 	limits  *rand.Rand // for sales of so many units
 	pages   *rand.Rand // for pages that are told of late
+	mails   *rand.Rand // for orders that name an address only
 	rules   Rules
 	now     int64
 	events  []processor.Event
@@ -178,7 +180,8 @@ func (d *drawer) ofProduct(sku string) []byte {
 func (d *drawer) address(i int) {
 	id, n := fmt.Sprint("c", i), d.moved[i]
 	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s.%d@example.com","push_token":"%s.%d","phone":"+336123%d%03d","timezone":"%s","tier":"%s"}`,
-		id, n, id, n, i, n, zones[i%len(zones)], []string{"gold", "silver", ""}[i%3])})
+		id, n, id, n, i, n, zones[i%len(zones)], []string{"gold", "silver", ""}[i%3]),
+		Properties: fmt.Appendf(nil, `{"context.email_id":%q}`, mailID(id, n))})
 }
 
 // identify makes a customer known, with most permissions.

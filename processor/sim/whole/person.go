@@ -30,7 +30,8 @@ func person(id string, known []*processor.Event) []string {
 }
 
 // linker follows which visitors turned out to be whom. A device that is used
-// says so once; an alias, each time; and either may be undone. Who asks to be
+// says so once; an alias, each time; and either may be undone. A mail address is
+// its owner's until they have another one. Who asks to be
 // forgotten has no devices from then on, and what was undone is forgotten too.
 type linker struct {
 	ever map[string]string // by visitor
@@ -46,6 +47,15 @@ func (l *linker) hear(e *processor.Event) (visitor string) {
 		visitor = e.PreviousID
 	case e.Kind == processor.Page && e.UserID != "" && l.ever[e.AnonymousID] == "":
 		visitor = e.AnonymousID
+	case mailOf(e) != "":
+		for id, who := range l.now {
+			if who == e.UserID && isMail(id) && id != mailOf(e) {
+				delete(l.now, id)
+			}
+		}
+		if l.now[mailOf(e)] != e.UserID {
+			visitor = mailOf(e)
+		}
 	case e.Kind == processor.IdentityUnlinked:
 		delete(l.now, e.PreviousID)
 	case e.Kind == processor.CustomerErased:
