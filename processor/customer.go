@@ -275,7 +275,10 @@ func (c *Customer) event(m *Machine, e *Event) {
 	changed, less, more := true, false, learned
 	switch e.Kind {
 	case Identify:
-		c.Profile.identify(e, m.shop.Now)
+		tier := c.Profile.Tier
+		if c.Profile.identify(e, m.shop.Now); c.Profile.Tier != tier {
+			c.retier(m, "")
+		}
 		c.lives(e)
 		c.hide()
 		c.learn(m, e)

@@ -72,6 +72,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		c.settleInterest(m, &b.Interests[i], b.Interests[i].began()-clockGraceMS)
 		c.mergeInterest(m, &b.Interests[i])
 	}
+	c.retier(m, b.ID)
 	for i := range c.Interests {
 		// Each id may have followed the catalogue when it said something else.
 		if in := &c.Interests[i]; in.Of != "" && c.circular(in.Of, in.SKU) {

@@ -22,7 +22,7 @@ func (c *Customer) queueUp(m *Machine, in *Interest) {
 		in.own().Began = in.began() // the old place is gone, not the wish
 		in.Since, in.GaveUp = m.shop.Now, false
 	}
-	in.Tier = m.rules.tier(m, c, in)
+	in.Tier, _ = m.rules.tier(m, c, in)
 	c.requeue(m, in)
 }
 
@@ -70,6 +70,24 @@ func (c *Customer) requeue(m *Machine, in *Interest) {
 		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
 		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(m, in),
 	})
+}
+
+// retier has the places stand where the tier puts them that the customer has now,
+// in queues that tiers order. A unit that is offered stays so; its place, were it
+// given back, is the new one. was is the id of who became one with the customer,
+// if somebody did: the item may not have heard yet whose place that is.
+func (c *Customer) retier(m *Machine, was string) {
+	for i := range c.Interests {
+		in := &c.Interests[i]
+		tier, ok := m.rules.tier(m, c, in)
+		if !in.Queued || !ok || tier == in.Tier {
+			continue
+		}
+		if in.Offer == 0 {
+			m.send(in.SKU, &Message{Type: MoveEntry, SKU: in.SKU, Customer: c.ID, Ref: was, Since: in.Since, Tier: int64(in.Tier), Line: int64(tier)})
+		}
+		in.Tier = tier
+	}
 }
 
 // places says in a message which places are accepted; nothing for the web shop.

@@ -387,6 +387,8 @@ func (m *Machine) itemMessage(msg *Message) {
 		return
 	case RenameEntry:
 		it.Queue.rename(m, it, msg)
+	case MoveEntry:
+		it.Queue.retier(m, it, msg)
 	case AcceptOffer:
 		it.Queue.accept(m, it, msg)
 	case ReturnOffer:

@@ -54,6 +54,7 @@ const (
 	TakeBackName                           // item -> item: you are not called Ref; the two stay two items
 	MoveSale                               // item -> item: a sale that was counted at Ref is yours, under the key Since
 	CountVariant                           // item -> item: units of a variant of this product were sold, or were not after all
+	MoveEntry                              // customer -> item: the place is in the tier Line now; it may be known as Ref's still
 )
 
 // Message is what one entity tells another through the log. Which fields are

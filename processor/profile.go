@@ -219,6 +219,9 @@ func (p *Profile) identify(e *Event, now int64) {
 	set(&p.Zone, "timezone")
 	set(&p.Tier, "tier")
 	set(&p.Prefers, "preferred_channel")
+	if !older && t.null("tier") {
+		p.Tier = ""
+	}
 	if how != Explicit {
 		return
 	}

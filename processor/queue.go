@@ -471,6 +471,22 @@ func (q *Queue) rename(m *Machine, it *Item, msg *Message) {
 		o.key = now
 		q.Offers.put(m, it.head, offerKey(msg.Offer), o.value())
 	}
+	q.move(m, it, was, now)
+}
+
+// retier moves a place into another tier. One of which the unit is offered is
+// nowhere to be found: who gives it back says where it stands by then.
+func (q *Queue) retier(m *Machine, it *Item, msg *Message) {
+	for _, id := range [...]string{msg.Ref, msg.Customer} {
+		was, now := q.key(m, msg.Tier, msg.Since, id), rankKey(msg.Line, msg.Since, msg.Customer)
+		if id != "" && (q.Seed == "" || was != q.ticketKey(id)) {
+			q.move(m, it, was, now)
+		}
+	}
+}
+
+// move has a place, be it parked, stand elsewhere.
+func (q *Queue) move(m *Machine, it *Item, was, now string) {
 	if v, ok := q.Parked.get(m, was); ok {
 		address, aside := q.asideFor(m, was, v)
 		q.unpark(m, was)
