@@ -203,9 +203,14 @@ func (s *Sale) tell(m *Machine) {
 			if s.Facts.SKU != "" {
 				m.watch(s.Facts.SKU).interested(m, id, true) // and whether it can be had
 			}
+			// Whether the old time was told is asked before the new one is.
+			e := Event{Kind: s.Told, SaleID: s.ID, SKU: s.Facts.SKU, At: s.Facts.At}
+			moved := s.Told != 0 && !s.Facts.Cancelled
+			if moved {
+				c.startOccurrences(m, &e)
+			}
 			c.saleChanged(m, s.ID)
-			if s.Told != 0 {
-				e := Event{Kind: s.Told, SaleID: s.ID, SKU: s.Facts.SKU, At: s.Facts.At}
+			if s.Told != 0 && !moved {
 				c.startOccurrences(m, &e)
 			}
 			c.ready(m)
