@@ -219,8 +219,8 @@ func (p *Profile) identify(e *Event, now int64) {
 	set(&p.Zone, "timezone")
 	set(&p.Tier, "tier")
 	set(&p.Prefers, "preferred_channel")
-	if !older && t.null("tier") {
-		p.Tier = ""
+	if v := string(t.get("tier")); !older && (v == "null" || v == `""`) {
+		p.Tier = "" // is in none any more
 	}
 	if how != Explicit {
 		return

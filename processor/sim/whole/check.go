@@ -51,6 +51,7 @@ const (
 	Quantities    Plant = "a sale has no end"
 	Hearsay       Plant = "what is told of a page last is the last that happened to it"
 	Mails         Plant = "a mail address is nobody's"
+	Ranks         Plant = "a tier is for ever"
 	Drifts        Plant = "what is changed on a platform is changed back"
 )
 
@@ -85,6 +86,8 @@ func (p Plant) Hides(e *processor.Event) bool {
 		return e.Kind == processor.OrderUpdated
 	case Places:
 		return e.Kind == processor.BackInStockRequested && e.UserID == "c0"
+	case Ranks:
+		return ofTier(e)
 	case Collections:
 		return e.Kind == processor.PickupCollected
 	case Sources:

@@ -78,7 +78,7 @@ const (
 // told, which but for what is told late is that of time, and when it is over.
 // Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), mails: rand.New(rand.NewPCG(seed, 13)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
+	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), mails: rand.New(rand.NewPCG(seed, 13)), ranks: rand.New(rand.NewPCG(seed, 14)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
@@ -103,6 +103,7 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 		d.says()
 		d.page()
 		d.ordersByMail()
+		d.promotes()
 	}
 	end = d.peace(shape.Days)
 	return d.events, end
@@ -117,6 +118,7 @@ type drawer struct {
 	limits  *rand.Rand // for sales of so many units
 	pages   *rand.Rand // for pages that are told of late
 	mails   *rand.Rand // for orders that name an address only
+	ranks   *rand.Rand // for changes of a tier
 	rules   Rules
 	now     int64
 	events  []processor.Event

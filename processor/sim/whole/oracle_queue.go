@@ -80,12 +80,11 @@ func (o *oracle) ahead(d *Told, a, b *processor.Event) bool {
 	case "lottery":
 		return d.Seed != "" && xxhash.Sum64String(d.Seed+"/"+a.UserID) < xxhash.Sum64String(d.Seed+"/"+b.UserID)
 	case "tiers":
-		if x, y := tierOf(a.UserID), tierOf(b.UserID); x != y {
-			return x < y
+		x, settled := o.tierOf(a.UserID, d.At)
+		y, also := o.tierOf(b.UserID, d.At)
+		if x != y || !settled || !also {
+			return x < y && settled && also
 		}
 	}
 	return a.At < b.At
 }
-
-// tierOf returns the place of a customer's tier, best first; see address.
-func tierOf(id string) int { return int(id[1]-'0') % 3 }

@@ -44,7 +44,7 @@ func ofSize(e *processor.Event) bool {
 
 // besides reports whether an event says something of somebody by which they are
 // not reached.
-func besides(e *processor.Event) bool { return moves(e) || ofSize(e) }
+func besides(e *processor.Event) bool { return moves(e) || ofSize(e) || ofTier(e) }
 
 // size returns the size of a customer as far as is known: what they said last,
 // or when they took that back, what others said last since then.

@@ -31,13 +31,13 @@ func TestSeeds(t *testing.T) {
 var says = map[Plant]string{
 	Places: "is ahead of who asked", Sources: "has reported up to", Budgets: "the budget is", Hours: "the store is closed",
 	Chargebacks: "were bought since it was wanted last", Regrets: "nobody was sorry", Borders: "is sold in", Drifts: "notes of drift",
-	Parts: "nobody thought of it", Collections: "it was fetched", Words: "their size is", Quantities: "are sold", Hearsay: "is not published",
+	Parts: "nobody thought of it", Collections: "it was fetched", Words: "their size is", Quantities: "are sold", Hearsay: "is not published", Ranks: "stands behind",
 }
 
 // Each planted mistake is found within a few seeds.
 func TestPlantedMistakesAreFound(t *testing.T) {
 	for _, plant := range []Plant{Purchases, SoldOut, Withdrawals, Redemptions, Cancellations, Moves, Transit, Erasures, Bounces, Letters, Pages, Crises, Carts, PublicSales, Minimums,
-		Changes, Places, Sources, Budgets, Hours, Chargebacks, Regrets, Borders, Drifts, Parts, Collections, Words, Quantities, Hearsay, Mails} {
+		Changes, Places, Sources, Budgets, Hours, Chargebacks, Regrets, Borders, Drifts, Parts, Collections, Words, Quantities, Hearsay, Mails, Ranks} {
 		t.Run(string(plant), func(t *testing.T) {
 			for seed := uint64(1); seed <= 150; seed++ {
 				if err := Check(seed, plant); err != nil && strings.Contains(err.Error(), says[plant]) {

@@ -1,6 +1,7 @@
 package whole
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +48,7 @@ func play(rules []byte, events []processor.Event, end int64, partitions int, pla
 	}
 	w.apply(0, processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: w.now, Text: rules}))
 	w.quiet()
+	tiered := bytes.Contains(rules, []byte("queue: tiers"))
 	for i := range events {
 		e := &events[i]
 		w.until(e.At)
@@ -62,6 +64,9 @@ func play(rules []byte, events []processor.Event, end int64, partitions int, pla
 		for range 1 + i%2 { // half of all is told twice
 			w.apply(p, processor.AppendEvent([]byte{byte(processor.EventEntry)}, plant.blurs(e)))
 			w.quiet()
+		}
+		if tiered {
+			w.ranks()
 		}
 	}
 	w.until(end)
