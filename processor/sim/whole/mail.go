@@ -31,10 +31,10 @@ func (d *drawer) ordersByMail() {
 
 // mailOf returns the id of the address in an identify, "" when it tells none.
 func mailOf(e *processor.Event) string {
-	_, rest, ok := bytes.Cut(e.Properties, []byte(`"context.email_id":"`))
-	if !ok || e.Kind != processor.Identify {
+	if e.Kind != processor.Identify || len(e.Properties) == 0 {
 		return ""
 	}
+	_, rest, _ := bytes.Cut(e.Properties, []byte(`"context.email_id":"`))
 	id, _, _ := bytes.Cut(rest, []byte(`"`))
 	return string(id)
 }

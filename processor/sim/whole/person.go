@@ -47,15 +47,13 @@ func (l *linker) hear(e *processor.Event) (visitor string) {
 		visitor = e.PreviousID
 	case e.Kind == processor.Page && e.UserID != "" && l.ever[e.AnonymousID] == "":
 		visitor = e.AnonymousID
-	case mailOf(e) != "":
-		for id, who := range l.now {
-			if who == e.UserID && isMail(id) && id != mailOf(e) {
-				delete(l.now, id)
-			}
+	case e.Kind == processor.Identify:
+		mail := mailOf(e)
+		if mail == "" || l.now[mail] == e.UserID {
+			break
 		}
-		if l.now[mailOf(e)] != e.UserID {
-			visitor = mailOf(e)
-		}
+		maps.DeleteFunc(l.now, func(id, who string) bool { return who == e.UserID && isMail(id) })
+		visitor = mail
 	case e.Kind == processor.IdentityUnlinked:
 		delete(l.now, e.PreviousID)
 	case e.Kind == processor.CustomerErased:
