@@ -208,8 +208,8 @@ func (c *Customer) startFamilies(m *Machine, mo *moments.Moment, e *Event) {
 
 // factsCame goes on with what waited for the first word of an item.
 func (c *Customer) factsCame(m *Machine, sku string) {
-	if !m.rules.families && len(m.rules.dated) == 0 {
-		return
+	if !m.rules.families && len(m.rules.dated) == 0 || m.facts(sku).At == 0 {
+		return // the catalogue told of a bundle it is in, before its own word
 	}
 	m.atOnce = m.atOnce[:0]
 	for i := range backwards(&c.Occurrences) {
