@@ -29,7 +29,7 @@ func tiny(t testing.TB) Options {
 
 // Each row of the contract is measured and is a number above nothing.
 func TestQuickMeasuresEveryRow(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var progress bytes.Buffer
 	o := tiny(t)
