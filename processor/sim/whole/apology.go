@@ -143,7 +143,7 @@ func (o *oracle) untrue(e *processor.Event, d *Told, known []*processor.Event) b
 	if e.Granted || d.Action.Class != "marketing" || d.Action.Channel != e.Channel || d.Customer != e.UserID {
 		return false
 	}
-	o.known, o.owners = known, owners(known)
+	o.goBy(known)
 	granted, at := o.granted(d, e.Channel, e.Purpose)
 	return !granted && at == e.At
 }

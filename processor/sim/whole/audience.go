@@ -46,8 +46,7 @@ func (o *oracle) forbids(e *processor.Event, d *Told) bool {
 		}
 	}
 	if bordered(e) && e.SKU == d.Cause.Value || moves(e) && e.Customer() == d.Customer {
-		o.known = o.events[:slices.Index(o.events, e)+1]
-		o.owners = owners(o.known)
+		o.goBy(o.events[:slices.Index(o.events, e)+1])
 		in, _ := o.barred(d.Customer, d.Cause.Value)
 		return in != ""
 	}

@@ -87,8 +87,7 @@ func (o *oracle) drifts(noted []drift) {
 				o.says(of(d.Customer, d.Cause.Value), d)
 			}
 		}
-		o.known = o.events[:i+1]
-		o.owners = owners(o.known)
+		o.goBy(o.events[:i+1])
 		notes := 0
 		switch e.Kind {
 		case processor.AudienceReported:

@@ -147,13 +147,13 @@ func CheckKin(seed uint64, plant Plant) error {
 	o.balanced(end)
 	for i := range list {
 		d := &list[i]
-		if o.known = d.Known; d.Outcome == processor.Sent {
+		if o.goBy(d.Known); d.Outcome == processor.Sent {
 			o.ask(d, list[:i])
 		} else {
 			o.refused(d)
 		}
 	}
-	o.known = o.events
+	o.goBy(o.events)
 	o.waited()
 	faults := append(w.faults, o.faults...)
 	if plant == None {

@@ -137,7 +137,7 @@ func (o *oracle) soldOutBy(e *processor.Event, sku string) bool {
 	if e.Kind != processor.OrderCompleted && e.Kind != processor.ItemSold || e.SKU != sku && has(e, sku) == 0 {
 		return false
 	}
-	o.known = o.events[:slices.Index(o.events, e)+1]
+	o.goBy(o.events[:slices.Index(o.events, e)+1])
 	s := o.openSale(sku, e.At)
 	return s != nil && o.soldIn(s) >= s.Quantity
 }

@@ -52,7 +52,8 @@ type oracle struct {
 	told   []Told
 	slack  int64 // what two clocks may differ by
 	known  []*processor.Event
-	owners []string // of what is known
+	owners []string                      // of what is known
+	lives  map[string][]*processor.Event // by id: see of
 	faults []string
 }
 
@@ -78,8 +79,7 @@ func Judge(rules Rules, events []*processor.Event, list []Told, end, slack int64
 		before := len(o.faults)
 		for some := 1<<len(d.Maybe) - 1; some >= 0; some-- {
 			was := len(o.faults)
-			o.known = d.with(some)
-			o.owners = owners(o.known)
+			o.goBy(d.with(some))
 			if refusal(d) {
 				o.inOrder(d)
 			} else {
@@ -144,12 +144,40 @@ func (o *oracle) ask(d *Told, before []Told) {
 // of calls f for what a person did, as far as it was known and is not to be
 // forgotten, in its order.
 func (o *oracle) of(id string, f func(e *processor.Event)) {
+	life, asked := o.lives[id]
+	if !asked {
+		life = o.life(id)
+		o.lives[id] = life
+	}
+	for _, e := range life {
+		f(e)
+	}
+}
+
+// life is what of calls f for.
+func (o *oracle) life(id string) (life []*processor.Event) {
 	ids := person(id, o.known)
+	ends := map[string]int64{}
 	for i, e := range o.known {
-		if slices.Contains(ids, o.owners[i]) && e.At > erased(e.Customer(), o.known) {
-			f(e)
+		if !slices.Contains(ids, o.owners[i]) {
+			continue
+		}
+		end, asked := ends[e.Customer()]
+		if !asked {
+			end = erased(e.Customer(), o.known)
+			ends[e.Customer()] = end
+		}
+		if e.At > end {
+			life = append(life, e)
 		}
 	}
+	return life
+}
+
+// goBy has the oracle judge by what is known.
+func (o *oracle) goBy(known []*processor.Event) {
+	o.known, o.owners = known, owners(known)
+	o.lives = map[string][]*processor.Event{}
 }
 
 func has(e *processor.Event, sku string) (units int64) {

@@ -209,8 +209,10 @@ func (w *world) usedTwice(text string) bool {
 // flags: of a reward of which more was used than there was somebody is told.
 func (w *world) flags() {
 	for _, e := range w.known {
-		list := uses(e.RewardID, w.known, always)
-		if _, over := remains(list); e.Kind == processor.RewardIssued && over && !w.flagged[e.RewardID] {
+		if e.Kind != processor.RewardIssued || w.flagged[e.RewardID] {
+			continue
+		}
+		if _, over := remains(uses(e.RewardID, w.known, always)); over {
 			w.fault("more of %s was used than there was, and nobody was told", e.RewardID)
 		}
 	}
