@@ -41,7 +41,8 @@ func (d *Told) firstOfOffer(before []Told) bool {
 // that one unit of it is, wherever it is and whatever it costs. False when
 // something else is known that could move, end or change the wish.
 func (o *oracle) asked(customer, sku string) (only *processor.Event, ok bool) {
-	if slices.Contains(variants, sku) || len(person(customer, o.known)) > 1 || erased(customer, o.known) != 0 {
+	linked := func(id string) bool { return id != customer && !isMail(id) }
+	if slices.Contains(variants, sku) || slices.ContainsFunc(person(customer, o.known), linked) || erased(customer, o.known) != 0 {
 		return nil, false
 	}
 	o.of(customer, func(e *processor.Event) {
