@@ -234,7 +234,7 @@ func BenchmarkApply(b *testing.B) {
 	g := NewGenerator(NewPopulation(60_000, 3000, 1), Ordinary, 1)
 	t := &turns{m: m, now: 1_800_000_000_000}
 	t.apply(processor.AppendRecordEntry(processor.AppendRecordHeader(nil, t.now),
-		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: moments.Shipped()})))
+		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: moments.Three()})))
 	for i := 0; i < 60_000; i += 100 {
 		t.records(1, func(n int) *processor.Event { e, _ := g.Identify(i+n, t.now); return e })
 	}

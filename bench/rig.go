@@ -82,7 +82,7 @@ func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) 
 		return nil, err
 	}
 	if c.rules == nil {
-		c.rules = moments.Shipped()
+		c.rules = moments.Three()
 	}
 	_, err = patiently(ctx, func() (none struct{}, err error) {
 		return none, r.worker.Control(ctx, &processor.Control{Type: processor.Activate, At: r.ms(), Text: c.rules})
@@ -232,7 +232,7 @@ func (r *rig) stores(ctx context.Context) (f storeFigures) {
 // faster returns the shipped moments with levels that count at once, so that
 // what is measured is the engine and not the policy's patience.
 func faster() []byte {
-	rules := moments.Shipped()
+	rules := moments.Three()
 	out := bytes.Replace(rules, []byte("settle: 3s"), []byte("settle: 0s"), 1)
 	if bytes.Equal(out, rules) {
 		panic("bench: the shipped moments have no `settle: 3s` any more")

@@ -80,7 +80,7 @@ func drawHistory(t *rapid.T, now int64) []Event {
 // her carts, orders and what follows them, as the API tells it.
 func picture(t require.TestingT, now int64, events []Event, order []int) string {
 	tp := &tape{}
-	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	for _, i := range order {
 		tp.append(now, AppendEvent([]byte{byte(EventEntry)}, &events[i]))
 	}

@@ -16,7 +16,7 @@ func TestAudit(t *testing.T) {
 	send := func(change func(*Machine, *Customer, *moments.Moment, *Occurrence, *Action)) Reason {
 		m, err := NewMachine(Config{Partitions: 1, Memory: 1 << 20}, newMemStore())
 		require.NoError(t, err)
-		m.activate(moments.Shipped(), false)
+		m.activate(moments.Three(), false)
 		m.out = &Outputs{}
 		m.shop.Now = noon
 		c := m.customer("ann")

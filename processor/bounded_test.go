@@ -69,7 +69,7 @@ func TestTheOldestGrantGoesFirst(t *testing.T) {
 // One event that says too much is told of once.
 func TestOneEventIsOneDeadLetter(t *testing.T) {
 	s := newShopOf(t, 1)
-	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: []byte(strings.Replace(string(moments.Full()), "moments:\n", `moments:
+	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: []byte(strings.Replace(string(moments.Shipped()), "moments:\n", `moments:
   looks_at_all:
     when: Message Received
     per: conversation_id
@@ -168,7 +168,7 @@ func TestWhatWaitsForItsOutcomeHasAnEnd(t *testing.T) {
 		e.At, e.Stamp, e.UserID = at, at, "ann"
 		return apply(AppendEvent([]byte{byte(EventEntry)}, &e))
 	}
-	apply(AppendControl(nil, &Control{Type: Activate, Text: moments.Full()}))
+	apply(AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
 	say(Event{Kind: Identify, Traits: []byte(`{"email":"ann@example.com","consent":{"ads":{"ads":true}}}`)})
 	var first, last *Decision
 	outcomes := map[Outcome]int{}
@@ -241,7 +241,7 @@ func TestARewardUsedTooOften(t *testing.T) {
 // up to a number of bytes, and what it takes is counted.
 func TestLinesOfAFailedCheckoutHaveAnEnd(t *testing.T) {
 	s := newShopOf(t, 1)
-	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: append(moments.Shipped(), "\n  payment_failed: {when: Checkout Failed, where: {reason: payment}, per: cart_id, after: 10m, lines: [unbought], class: service, expires: 6h}\n"...)}))
+	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: append(moments.Three(), "\n  payment_failed: {when: Checkout Failed, where: {reason: payment}, per: cart_id, after: 10m, lines: [unbought], class: service, expires: 6h}\n"...)}))
 	s.quiet()
 	var products []Product
 	for i := range MaxProducts {

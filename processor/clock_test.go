@@ -20,7 +20,7 @@ func TestClockHeldBack(t *testing.T) {
 		m.Apply(seq, stamp, AppendRecordEntry(AppendRecordHeader(nil, clock), entry), &Outputs{})
 	}
 	tick := []byte{byte(TickEntry)}
-	apply(start, start, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	apply(start, start, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	apply(start, start, AppendEvent([]byte{byte(EventEntry)}, &Event{
 		Kind: ProductAdded, Source: "shop", MessageID: "m1", Stamp: start, At: start, UserID: "ann", SKU: "phone", CartID: "c1", Price: 19900,
 	}))

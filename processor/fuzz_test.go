@@ -27,7 +27,7 @@ func FuzzApply(f *testing.F) {
 			t.Fatal(err)
 		}
 		var out Outputs
-		m.Apply(1, 1_800_000_000_000, AppendRecordEntry(AppendRecordHeader(nil, 1_800_000_000_000), AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()})), &out)
+		m.Apply(1, 1_800_000_000_000, AppendRecordEntry(AppendRecordHeader(nil, 1_800_000_000_000), AppendControl(nil, &Control{Type: Activate, Text: moments.Three()})), &out)
 		m.Apply(2, stamp, record, &out)
 		m.Apply(3, stamp, AppendRecordEntry(AppendRecordHeader(nil, stamp), []byte{byte(TickEntry)}), &out)
 		if m.shop.Position != 3 {

@@ -38,7 +38,7 @@ func newShopOf(t rapid.TB, partitions int) *shopOf {
 		require.NoError(t, err)
 		s.machines = append(s.machines, m)
 	}
-	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	s.apply(0, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	s.quiet()
 	return s
 }

@@ -27,7 +27,7 @@ func BenchmarkApply(b *testing.B) {
 		seq++
 		m.Apply(seq, now, rec, &out)
 	}
-	apply(AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	apply(AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.01, 8, 62_499)
 	items := rand.NewZipf(rand.New(rand.NewPCG(3, 4)), 1.01, 8, 999)
 	r := rand.New(rand.NewPCG(5, 6))

@@ -38,7 +38,7 @@ func (t *tape) apply(m *Machine, from, to int, out *Outputs) {
 func drawTape(t *rapid.T, alone bool) *tape {
 	tp := &tape{}
 	now := int64(1_800_000_000_000)
-	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	n := rapid.IntRange(20, 120).Draw(t, "events")
 	for i := range n {
 		now += rapid.Int64Range(1, 240_000).Draw(t, "gap")
@@ -171,7 +171,7 @@ func TestReplayBehindADeferral(t *testing.T) {
 		tp.append(at, []byte{byte(TickEntry)})
 	}
 	const minute = 60_000
-	tp.append(at, AppendControl(nil, &Control{Type: Activate, Text: moments.Full()}))
+	tp.append(at, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
 	say(0, Event{Kind: StockLevelReported, SKU: "phone", Location: "lyon-dc", Available: 9, HasLevel: true})
 	say(0, Event{Kind: Identify, Traits: []byte(`{"push_token":"x","timezone":"Europe/Paris","consent":{"push":{"marketing":true}}}`)})
 	say(690*minute, Event{Kind: ProductAdded, SKU: "phone", CartID: "cart", Price: 1999, HasPrice: true, Currency: "EUR", Quantity: 1, HasQty: true})
@@ -208,7 +208,7 @@ func TestReplayOfACopyAfterTwoDays(t *testing.T) {
 		now := at + rapid.Int64Range(0, hour).Draw(t, "first")
 		e := Event{Kind: ProductAdded, Source: "shop", MessageID: "m", UserID: "ann", SKU: "phone", CartID: "cart", Quantity: 1, HasQty: true, At: at, Stamp: at, Stamped: true}
 		entry := AppendEvent([]byte{byte(EventEntry)}, &e)
-		tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}), entry)
+		tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}), entry)
 		tp.append(now+rapid.Int64Range(0, 2*hour).Draw(t, "written"), []byte{byte(TickEntry)})
 		tp.append(now+rapid.Int64Range(47*hour, 50*hour).Draw(t, "copy"), entry)
 
@@ -347,7 +347,7 @@ func TestTimersInOrder(t *testing.T) {
 func TestALongRecordFiresAsMuchAsItHolds(t *testing.T) {
 	const n = 500
 	tp, now := &tape{}, int64(1_800_000_000_000)
-	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Shipped()}))
+	tp.append(now, AppendControl(nil, &Control{Type: Activate, Text: moments.Three()}))
 	event := func(kind Kind, i int) []byte {
 		e := Event{Kind: kind, Source: "shop", MessageID: fmt.Sprint(kind, i), Stamp: now, At: now, Stamped: true, UserID: fmt.Sprint("c", i),
 			SKU: "phone", CartID: "cart", Price: 1999, Quantity: 1, HasQty: true}

@@ -36,7 +36,7 @@ func file(t *testing.T, name, text string) string {
 }
 
 func TestExitStatus(t *testing.T) {
-	good := file(t, "good.yaml", string(moments.Shipped()))
+	good := file(t, "good.yaml", string(moments.Three()))
 	bad := file(t, "bad.yaml", "version: 1\ncurrency: EUR\nmoments:\n  x:\n    whenn: Page\n")
 	passing := file(t, "passing.yaml", "name: nothing happens\nsteps:\n  - at: 1h\n    expect: []\n")
 	failing := file(t, "failing.yaml", "name: a message out of nothing\nsteps:\n  - at: 1h\n    expect: [{moment: cart_abandoned}]\n")
@@ -75,7 +75,7 @@ func TestExitStatus(t *testing.T) {
 		{"version --log-level loud", 2, "debug, info"},
 		{"version --log-format xml", 2, "text or json"},
 		{"check " + good, 0, "3 moments, version"},
-		{"check", 0, "shipped moments.yaml: 3 moments"},
+		{"check", 0, "shipped moments.yaml: 19 moments"},
 		{"check " + bad, 1, `bad.yaml:5:5: unknown key "whenn" in moment x; did you mean "when"?`},
 		{"check --json " + bad, 1, `"line": 5`},
 		{"check a b", 2, `onhand check takes [FILE], not "b" besides`},
@@ -276,7 +276,7 @@ func TestReplay(t *testing.T) {
 {"type":"trick","messageId":"6","userId":"ann","timestamp":"2026-03-02T10:02:00Z"}
 `)
 	sent, summary := filepath.Join(t.TempDir(), "sent.ndjson"), filepath.Join(t.TempDir(), "summary.json")
-	moments := file(t, "moments.yaml", strings.NewReplacer("double_opt_in: [email]", "", "percent: 10", "percent: 0").Replace(string(moments.Shipped())))
+	moments := file(t, "moments.yaml", strings.NewReplacer("double_opt_in: [email]", "", "percent: 10", "percent: 0").Replace(string(moments.Three())))
 	status, out, errs := onhand(t, "replay", story, "--moments", moments, "--deliver", sent, "--summary", summary, "--after", "4h")
 	require.Equal(t, 0, status, errs)
 	require.Contains(t, out, "2026-03-02 10:00:00 to")

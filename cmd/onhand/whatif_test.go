@@ -20,7 +20,7 @@ var rewriteGolden = flag.Bool("rewrite-golden", false, "write the golden files a
 // nightRules are the shipped moments without what the story is not about.
 func nightRules(quiet string) string {
 	return strings.NewReplacer("double_opt_in: [email]", "", "percent: 10", "percent: 0", "quiet_hours: 21:00-08:00", "quiet_hours: "+quiet).
-		Replace(string(moments.Shipped()))
+		Replace(string(moments.Three()))
 }
 
 // recorded replays a story into a folder and runs a service on it.

@@ -43,7 +43,7 @@ func TestFaults(t *testing.T) {
 // Every fault of a golden file says where, and every one that is not a warning
 // says what.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"testdata/full.yaml", "testdata/faults/yaml", "testdata/faults/moments", "testdata/faults/policy"} {
+	for _, name := range []string{"shipped.yaml", "testdata/faults/yaml", "testdata/faults/moments", "testdata/faults/policy"} {
 		text, err := os.ReadFile(name)
 		require.NoError(f, err)
 		for part := range strings.SplitSeq(string(text), "\n\n") {

@@ -12,7 +12,7 @@ import (
 
 func full(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/full.yaml")
+	text, err := os.ReadFile("shipped.yaml")
 	require.NoError(t, err)
 	return string(text)
 }
@@ -132,7 +132,7 @@ func TestSevenFaults(t *testing.T) {
 // A file that says nothing has the careful defaults and the shipped channels.
 func TestDefaults(t *testing.T) {
 	const least = "version: 1\ncurrency: JPY\n"
-	bare, shipped := parse(t, least).Policy, parse(t, string(Shipped())).Policy
+	bare, shipped := parse(t, least).Policy, parse(t, string(Three())).Policy
 	require.Equal(t, shipped.Classes, bare.Classes)
 	require.Equal(t, shipped.Channels, bare.Channels)
 	require.Equal(t, shipped.Purposes, bare.Purposes)
@@ -159,7 +159,7 @@ func TestDefaults(t *testing.T) {
 
 // What the shipped file says stands in the full one too.
 func TestShippedIsAPartOfFull(t *testing.T) {
-	ship, all := parse(t, string(Shipped())), parse(t, full(t))
+	ship, all := parse(t, string(Three())), parse(t, full(t))
 	for _, d := range Diff(all, ship) {
 		require.True(t, strings.HasPrefix(d, "- moment ") || strings.Contains(d, ": then: "), d)
 	}

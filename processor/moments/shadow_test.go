@@ -15,7 +15,7 @@ func TestInShadow(t *testing.T) {
 		require.NotNil(t, file, "%v", faults)
 		return file
 	}
-	shipped := string(Shipped())
+	shipped := string(Three())
 	before := parse(shipped)
 	text, names, err := InShadow(before, parse(shipped))
 	require.NoError(t, err)

@@ -20,7 +20,6 @@ import (
 // example, live, and four customers who may be told of each.
 const randomShop = `
 name: drawn at random
-moments: ../../moments/testdata/full.yaml
 with: {policy: {holdout: {percent: 0}, consent: {marketing: {double_opt_in: [sms]}}}, moments: {price_drop: {mode: live}, apology: {mode: live}}}
 steps:
   - at: 0s

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func shipped(t *testing.T) *moments.File {
 	t.Helper()
-	f, faults := moments.Parse("shipped", moments.Shipped(), processor.Vocabulary())
+	f, faults := moments.Parse("shipped", moments.Three(), processor.Vocabulary())
 	require.Empty(t, faults)
 	return f
 }
@@ -46,7 +46,7 @@ func TestPolicyOfTheShippedMoments(t *testing.T) {
 
 // Whatever a shop says arrives once, and every decision is heard of.
 func TestLive(t *testing.T) {
-	rules := strings.NewReplacer("after: 45m", "after: 300ms", "settle: 3s", "settle: 50ms", "hold: 30m", "hold: 500ms").Replace(string(moments.Shipped()))
+	rules := strings.NewReplacer("after: 45m", "after: 300ms", "settle: 3s", "settle: 50ms", "hold: 30m", "hold: 500ms").Replace(string(moments.Three()))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, err := service.Open(ctx, service.Options{

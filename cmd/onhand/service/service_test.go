@@ -29,7 +29,7 @@ const (
 )
 
 // rules are the shipped ones with an ad at once and a cart left after a moment.
-var rules = []byte(strings.NewReplacer("after: 45m", "after: 200ms", "settle: 3s", "settle: 0s").Replace(string(moments.Shipped())))
+var rules = []byte(strings.NewReplacer("after: 45m", "after: 200ms", "settle: 3s", "settle: 0s").Replace(string(moments.Three())))
 
 func start(t *testing.T, c config.Config) *Service {
 	t.Helper()

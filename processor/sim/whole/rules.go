@@ -68,7 +68,7 @@ const (
 
 // RulesOf returns the rules of a seed.
 func RulesOf(seed uint64) Rules {
-	r := Rules{Text: moments.Full(), Overbook: 1, Queue: "first_come", Budget: map[string]int64{}}
+	r := Rules{Text: moments.Shipped(), Overbook: 1, Queue: "first_come", Budget: map[string]int64{}}
 	rng := rand.New(rand.NewPCG(seed, 3))
 	for _, w := range wordings {
 		if rng.IntN(4) > 0 || !bytes.Contains(r.Text, []byte(w.old)) {
