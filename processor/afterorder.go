@@ -156,7 +156,7 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 	switch mo.Per {
 	case "order_id":
 		order := c.order(Hash(o.Value))
-		if order == nil || !order.Placed {
+		if order == nil || !order.Placed && order.Cancelled == 0 {
 			return
 		}
 		for i := range order.Lines {
@@ -164,7 +164,8 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 				v.say(m, ActionLine{SKU: l.SKU, Quantity: order.left(l), Price: l.Price})
 			}
 		}
-		if len(order.Lines) > 0 && len(v.lines) == 0 || order.Cancelled != 0 || order.Disputed && mo.Class.Name == "marketing" {
+		gone := order.Cancelled != 0 || len(order.Lines) > 0 && len(v.lines) == 0
+		if gone && !o.ofLoss() || order.Disputed && mo.Class.Name == "marketing" {
 			*v = v.refuse(Suppressed, Cancelled)
 		}
 	case "shipment_id":
@@ -180,6 +181,12 @@ func (c *Customer) afterLines(m *Machine, mo *moments.Moment, o *Occurrence, v *
 			*v = v.refuse(Suppressed, Redeemed)
 		}
 	}
+}
+
+// ofLoss reports whether it is said that something was given up, which is no
+// reason not to say so.
+func (o *Occurrence) ofLoss() bool {
+	return o.Cause == OrderCancelled || o.Cause == OrderRefunded || o.Cause == ReturnReceived
 }
 
 // say adds a line to the message, with what the catalogue says of it.
