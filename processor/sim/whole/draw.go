@@ -110,26 +110,27 @@ func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
 }
 
 type drawer struct {
-	rng     *rand.Rand
-	aside   *rand.Rand // for what happens more
-	counter *rand.Rand // for what is fetched
-	words   *rand.Rand // for what is said of people
-	ads     *rand.Rand // for what is reported of audiences
-	limits  *rand.Rand // for sales of so many units
-	pages   *rand.Rand // for pages that are told of late
-	mails   *rand.Rand // for orders that name an address only
-	ranks   *rand.Rand // for changes of a tier
-	rules   Rules
-	now     int64
-	events  []processor.Event
-	orders  []*processor.Event
-	parcels []parcel
-	rewards []string
-	version int64
-	erased  [customers]bool
-	known   [customers]int64 // since when
-	linked  [visitors]bool
-	moved   [customers]int // how often their addresses changed
+	rng         *rand.Rand
+	aside       *rand.Rand // for what happens more
+	counter     *rand.Rand // for what is fetched
+	words       *rand.Rand // for what is said of people
+	ads         *rand.Rand // for what is reported of audiences
+	limits      *rand.Rand // for sales of so many units
+	pages       *rand.Rand // for pages that are told of late
+	mails       *rand.Rand // for orders that name an address only
+	ranks       *rand.Rand // for changes of a tier
+	rules       Rules
+	now         int64
+	events      []processor.Event
+	orders      []*processor.Event
+	parcels     []parcel
+	rewards     []string
+	version     int64
+	erased      [customers]bool
+	known       [customers]int64 // since when
+	linked      [visitors]bool
+	moved       [customers]int   // how often their addresses changed
+	readdressed [customers]int64 // when they told one last
 
 	openings [sales]opening
 	reported []processor.Event  // of audiences
@@ -181,6 +182,7 @@ func (d *drawer) ofProduct(sku string) []byte {
 // address gives a customer's addresses.
 func (d *drawer) address(i int) {
 	id, n := fmt.Sprint("c", i), d.moved[i]
+	d.readdressed[i] = d.now
 	d.say(processor.Event{Kind: processor.Identify, UserID: id, Traits: fmt.Appendf(nil, `{"email":"%s.%d@example.com","push_token":"%s.%d","phone":"+336123%d%03d","timezone":"%s","tier":"%s"}`,
 		id, n, id, n, i, n, zones[i%len(zones)], []string{"gold", "silver", ""}[i%3]),
 		Properties: fmt.Appendf(nil, `{"context.email_id":%q}`, mailID(id, n))})

@@ -21,7 +21,7 @@ func (d *drawer) ordersByMail() {
 		return
 	}
 	i := d.mails.IntN(customers)
-	if d.erased[i] {
+	if d.erased[i] || d.now-d.readdressed[i] < AtOnce { // whose the former address is then depends on what is heard first
 		return
 	}
 	id := mailID(fmt.Sprint("c", i), d.moved[i]-min(d.moved[i], d.mails.IntN(4)/3))
