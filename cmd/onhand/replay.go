@@ -57,7 +57,7 @@ be compressed (.gz).`,
 	fl.StringVar(&f.speed, "speed", "max", "recorded seconds a second, or max")
 	fl.StringVar(&f.summary, "summary", "", "write the result as JSON to this file")
 	fl.StringVar(&f.deliver, "deliver", "", "write what would have been sent to this file, a line each")
-	fl.StringVar(&f.moments, "moments", "", "moments file; the shipped one without")
+	fl.StringVar(&f.moments, "moments", "", "moments file; the shipped one without, and for online-retail three of them, which its judge knows")
 	fl.StringVar(&f.data, "data", "", "folder to keep; a temporary one without")
 	fl.Uint64Var(&f.seed, "seed", 1, "of what is simulated around online-retail")
 	fl.DurationVar(&f.grain, "grain", time.Minute, "events and timers this close together are one instant")
@@ -65,6 +65,14 @@ be compressed (.gz).`,
 	fl.IntVar(&f.partitions, "partitions", 4, "partitions")
 	fl.IntVar(&f.shown, "findings", 10, "findings to print")
 	return a.withJSON(c)
+}
+
+// rules returns the moments that are in force.
+func (f *replayFlags) rules(a *app) ([]byte, error) {
+	if f.moments == "" && f.format == "online-retail" {
+		return moments.Three(), nil
+	}
+	return a.rules(f.moments)
 }
 
 // open opens the recording.
@@ -94,7 +102,7 @@ func (a *app) replay(c *cobra.Command, f *replayFlags, path string) (err error) 
 	if err := partitionsFlag(f.partitions); err != nil {
 		return err
 	}
-	text, err := a.rules(f.moments)
+	text, err := f.rules(a)
 	if err != nil {
 		return err
 	}

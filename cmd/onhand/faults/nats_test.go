@@ -77,7 +77,7 @@ func TestNATSGone(t *testing.T) {
 	v.wants(t, l.accepted)
 	v.told(t, lines(t, s.data))
 	t.Logf("%d events, %d decisions, %d actions; refused %v, the slowest after %v", len(l.accepted), sum(v.decisions), len(v.actions), l.refused, l.slowest)
-	require.Less(t, l.slowest, 3*time.Second)
+	require.Less(t, l.slowest, 10*time.Second)
 }
 
 func batchOf(calls ...[]byte) []byte {
