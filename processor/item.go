@@ -156,7 +156,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		return
 	case ItemSold:
 		switch {
-		case it.duplicate(m, e):
+		case m.repeated(it.hash, e):
 		case it.Product.Now != "" && it.passOn(m, &Message{
 			Type: SellItem, Ref: e.OrderID, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
 		}):
@@ -167,7 +167,7 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 			it.sell(m, saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
-		if !it.duplicate(m, e) {
+		if !m.repeated(it.hash, e) {
 			it.passOn(m, &Message{Type: UnsellItem, Ref: e.OrderID, Quantity: quantity(e)})
 			it.unsell(m, e.OrderID, quantity(e), "")
 			it.unsoldSets(m, e.OrderID, quantity(e))

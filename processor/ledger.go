@@ -54,7 +54,7 @@ const StatusIfValid = "if_valid"
 // ledgerEvent applies an event that names a reward and no customer.
 func (m *Machine) ledgerEvent(e *Event) {
 	l := m.ledger(e.RewardID)
-	if e.MessageID != "" && l.duplicate(m, e) {
+	if e.MessageID != "" && m.repeated(l.hash, e) {
 		return // the copy may have another time, which would be another use
 	}
 	if e.Kind == RewardRedeemed && e.Status == StatusIfValid {

@@ -52,21 +52,10 @@ func (c *Customer) duplicate(m *Machine, e *Event) bool {
 	return false
 }
 
-// duplicate reports whether a line of a public sale was applied before, and
-// remembers it.
-func (it *Item) duplicate(m *Machine, e *Event) bool {
-	id := seenID(it.hash, e.MessageID)
-	if m.wasSeen(id) {
-		return true
-	}
-	m.seen.now.add(hourOf(m.shop.Now), id)
-	return false
-}
-
-// duplicate reports whether what a till said of the reward was applied before, and
-// remembers it.
-func (l *Ledger) duplicate(m *Machine, e *Event) bool {
-	id := seenID(l.hash, e.MessageID)
+// repeated reports whether what was said of an item or a reward, by its hash, was
+// applied before, and remembers it.
+func (m *Machine) repeated(of uint64, e *Event) bool {
+	id := seenID(of, e.MessageID)
 	if m.wasSeen(id) {
 		return true
 	}

@@ -78,7 +78,13 @@ const (
 // told, which but for what is told late is that of time, and when it is over.
 // Times are Unix ms; no two events have the same.
 func Draw(seed uint64, shape Shape) (events []processor.Event, end int64) {
-	d := &drawer{rng: rand.New(rand.NewPCG(seed, 2)), aside: rand.New(rand.NewPCG(seed, 5)), ads: rand.New(rand.NewPCG(seed, 8)), counter: rand.New(rand.NewPCG(seed, 9)), words: rand.New(rand.NewPCG(seed, 10)), limits: rand.New(rand.NewPCG(seed, 11)), pages: rand.New(rand.NewPCG(seed, 12)), mails: rand.New(rand.NewPCG(seed, 13)), ranks: rand.New(rand.NewPCG(seed, 14)), ready: map[string]int64{}, now: begin, rules: RulesOf(seed)}
+	// Each has dice of its own, so that what is added leaves the rest of a seed alone.
+	dice := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+	d := &drawer{
+		rng: dice(2), aside: dice(5), ads: dice(8), counter: dice(9), words: dice(10),
+		limits: dice(11), pages: dice(12), mails: dice(13), ranks: dice(14),
+		ready: map[string]int64{}, now: begin, rules: RulesOf(seed),
+	}
 	d.people()
 	if shape.Crowded {
 		d.now += minute
