@@ -236,7 +236,7 @@ func differ(a, b []Told) (faults []string) {
 			note(d, "the other")
 		}
 	}
-	if first != 0 && (tied(a, b, first) || emptied(a, b, first) || unheard(a, first)) {
+	if first != 0 && (tied(a, b, first) || emptied(a, b, first) || unheard(a, first) || interrupted(a, first)) {
 		return nil
 	}
 	return faults
@@ -274,6 +274,18 @@ func unheard(list []Told, at int64) bool {
 	i := slices.IndexFunc(list, func(d Told) bool { return d.At >= at })
 	return i >= 0 && slices.ContainsFunc(list[i].Known, func(e *processor.Event) bool {
 		return e.At == at && (e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated || e.Kind == processor.ProductUpdated && e.SKU == lamp)
+	})
+}
+
+// interrupted reports whether an item's offer reached a customer in the very
+// millisecond in which the customer gave or took back a permission: it is asked
+// before that word or after it.
+func interrupted(list []Told, at int64) bool {
+	return slices.ContainsFunc(list, func(d Told) bool {
+		return d.At == at && (d.Moment == "back_in_stock" || d.Moment == "cart_restored") &&
+			slices.ContainsFunc(d.Known, func(e *processor.Event) bool {
+				return e.Kind == processor.ConsentChanged && e.At == at && e.UserID == d.Customer
+			})
 	})
 }
 
