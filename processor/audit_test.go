@@ -20,7 +20,7 @@ func TestAudit(t *testing.T) {
 		m.out = &Outputs{}
 		m.shop.Now = noon
 		c := m.customer("ann")
-		c.Profile.Zone = "Europe/Paris"
+		c.Profile.Zone.Value = "Europe/Paris"
 		c.Profile.Reach = []string{"email"}
 		c.Profile.Consents = []Consent{{Channel: "email", Purpose: "marketing", Granted: true, Confirmed: true, At: 5}}
 		cart := c.cart("c1")
@@ -58,10 +58,10 @@ func TestAudit(t *testing.T) {
 		},
 		ExpiredReason: func(_ *Machine, _ *Customer, _ *moments.Moment, _ *Occurrence, a *Action) { a.ExpiresAt = noon - 1 },
 		TimezoneUnknown: func(_ *Machine, c *Customer, _ *moments.Moment, _ *Occurrence, _ *Action) {
-			c.Profile.Zone = "Nowhere/Else"
+			c.Profile.Zone.Value = "Nowhere/Else"
 		},
 		QuietHours: func(_ *Machine, c *Customer, _ *moments.Moment, _ *Occurrence, _ *Action) {
-			c.Profile.Zone = "Asia/Tokyo"
+			c.Profile.Zone.Value = "Asia/Tokyo"
 		},
 	} {
 		require.Equal(t, want, send(change), string(want))

@@ -275,8 +275,8 @@ func (c *Customer) event(m *Machine, e *Event) {
 	changed, less, more := true, false, learned
 	switch e.Kind {
 	case Identify:
-		tier := c.Profile.Tier
-		if c.Profile.identify(e, m.shop.Now); c.Profile.Tier != tier {
+		tier := c.Profile.Tier.Value
+		if c.Profile.identify(e, m.shop.Now); c.Profile.Tier.Value != tier {
 			c.retier(m, "")
 		}
 		c.lives(e)

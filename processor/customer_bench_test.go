@@ -9,7 +9,7 @@ import (
 func aCustomer() *Customer {
 	c := &Customer{head: &head{kind: CustomerKind, due: 1_800_000_000_000}, ID: "c-0001234", Known: true, Last: 1_800_000_000_000}
 	c.head.live = c
-	c.Profile.Zone = "Europe/Paris"
+	c.Profile.Zone.Value = "Europe/Paris"
 	c.Profile.Reach = []string{"email"}
 	c.Profile.Consents = []Consent{{Channel: "email", Purpose: "marketing", Granted: true, Confirmed: true, At: 1}}
 	cart := Cart{ID: "c1", At: 5}

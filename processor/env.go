@@ -45,7 +45,7 @@ func (x *env) Value(f moments.Field, key string) moments.Value {
 		}
 		return moments.List(skus)
 	case moments.CustomerTier:
-		return moments.Text(x.c.Profile.Tier)
+		return moments.Text(x.c.Profile.Tier.Value)
 	case moments.CustomerOrders:
 		return moments.Int(int64(len(x.c.OrderIDs) + x.c.Ordered.Len()))
 	case moments.CustomerHour, moments.CustomerWeekday:

@@ -280,8 +280,8 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		return r
 	}
 	v.channel = open[0]
-	if slices.Contains(open, c.Profile.Prefers) && (m.shop.heldUntil(c.Profile.Prefers) == 0 || m.shop.heldUntil(open[0]) != 0) {
-		v.channel = c.Profile.Prefers
+	if slices.Contains(open, c.Profile.Prefers.Value) && (m.shop.heldUntil(c.Profile.Prefers.Value) == 0 || m.shop.heldUntil(open[0]) != 0) {
+		v.channel = c.Profile.Prefers.Value
 	}
 	if v.open = open; slices.Contains(open, o.more().Reserved) {
 		v.channel = o.more().Reserved

@@ -19,9 +19,9 @@ func TestGoldenValues(t *testing.T) {
 	customer := &Customer{
 		head: &head{kind: CustomerKind, due: 9}, ID: "ann", Known: true, Last: 2, Count: 3, recent: recent{1, []sent{{1, 41}}},
 		Profile: Profile{
-			Zone: "Europe/Paris", Device: "Asia/Tokyo", Tier: "gold", Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: "push",
+			Zone: Stated{"Europe/Paris", 42}, Device: "Asia/Tokyo", Tier: Stated{"gold", 41}, Reach: []string{"email"}, Blocked: []string{"sms"}, Prefers: Stated{"push", 40},
 			Consents: []Consent{{"email", "marketing", "phone", true, true, true, 5, "p"}},
-			Home:     "Asia/Tokyo", HomeAt: 40, Country: "JP", DeviceAt: 41, IdentifiedAt: 42, Email: 43, EmailAt: 44, Phone: 45, PhoneAt: 46, BlockedAt: 47, Addresses: &Addresses{"sealed:a.b", "sealed:c.d", "sealed:e.f"},
+			Home:     "Asia/Tokyo", HomeAt: 40, Country: "JP", DeviceAt: 41, Email: 43, EmailAt: 44, Phone: 45, PhoneAt: 46, BlockedAt: 47, Addresses: &Addresses{"sealed:a.b", "sealed:c.d", "sealed:e.f"},
 		},
 		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders: []Order{{

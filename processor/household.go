@@ -286,7 +286,7 @@ func (h *Household) asked(m *Machine, msg *Message) {
 		take(q.Channels[0])
 		return
 	}
-	profile, until := Profile{Zone: q.Zone}, int64(0)
+	profile, until := Profile{Zone: Stated{Value: q.Zone}}, int64(0)
 	zone := func() *time.Location { return profile.location(m.shop.Now) }
 	for _, ch := range q.Channels {
 		t := m.rules.capped(true, h.Said, nil, q.Class, ch, msg.At, zone)

@@ -163,14 +163,9 @@ func (c *Customer) mergeLinks(m *Machine, b *Customer) {
 
 // merge keeps the more restrictive word on each purpose, and every address.
 func (p *Profile) merge(q *Profile) {
-	either := func(a *string, b string) {
-		if *a == "" {
-			*a = b
-		}
-	}
-	either(&p.Zone, q.Zone)
-	either(&p.Tier, q.Tier)
-	either(&p.Prefers, q.Prefers)
+	p.Zone.merge(q.Zone)
+	p.Tier.merge(q.Tier)
+	p.Prefers.merge(q.Prefers)
 	if q.DeviceAt > p.DeviceAt {
 		p.Device, p.DeviceAt = q.Device, q.DeviceAt
 	}
@@ -180,9 +175,9 @@ func (p *Profile) merge(q *Profile) {
 	kept, others := p.kept(), q.kept()
 	mergeAddress(&p.Email, &p.EmailAt, &kept.Email, q.Email, q.EmailAt, others.Email)
 	mergeAddress(&p.Phone, &p.PhoneAt, &kept.Phone, q.Phone, q.PhoneAt, others.Phone)
-	either(&kept.Push, others.Push)
+	kept.Push = cmp.Or(kept.Push, others.Push)
 	p.keep(kept)
-	p.IdentifiedAt, p.BlockedAt = max(p.IdentifiedAt, q.IdentifiedAt), max(p.BlockedAt, q.BlockedAt)
+	p.BlockedAt = max(p.BlockedAt, q.BlockedAt)
 	for _, channel := range q.Reach {
 		p.reach(channel)
 	}

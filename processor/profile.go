@@ -13,25 +13,24 @@ import (
 // number it keeps a hash, to see that there is another one, and what it cannot
 // read for who can.
 type Profile struct {
-	Zone     string // IANA name the customer or the shop stated
+	Zone     Stated // IANA name the customer or the shop stated
 	Device   string // zone of the latest device
-	Tier     string
+	Tier     Stated
 	Reach    []string // channels with an address, sorted
 	Blocked  []string // channels with a bounce or complaint
-	Prefers  string   // preferred channel
+	Prefers  Stated   // preferred channel
 	Consents []Consent
 
-	Home         string // zone of the address
-	HomeAt       int64  // when that address was told
-	Country      string // of that address, ISO 3166-1; "" = not known
-	DeviceAt     int64  // when Device was seen last
-	IdentifiedAt int64  // time of the latest traits
-	Email        uint64 // hash of the mail address, 0 = not known
-	EmailAt      int64  // since when
-	Phone        uint64
-	PhoneAt      int64
-	BlockedAt    int64      // time of the latest bounce or complaint
-	Addresses    *Addresses // nil when none was sealed
+	Home      string // zone of the address
+	HomeAt    int64  // when that address was told
+	Country   string // of that address, ISO 3166-1; "" = not known
+	DeviceAt  int64  // when Device was seen last
+	Email     uint64 // hash of the mail address, 0 = not known
+	EmailAt   int64  // since when
+	Phone     uint64
+	PhoneAt   int64
+	BlockedAt int64      // time of the latest bounce or complaint
+	Addresses *Addresses // nil when none was sealed
 
 	loc  *time.Location
 	zone string // name of loc
@@ -57,16 +56,14 @@ const (
 )
 
 func (p *Profile) bytes() int {
-	return len(p.Zone) + len(p.Device) + len(p.Home) + len(p.Tier) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents) + p.Addresses.bytes()
+	return len(p.Zone.Value) + len(p.Device) + len(p.Home) + len(p.Tier.Value) + len(p.Prefers.Value) + 24*len(p.Reach) + 24*len(p.Blocked) + 96*cap(p.Consents) + p.Addresses.bytes()
 }
 
 func (p *Profile) encode(w *writer) {
-	w.str(p.Zone)
+	encodeStated(w, &p.Zone, &p.Tier, &p.Prefers)
 	w.str(p.Device)
-	w.str(p.Tier)
 	writeStrings(w, p.Reach)
 	writeStrings(w, p.Blocked)
-	w.str(p.Prefers)
 	w.uint(uint64(len(p.Consents)))
 	for i := range p.Consents {
 		c := &p.Consents[i]
@@ -82,7 +79,6 @@ func (p *Profile) encode(w *writer) {
 	w.str(p.Home)
 	w.int(p.HomeAt)
 	w.int(p.DeviceAt)
-	w.int(p.IdentifiedAt)
 	w.uint(p.Email)
 	w.int(p.EmailAt)
 	w.uint(p.Phone)
@@ -93,13 +89,13 @@ func (p *Profile) encode(w *writer) {
 }
 
 func (p *Profile) decode(r *reader) {
-	p.Zone, p.Device, p.Tier = r.str(), r.str(), r.str()
-	p.Reach, p.Blocked, p.Prefers = readStrings(r), readStrings(r), r.str()
+	decodeStated(r, &p.Zone, &p.Tier, &p.Prefers)
+	p.Device, p.Reach, p.Blocked = r.str(), readStrings(r), readStrings(r)
 	p.Consents = resize(p.Consents, r.count(8))
 	for i := range p.Consents {
 		p.Consents[i] = Consent{r.word(), r.word(), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
 	}
-	p.Home, p.HomeAt, p.DeviceAt, p.IdentifiedAt = r.word(), r.int(), r.int(), r.int()
+	p.Home, p.HomeAt, p.DeviceAt = r.word(), r.int(), r.int()
 	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()
 	p.Addresses = decodeAddresses(r)
 	p.Country = r.word()
@@ -113,7 +109,7 @@ const deviceZoneMS = 30 * 24 * 3600_000
 // known: the one stated, else that of a device seen lately, else that of the
 // address, else that of an older device.
 func (p *Profile) location(now int64) *time.Location {
-	for _, name := range [...]string{p.Zone, p.recentDevice(now), p.Home, p.Device} {
+	for _, name := range [...]string{p.Zone.Value, p.recentDevice(now), p.Home, p.Device} {
 		if name == "" {
 			continue
 		}
@@ -202,26 +198,18 @@ func (p *Profile) outOfReach(channel string) {
 // none is known since then.
 func takenBack(known uint64, since, at int64) bool { return known == 0 && at < since }
 
-// identify learns from traits. Of two that arrive in the wrong order the older
-// one only tells what the newer did not.
+// identify learns from traits.
 func (p *Profile) identify(e *Event, now int64) {
 	t := properties(e.Traits)
 	how, _ := e.provenance()
-	older := e.At < p.IdentifiedAt || how != Explicit
-	if how == Explicit {
-		p.IdentifiedAt = max(p.IdentifiedAt, e.At)
-	}
-	set := func(field *string, trait string) {
-		if v := t.id(trait); v != "" && (!older || *field == "") {
-			*field = clone(v)
+	hear := func(field *Stated, trait string) {
+		if v := t.id(trait); v != "" || how == Explicit && t.get(trait) != nil && !t.has(trait) {
+			field.hear(v, e.At, how)
 		}
 	}
-	set(&p.Zone, "timezone")
-	set(&p.Tier, "tier")
-	set(&p.Prefers, "preferred_channel")
-	if v := string(t.get("tier")); !older && (v == "null" || v == `""`) {
-		p.Tier = "" // is in none any more
-	}
+	hear(&p.Zone, "timezone")
+	hear(&p.Tier, "tier")
+	hear(&p.Prefers, "preferred_channel")
 	if how != Explicit {
 		return
 	}

@@ -252,7 +252,7 @@ func (r *rules) tier(m *Machine, c *Customer, in *Interest) (uint8, bool) {
 	if stock.Queue != moments.Tiers {
 		return 0, false
 	}
-	if i := slices.Index(stock.Tiers, c.Profile.Tier); i >= 0 {
+	if i := slices.Index(stock.Tiers, c.Profile.Tier.Value); i >= 0 {
 		return uint8(min(i, 254)), true
 	}
 	return 255, true

@@ -270,7 +270,7 @@ func (m *Machine) CustomerView(id string) (CustomerView, bool) {
 	c := e.(*Customer)
 	p := &c.Profile
 	v := CustomerView{
-		ID: c.ID, Known: c.Known, Tier: p.Tier, Channels: slices.Clone(p.Reach), Blocked: slices.Clone(p.Blocked), Prefers: p.Prefers,
+		ID: c.ID, Known: c.Known, Tier: p.Tier.Value, Channels: slices.Clone(p.Reach), Blocked: slices.Clone(p.Blocked), Prefers: p.Prefers.Value,
 		Consents: []ConsentView{}, Carts: []CartView{}, Orders: []OrderView{}, Interests: []InterestView{},
 		Occurrences: []OccurrenceView{}, Pending: []PendingView{}, Contacts: []ContactView{},
 		Position: m.shop.Position, AsOf: Instant(m.shop.Now),
