@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +73,10 @@ type Config struct {
 	// closes them.
 	Channels map[string]ChannelConfig
 
+	// Rest makes the channel of a name that is not among them, when an action
+	// uses it first. nil means that there are no others.
+	Rest func(name string) ChannelConfig
+
 	// Report receives what came of each job. It is called from several
 	// goroutines, must not block for long, and may call Submit, Cancel and
 	// Drain but not Close. Required.
@@ -89,7 +95,10 @@ type ChannelConfig struct {
 	InFlight      int           // attempts under way, likewise; 0 means 16
 	Queue         int           // jobs that wait; 0 means 1024
 	Timeout       time.Duration // of one attempt; 0 means 15 s
-	HandOver      time.Duration // release to provider, at most; 0 means no such promise
+
+	// HandOver is from release to provider, at most; 0 means no such promise. It
+	// is asked for each job, as what is promised may change. nil means 0.
+	HandOver func() time.Duration
 
 	// Patience is how long a job may wait for its turn before it is given back,
 	// so that nothing is sent on the ground of an old answer. 0 means 5 s.
@@ -119,6 +128,9 @@ func (c ChannelConfig) withDefaults() ChannelConfig {
 	if c.Retry == nil {
 		c.Retry = DefaultSchedule
 	}
+	if c.HandOver == nil {
+		c.HandOver = func() time.Duration { return 0 }
+	}
 	return c
 }
 
@@ -127,7 +139,11 @@ func (c ChannelConfig) withDefaults() ChannelConfig {
 // goroutine. It owns one goroutine per channel and one per attempt.
 type Dispatcher struct {
 	config Config
+
+	mu     sync.RWMutex
 	lanes  map[string]*lane
+	part   float64 // of all limits; see Share
+	closed bool    // no lane is added any more
 
 	attempts context.Context // of every attempt; ends when Close runs out of time
 	callOff  context.CancelFunc
@@ -149,18 +165,53 @@ func NewDispatcher(c Config) *Dispatcher {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	d := &Dispatcher{config: c, lanes: map[string]*lane{}, stop: make(chan struct{})}
+	d := &Dispatcher{config: c, lanes: map[string]*lane{}, part: 1, stop: make(chan struct{})}
 	d.attempts, d.callOff = context.WithCancel(context.Background())
 	for name, channel := range c.Channels {
-		if channel.Channel == nil {
-			panic("connectors: channel " + name + " has no Channel")
-		}
-		d.lanes[name] = newLane(name, channel)
-	}
-	for _, l := range d.lanes {
-		d.running.Go(func() { d.run(l) })
+		d.add(name, channel)
 	}
 	return d
+}
+
+// add makes the lane of a channel and starts it.
+func (d *Dispatcher) add(name string, c ChannelConfig) *lane {
+	if c.Channel == nil {
+		panic("connectors: channel " + name + " has no Channel")
+	}
+	l := newLane(name, c)
+	l.share(d.part, d.config.Now())
+	d.lanes[name] = l
+	d.running.Go(func() { d.run(l) })
+	return l
+}
+
+// lane returns the lane of a channel, made by Rest if it is a new one.
+func (d *Dispatcher) lane(name string) (*lane, error) {
+	d.mu.RLock()
+	l := d.lanes[name]
+	d.mu.RUnlock()
+	switch {
+	case l != nil:
+		return l, nil
+	case d.config.Rest == nil:
+		return nil, ErrUnknownChannel
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch l := d.lanes[name]; {
+	case l != nil:
+		return l, nil
+	case d.closed:
+		return nil, ErrClosed
+	}
+	return d.add(name, d.config.Rest(name)), nil
+}
+
+// all returns the lanes there are.
+func (d *Dispatcher) all() []*lane {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.Collect(maps.Values(d.lanes))
 }
 
 // Submit queues one attempt on the channel that the action names. It does not
@@ -171,14 +222,14 @@ func (d *Dispatcher) Submit(j Job) error {
 		return ErrNoAction
 	}
 	action := j.Decision.Action
-	l := d.lanes[action.Channel]
-	if l == nil {
-		return fmt.Errorf("channel %q, action %s: %w", action.Channel, action.ID, ErrUnknownChannel)
-	}
 	if j.Released.IsZero() {
 		j.Released = d.config.Now()
 	}
-	if err := l.submit(j); err != nil {
+	l, err := d.lane(action.Channel)
+	if err == nil {
+		err = l.submit(j)
+	}
+	if err != nil {
 		return fmt.Errorf("channel %q, action %s: %w", action.Channel, action.ID, err)
 	}
 	l.signal()
@@ -188,7 +239,7 @@ func (d *Dispatcher) Submit(j Job) error {
 // Cancel drops a queued action, which will not be reported then. It returns
 // false when the action is not queued: never submitted, or under way, or done.
 func (d *Dispatcher) Cancel(actionID string) bool {
-	for _, l := range d.lanes {
+	for _, l := range d.all() {
 		if l.cancel(actionID) {
 			return true
 		}
@@ -201,7 +252,7 @@ func (d *Dispatcher) Cancel(actionID string) bool {
 // reported.
 func (d *Dispatcher) Drain(partition int) int {
 	n := 0
-	for _, l := range d.lanes {
+	for _, l := range d.all() {
 		n += len(l.take(func(j *job) bool { return j.Partition == partition }))
 	}
 	return n
@@ -211,7 +262,7 @@ func (d *Dispatcher) Drain(partition int) int {
 // another process and returns them: no attempt was made of any. Attempts under
 // way go on and are reported.
 func (d *Dispatcher) Withdraw(partition int) (jobs []Job) {
-	for _, l := range d.lanes {
+	for _, l := range d.all() {
 		for _, j := range l.take(func(j *job) bool { return j.Partition == partition }) {
 			jobs = append(jobs, j.Job)
 		}
@@ -224,8 +275,11 @@ func (d *Dispatcher) Withdraw(partition int) (jobs []Job) {
 // from all processes together. Of a burst, and of those under way, each process
 // has its part, but at least one attempt.
 func (d *Dispatcher) Share(part float64) {
+	d.mu.Lock()
+	d.part = part
+	d.mu.Unlock()
 	now := d.config.Now()
-	for _, l := range d.lanes {
+	for _, l := range d.all() {
 		l.share(part, now)
 		l.signal()
 	}
@@ -233,11 +287,11 @@ func (d *Dispatcher) Share(part float64) {
 
 // Stats returns the counts of each channel.
 func (d *Dispatcher) Stats() map[string]Stats {
-	all := make(map[string]Stats, len(d.lanes))
-	for name, l := range d.lanes {
-		all[name] = l.snapshot(d.config.Now())
+	stats := map[string]Stats{}
+	for _, l := range d.all() {
+		stats[l.name] = l.snapshot(d.config.Now())
 	}
-	return all
+	return stats
 }
 
 // Close takes no more jobs, gives back those that wait (Retry, CodeClosed),
@@ -247,15 +301,18 @@ func (d *Dispatcher) Stats() map[string]Stats {
 // returns. Calling it again returns the same error.
 func (d *Dispatcher) Close(ctx context.Context) error {
 	d.closing.Do(func() {
+		d.mu.Lock()
+		d.closed = true
+		d.mu.Unlock()
 		close(d.stop)
 		abandon := context.AfterFunc(ctx, d.callOff)
 		d.running.Wait()
 		abandon()
 		d.callOff()
 		var errs []error
-		for name, l := range d.lanes {
+		for _, l := range d.all() {
 			if err := l.Channel.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("close channel %q: %w", name, err))
+				errs = append(errs, fmt.Errorf("close channel %q: %w", l.name, err))
 			}
 		}
 		d.closeErr = errors.Join(errs...)

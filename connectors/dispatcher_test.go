@@ -148,7 +148,7 @@ func (b *bench) last() Report {
 }
 
 func TestEarliestDeadlineGoesFirst(t *testing.T) {
-	c := ChannelConfig{InFlight: 1, HandOver: 20 * time.Second}
+	c := ChannelConfig{InFlight: 1, HandOver: atMost(20 * time.Second)}
 	play(t, c, &scripted{answer: slow(100*time.Millisecond, delivered)}, func(b *bench) {
 		b.submit(action("first", time.Hour))
 		synctest.Wait() // under way, the rest waits
@@ -462,7 +462,7 @@ func TestPanicCostsOneAttempt(t *testing.T) {
 }
 
 func TestServiceLevelIsWatched(t *testing.T) {
-	c := ChannelConfig{InFlight: 1, HandOver: time.Second}
+	c := ChannelConfig{InFlight: 1, HandOver: atMost(time.Second)}
 	play(t, c, &scripted{answer: slow(900*time.Millisecond, delivered)}, func(b *bench) {
 		b.submit(action("warned", 0), action("late", 0))
 		time.Sleep(850 * time.Millisecond)
@@ -522,5 +522,38 @@ func TestWiringFaultsPanic(t *testing.T) {
 	require.Panics(t, func() { NewDispatcher(Config{}) })
 	require.Panics(t, func() {
 		NewDispatcher(Config{Report: func(Report) {}, Channels: map[string]ChannelConfig{"mail": {}}})
+	})
+}
+
+// atMost promises a hand-over.
+func atMost(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+func TestAChannelThatIsNotConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made []string
+		rest := &scripted{}
+		d := NewDispatcher(Config{
+			Report: func(Report) {}, Logger: slog.New(slog.DiscardHandler),
+			Rest: func(name string) ChannelConfig {
+				made = append(made, name)
+				return ChannelConfig{Channel: rest, RatePerSecond: 4, Burst: 4}
+			},
+		})
+		d.Share(0.5)
+		for i := range 3 {
+			j := action(fmt.Sprint("a", i), 0)
+			j.Decision.Action.Channel = "pigeon"
+			require.NoError(t, d.Submit(j))
+		}
+		synctest.Wait()
+		require.Len(t, rest.ids(), 2, "its limits are this process's part of them, like those of the others")
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"pigeon"}, made, "it is made once")
+		require.EqualValues(t, 3, d.Stats()["pigeon"].Delivered)
+		require.NoError(t, d.Close(context.Background()))
+		require.Equal(t, 1, rest.closed)
+		j := action("late", 0)
+		j.Decision.Action.Channel = "crow"
+		require.ErrorIs(t, d.Submit(j), ErrClosed)
 	})
 }

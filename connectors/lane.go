@@ -97,7 +97,7 @@ func (l *lane) submit(j Job) error {
 		queued.deadline = expires
 		queued.end = earlier(queued.end, expires)
 	} else {
-		queued.deadline = j.Released.Add(max(l.HandOver, l.Patience))
+		queued.deadline = j.Released.Add(max(l.HandOver(), l.Patience))
 	}
 	l.queue.add(queued)
 	return nil
@@ -190,9 +190,9 @@ func (l *lane) finish(j *job, result Result, now time.Time) Report {
 	switch r.Delivery {
 	case processor.Delivered:
 		l.stats.Delivered++
-		if took := now.Sub(j.Released); l.HandOver > 0 && took >= warnAt(l.HandOver) {
+		if took, most := now.Sub(j.Released), l.HandOver(); most > 0 && took >= warnAt(most) {
 			l.stats.Warned++
-			if took > l.HandOver {
+			if took > most {
 				l.stats.Late++
 			}
 		}
@@ -304,8 +304,9 @@ func (l *lane) snapshot(now time.Time) Stats {
 	s := l.stats
 	s.Queued, s.Gone = l.queue.len(), l.gone
 	s.Paused = l.breaker.open() || now.Before(l.breaker.until)
+	most := l.HandOver()
 	for _, j := range l.queue.byEnd.jobs {
-		if l.HandOver > 0 && now.Sub(j.Released) >= warnAt(l.HandOver) {
+		if most > 0 && now.Sub(j.Released) >= warnAt(most) {
 			s.AtRisk++
 		}
 	}

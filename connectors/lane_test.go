@@ -48,7 +48,7 @@ func newLaneModel(t *rapid.T) *laneModel {
 		Burst:         rapid.IntRange(1, 3).Draw(t, "burst"),
 		InFlight:      rapid.IntRange(1, 4).Draw(t, "in flight"),
 		Queue:         rapid.IntRange(1, 8).Draw(t, "queue"),
-		HandOver:      rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "hand over"),
+		HandOver:      atMost(rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "hand over")),
 	}
 	return &laneModel{t: t, lane: newLane("mail", c), now: time.UnixMilli(1772445600000), waiting: map[string]Job{}}
 }

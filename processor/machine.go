@@ -5,6 +5,8 @@ import (
 	"math/bits"
 
 	"github.com/cespare/xxhash/v2"
+
+	"onhand/processor/moments"
 )
 
 // Config describes one partition.
@@ -131,6 +133,10 @@ func NewMachine(c Config, store Store) (*Machine, error) {
 // Shop returns the partition's own state. It is read only and valid until the
 // next Apply.
 func (m *Machine) Shop() *Shop { return &m.shop }
+
+// Rules returns the moments in force, nil before any were activated. They are
+// never changed.
+func (m *Machine) Rules() *moments.File { return m.rules.file }
 
 // PassOver adds a step to those that are passed over. It is called before the
 // step is applied.

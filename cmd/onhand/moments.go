@@ -83,9 +83,6 @@ than moments, or leaves one out, is refused then.`,
 			default:
 				fmt.Fprintf(a.out, "version %s is on its way\n", done.Version)
 			}
-			if !dry && slices.ContainsFunc(done.Changes, ofInlets) {
-				fmt.Fprintln(a.err, "onhand: what comes in is read by the currency and the country of the file the service was started with; start it with this one")
-			}
 			return nil
 		},
 	}
@@ -93,13 +90,6 @@ than moments, or leaves one out, is refused then.`,
 	c.Flags().BoolVar(&shadow, "shadow", false, "what is new or changed decides and records, and sends nothing")
 	c.Flags().BoolVar(&keep, "keep-pending", false, "what is pending is gated by the file it began under")
 	return a.withJSON(withServer(c, &cl))
-}
-
-// ofInlets reports whether a change is of what inlets read by, which they know from
-// the beginning.
-func ofInlets(change string) bool {
-	_, what, _ := strings.Cut(change, " ")
-	return strings.HasPrefix(what, "currency:") || strings.HasPrefix(what, "country:")
 }
 
 // inShadow returns the text of a file with what differs from the active one in

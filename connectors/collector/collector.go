@@ -15,6 +15,7 @@ import (
 
 	"onhand/connectors/segment"
 	"onhand/processor"
+	"onhand/processor/moments"
 )
 
 // Appender appends events to the log. Append returns nil when the log has
@@ -63,9 +64,12 @@ type Config struct {
 
 	OpenSource string // "" means "http"
 
-	Currency string        // of amounts whose event names none, ISO 4217
-	Country  string        // of the shop, ISO 3166-1; see segment.PhoneID
-	MaxSkew  time.Duration // how far ahead of its arrival an event may have happened; 0 means 48 h
+	// Rules returns the moments in force: their currency is that of amounts whose
+	// event names none, their country that of the shop, see segment.PhoneID. nil
+	// means that nothing is said of either.
+	Rules func() *moments.File
+
+	MaxSkew time.Duration // how far ahead of its arrival an event may have happened; 0 means 48 h
 
 	MaxBody    int    // bytes of one request, unpacked and packed; 0 means 4 MiB
 	MaxRatio   int    // how many times its size a compressed body of more than 1 MiB may unpack to; 0 means 400
@@ -146,6 +150,9 @@ func New(cfg Config, log Appender, dead DeadLetter) *Collector {
 	}
 	if cfg.MaxInFlight == 0 {
 		cfg.MaxInFlight = defaultMaxInFlight
+	}
+	if cfg.Rules == nil {
+		cfg.Rules = func() *moments.File { return &moments.File{} }
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = func() int64 { return time.Now().UnixMilli() }

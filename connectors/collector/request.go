@@ -58,7 +58,8 @@ func (q *request) handle() error {
 	if err != nil {
 		return err
 	}
-	o := segment.Options{Now: q.c.cfg.Clock(), Currency: q.c.cfg.Currency, MaxSkew: q.c.cfg.MaxSkew, Country: q.c.cfg.Country, AddressKey: q.c.cfg.AddressKey,
+	rules := q.c.cfg.Rules()
+	o := segment.Options{Now: q.c.cfg.Clock(), Currency: rules.Currency, MaxSkew: q.c.cfg.MaxSkew, Country: rules.Country, AddressKey: q.c.cfg.AddressKey,
 		UserAgent: q.r.Header.Get("User-Agent"), Prefetched: prefetched(q.r.Header)}
 	if q.typ != batch {
 		if !known {

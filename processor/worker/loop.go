@@ -13,6 +13,7 @@ import (
 	"onhand/connectors"
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/moments"
 	"onhand/state"
 )
 
@@ -49,8 +50,9 @@ type loop struct {
 	looked   time.Time
 	paused   error // why nothing is read for now
 	evicted  time.Time
-	stamp    int64 // of the last record applied
-	err      error // ends the loop
+	rules    *moments.File // as last noted, see noteRules
+	stamp    int64         // of the last record applied
+	err      error         // ends the loop
 
 	phase    atomic.Pointer[string]
 	underway atomic.Int64 // attempts given to the dispatcher and not reported
@@ -280,11 +282,24 @@ func (l *loop) read() (busy bool) {
 	if l.p.Live() && *l.phase.Load() == "replaying" {
 		l.enter("live")
 	}
+	l.noteRules()
 	if l.p.Machine() != nil && start.Sub(l.evicted) > evictEvery {
 		l.evicted = start
 		l.p.Machine().Evict()
 	}
 	return n > 0 || l.reopen
+}
+
+// noteRules makes the moments that came into force here those of the worker. Old
+// ones that are only replayed do not.
+func (l *loop) noteRules() {
+	if !l.p.Live() && (!l.standby.Load() || !l.caughtUp) {
+		return
+	}
+	if m := l.p.Machine(); m != nil && m.Shop().Version != "" && m.Rules() != l.rules {
+		l.rules = m.Rules()
+		l.w.rules.Store(l.rules)
+	}
 }
 
 func (l *loop) applyFailed(err error) {

@@ -155,7 +155,8 @@ func (s *shard) follow(ctx context.Context) error {
 func (s *shard) take(ctx context.Context, m jetstream.Message) error {
 	// The time of arrival and made-up ids depend on the message only, so that
 	// whoever reads it again makes the same of it.
-	events, err := s.parser.Parse(s.events[:0], m.Data, segment.Options{Source: "nats", Now: m.Stamp, Currency: s.w.cfg.Currency, Country: s.w.cfg.Country, AddressKey: s.w.cfg.AddressKey})
+	rules := s.w.Rules()
+	events, err := s.parser.Parse(s.events[:0], m.Data, segment.Options{Source: "nats", Now: m.Stamp, Currency: rules.Currency, Country: rules.Country, AddressKey: s.w.cfg.AddressKey})
 	if err == nil && len(events) > eventsPerMessage {
 		err = fmt.Errorf("stands for %d events, at most %d", len(events), eventsPerMessage)
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"onhand/connectors"
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/moments"
 	"onhand/state"
 )
 
@@ -30,8 +32,11 @@ type Config struct {
 	// as much of it as it owns of the partitions.
 	Channels map[string]connectors.ChannelConfig
 
-	Currency string // of ingested amounts that name none
-	Country  string // of the shop; see segment.PhoneID
+	// Rest is for channels that are not among them, see connectors.Config; nil
+	// means that there are none.
+	Rest func(name string) connectors.ChannelConfig
+
+	Rules *moments.File // see Worker.Rules; nil says nothing
 
 	AddressKey []byte // see segment.PhoneID, segment.EmailID
 
@@ -68,8 +73,9 @@ type Worker struct {
 	letters    *letters
 	counters   counters
 	held       held
-	submitted  atomic.Uint64 // jobs given to the dispatcher
-	underway   atomic.Int64  // of them, those not yet reported
+	rules      atomic.Pointer[moments.File] // see Rules
+	submitted  atomic.Uint64                // jobs given to the dispatcher
+	underway   atomic.Int64                 // of them, those not yet reported
 
 	ctx    context.Context // of everything; ends abruptly
 	cancel context.CancelFunc
@@ -127,6 +133,7 @@ func New(c Config) (*Worker, error) {
 		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{}, health: deployment{idle: map[int]time.Time{}},
 		again: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
+	w.rules.Store(cmp.Or(c.Rules, &moments.File{}))
 	if c.Checkpoints != nil {
 		c.Checkpoints.setDefaults()
 		w.uploads = make(chan struct{}, 1)
@@ -165,9 +172,9 @@ func (w *Worker) Start(ctx context.Context) error {
 		options.MemTableBytes = uint64(min(max(memTables/options.Stores, 1<<20), 16<<20))
 	}
 	w.shared = state.NewShared(options)
-	if len(w.cfg.Channels) > 0 {
+	if len(w.cfg.Channels) > 0 || w.cfg.Rest != nil {
 		w.dispatcher = connectors.NewDispatcher(connectors.Config{
-			Channels: w.cfg.Channels, Report: w.report, Now: w.cfg.Clock, Logger: w.cfg.Logger,
+			Channels: w.cfg.Channels, Rest: w.cfg.Rest, Report: w.report, Now: w.cfg.Clock, Logger: w.cfg.Logger,
 		})
 	}
 	w.letters = newLetters(w.log.DeadLetters(), w.cfg.Logger)
@@ -289,6 +296,10 @@ func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 		return fmt.Errorf("%w (partition %d)", ErrNotOwned, l.part)
 	}
 }
+
+// Rules returns the moments in force as far as a partition here knows them, be it
+// as a standby; before that those of the configuration. They are never changed.
+func (w *Worker) Rules() *moments.File { return w.rules.Load() }
 
 // Control appends a change for the whole shop to the log. It holds from its
 // place in the log on; the caller has checked it. An activation is given the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"onhand/cmd/onhand/config"
 	"onhand/connectors"
@@ -12,11 +13,10 @@ import (
 	"onhand/connectors/seal"
 	"onhand/connectors/webhook"
 	"onhand/processor"
-	"onhand/processor/moments"
 )
 
 // openChannels opens the channels of the configuration, and one file for all
-// the channels of the rules that it leaves out.
+// those that it leaves out; see rest.
 func (s *Service) openChannels(c config.Config) (all map[string]connectors.ChannelConfig, err error) {
 	all = map[string]connectors.ChannelConfig{}
 	defer func() {
@@ -34,29 +34,41 @@ func (s *Service) openChannels(c config.Config) (all map[string]connectors.Chann
 		if cc.To {
 			channel = seal.NewChannel(channel, s.sealer, s.addresses)
 		}
-		all[name] = limits(s.Rules, name, connectors.ChannelConfig{
-			Channel: channel, RatePerSecond: cc.Rate, Burst: cc.Burst, InFlight: cc.InFlight, Timeout: cc.Timeout,
-		})
-	}
-	var rest []string
-	for _, channel := range s.Rules.Policy.Channels {
-		if _, ok := all[channel.Name]; !ok {
-			rest = append(rest, channel.Name)
+		all[name] = connectors.ChannelConfig{
+			Channel: channel, RatePerSecond: cc.Rate, Burst: cc.Burst, InFlight: cc.InFlight, Timeout: cc.Timeout, HandOver: s.handOver(name),
 		}
 	}
-	if len(rest) == 0 {
-		return all, nil
-	}
 	path := filepath.Join(c.Data, "actions.ndjson")
-	actions, err := file.New(file.Config{Path: path, MaxBytes: 256 << 20})
-	if err != nil {
+	if s.actions, err = file.New(file.Config{Path: path, MaxBytes: 256 << 20}); err != nil {
 		return all, fmt.Errorf("%s: %w", path, err)
 	}
-	users := newShared(actions, len(rest))
-	for _, name := range rest {
-		all[name] = limits(s.Rules, name, connectors.ChannelConfig{Channel: users})
+	for _, channel := range s.Rules.Policy.Channels {
+		if _, ok := all[channel.Name]; !ok {
+			all[channel.Name] = s.rest(channel.Name)
+		}
 	}
 	return all, nil
+}
+
+// rest is a channel that is not configured: what it is given goes to the file
+// that all of them share.
+func (s *Service) rest(name string) connectors.ChannelConfig {
+	return connectors.ChannelConfig{Channel: shared{s.actions}, HandOver: s.handOver(name)}
+}
+
+// shared is the file of several channels. The service closes it.
+type shared struct{ *file.Channel }
+
+func (shared) Close() error { return nil }
+
+// handOver returns what the moments in force promise of a channel.
+func (s *Service) handOver(name string) func() time.Duration {
+	return func() time.Duration {
+		if p := s.Worker.Rules().Policy.Channel(name); p != nil {
+			return p.HandOver
+		}
+		return 0
+	}
 }
 
 // addresses returns where a customer is reached, under whichever of their ids,
@@ -76,14 +88,6 @@ func (s *Service) addresses(ctx context.Context, customer string) (a processor.A
 }
 
 const maxHops = 64
-
-// limits adds what the rules promise for a channel.
-func limits(rules *moments.File, name string, c connectors.ChannelConfig) connectors.ChannelConfig {
-	if p := rules.Policy.Channel(name); p != nil {
-		c.HandOver = p.HandOver
-	}
-	return c
-}
 
 func openChannel(data string, c config.Channel) (connectors.Channel, error) {
 	switch c.Type {

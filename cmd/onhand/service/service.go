@@ -17,6 +17,7 @@ import (
 	"onhand/cmd/onhand/config"
 	"onhand/connectors"
 	"onhand/connectors/collector"
+	"onhand/connectors/file"
 	"onhand/connectors/seal"
 	"onhand/connectors/segment"
 	"onhand/processor"
@@ -48,6 +49,7 @@ type Service struct {
 	Worker *worker.Worker
 	Rules  *moments.File // as given; what is in force may differ
 
+	actions    *file.Channel // of the channels that are not configured
 	sealer     *seal.Sealer
 	addressKey []byte
 	log        *slog.Logger
@@ -121,11 +123,11 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	if err != nil {
 		return s, err
 	}
-	channels := o.Channels
-	if channels == nil {
-		if channels, err = s.openChannels(c); err != nil {
-			return s, err
-		}
+	channels, rest := o.Channels, s.rest
+	if channels != nil {
+		rest = nil
+	} else if channels, err = s.openChannels(c); err != nil {
+		return s, err
 	}
 	checkpoints, err := openCheckpoints(ctx, c, s.Log, o.Logger)
 	if err != nil {
@@ -133,7 +135,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	}
 	s.Worker, err = worker.New(worker.Config{
 		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
-		Channels: channels, Currency: s.Rules.Currency, Country: s.Rules.Country, AddressKey: s.addressKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
+		Channels: channels, Rest: rest, Rules: s.Rules, AddressKey: s.addressKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
 		Checkpoints: checkpoints, Seal: s.seal(c), SealCall: s.sealCall(c),
 	})
 	if err != nil {
@@ -232,7 +234,7 @@ func (s *Service) serve(o Options, id string, past whatif.Options) {
 		pages[key] = collector.PageKey{Source: p.Source, Only: only}
 	}
 	inlet := collector.New(collector.Config{
-		Keys: c.Keys.Write, Pages: pages, Currency: s.Rules.Currency, Country: s.Rules.Country, AddressKey: s.addressKey, Logger: o.Logger,
+		Keys: c.Keys.Write, Pages: pages, Rules: s.Worker.Rules, AddressKey: s.addressKey, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
 	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
 	handler := api.New(api.Config{
@@ -346,6 +348,9 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 	if s.Worker != nil {
 		errs = append(errs, s.Worker.Close(ctx))
+	}
+	if s.actions != nil {
+		errs = append(errs, s.actions.Close())
 	}
 	if s.stop != nil {
 		s.stop()
