@@ -35,7 +35,11 @@ func (o *Oracle) judgeOffer(d *decision, m MomentPolicy) {
 		if x == d || x.Customer != d.Customer || x.Moment != d.Moment || x.At > d.At || x.withdrawn > 0 || x.failed {
 			continue
 		}
-		// Served before, unless the customer came back since.
+		// Served before, unless the customer came back since, or did not have to ask
+		// and the item was sold out once more and came back itself.
+		if !m.Asked && s.least(x.at(), a) <= o.policy.safety(sku) {
+			continue
+		}
 		if at, _ := life.when(b, func(e *Event) bool { return comesBack(e, sku) }); at < x.at()-o.g {
 			o.find(Wrong, d, sku, "the customer was served before by decision %s at %s and has not asked since", x.ID, clock(x.at()))
 			break

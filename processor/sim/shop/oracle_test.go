@@ -151,6 +151,55 @@ func TestCaps(t *testing.T) {
 	require.Equal(t, 1, one(t, at, "Europe/Paris", message, "", "", "", "").Oracle.Wrong)
 }
 
+// Who has an item in the cart is told each time it is back, and once each time.
+func TestBackOnceMore(t *testing.T) {
+	for _, c := range []struct {
+		between []int64 // levels between the two messages
+		wrong   int
+	}{
+		{nil, 1},
+		{[]int64{4}, 1},
+		{[]int64{1, 5}, 0}, // the safety is never promised
+		{[]int64{0, 5}, 0},
+	} {
+		p := DefaultPolicy()
+		p.Caps, p.Quiet = nil, nil
+		b := NewBook(p)
+		at, seq := start, 0
+		acked := func(e Event) {
+			at = at.Add(time.Hour)
+			e.Seq, e.At, e.Occurred = seq, at, at
+			seq++
+			b.Acked(e, at)
+		}
+		level := func(n int64) {
+			acked(Event{Name: StockLevel, SKU: "phone", Location: "lyon-dc", Available: n, Version: int64(seq + 1)})
+		}
+		var records [][]byte
+		told := func() {
+			at = at.Add(time.Hour)
+			n := len(records)
+			records = append(records, fmt.Appendf(nil, `{"id":"d%d","at":%q,"customer":"ann","moment":"cart_restored","cause":{"value":"phone","offer":"phone~%d","occurrence":%d},"outcome":"sent","action":{"id":"a%d","kind":"message","channel":"email","class":"marketing","skus":["phone"],"offer_id":"phone~%d"}}`,
+				n, at.Format(time.RFC3339Nano), n, n, n, n))
+		}
+		acked(Event{Name: Identify, Customer: "ann", Email: true, Zone: "Europe/Paris", Consents: []Consent{{channelEmail, purposeMarketing, true}}})
+		level(0)
+		acked(Event{Name: ProductAdded, Customer: "ann", Cart: "c", Lines: []Line{{"phone", 1, 100}}})
+		level(5)
+		told()
+		for _, n := range c.between {
+			level(n)
+		}
+		told()
+		o := NewOracle(b, p)
+		for _, r := range records {
+			require.NoError(t, o.Decided(0, r, at))
+		}
+		s := o.Report(at.Add(time.Hour))
+		require.Equal(t, c.wrong, s.Oracle.Wrong, "%v %v", c.between, s.Findings)
+	}
+}
+
 func TestRecordsThatAreNone(t *testing.T) {
 	o := NewOracle(NewBook(Policy{}), Policy{})
 	require.Error(t, o.Decided(0, []byte(`{`), start))
