@@ -206,9 +206,13 @@ func (c *Customer) factsChanged(m *Machine, sku string) {
 			c.unstake(m, sku)
 		}
 		c.affords(m, in)
+		c.offerKnown(m, in)
 	}
 	c.wordCame(m, sku)
 	c.recheckPending(m, sku)
+	if wa != nil && wa.Facts.At != 0 && !main && sku != noItem {
+		c.unlist(m, sku) // who asked for its first word only has it now
+	}
 }
 
 // holdItem looks again at the audiences of an item, of which the customer wants

@@ -134,6 +134,9 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 			}
 		}
 	}
+	if at := o.more().OfferAt; sellable && v.stockAge < 0 && o.Offer != 0 && at != 0 {
+		v.stockAge = m.shop.Now - at
+	}
 	if len(m.shop.Tags)+len(m.shop.Crises) > 0 {
 		for i := range all {
 			if x := &all[i]; x.reason == "" {

@@ -43,19 +43,44 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 	o.with(x)
 	in.Offer, in.OfferUntil, in.Claimed = msg.Offer, m.shop.Now+msg.Until, false
 	in.liesIn(clone(msg.Ref))
-	if in.Of != "" || m.facts(msg.SKU).At == 0 { // of a bundle nothing is known before all its parts have been heard of
+	unknown := m.facts(msg.SKU).At == 0 // of a bundle nothing is known before all its parts have been heard of
+	if unknown {
+		m.watch(msg.SKU).stake(m, c.ID, true)
+	}
+	if in.Of != "" || unknown {
 		o.Due = m.shop.Now + variantGraceMS
 		c.soon(o.Due)
 		return
 	}
-	v, i := c.arbitrate(m, mo, i)
+	c.decideUnit(m, mo, i)
+}
+
+// decideUnit decides on a unit that is offered.
+func (c *Customer) decideUnit(m *Machine, mo *moments.Moment, i int) {
+	if v, i := c.arbitrate(m, mo, i); i >= 0 {
+		c.decide(m, i, mo, v)
+	}
+}
+
+// offerKnown decides on a unit that waited for the first word of its item.
+func (c *Customer) offerKnown(m *Machine, in *Interest) {
+	if in.Offer == 0 || in.Of != "" || m.facts(in.SKU).At == 0 {
+		return
+	}
+	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
+		return o.Value == in.SKU && o.Offer == in.Offer && o.State == windowState
+	})
 	if i < 0 {
 		return
 	}
-	if v.stockAge < 0 && msg.At != 0 {
-		v.stockAge = m.shop.Now - msg.At
+	o := &c.Occurrences[i]
+	o.Due = 0
+	inForce := m.under(o.Rules)
+	defer func() { m.rules = inForce }()
+	c.unstake(m, in.SKU)
+	if mo := m.rules.moment(o); mo != nil {
+		c.decideUnit(m, mo, i)
 	}
-	c.decide(m, i, mo, v)
 }
 
 // offerMoment returns the moment that brings a unit of an item to a customer
