@@ -23,13 +23,14 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Carts {
 		c.cart(b.Carts[i].ID).merge(&b.Carts[i])
 	}
-	var cancelled []uint64 // as only one of the two knew
+	var cancelled []uint64                  // as only one of the two knew
+	gone := make([][]string, len(b.Orders)) // what one of the two had in it, and is not any more
 	for i := range b.Orders {
 		o := c.order(b.Orders[i].ID)
 		if o != nil && (o.Cancelled == 0) != (b.Orders[i].Cancelled == 0) {
 			cancelled = append(cancelled, o.ID)
 		}
-		c.mergeOrder(&b.Orders[i])
+		gone[i] = c.mergeOrder(&b.Orders[i])
 	}
 	for _, id := range b.OrderIDs {
 		if !c.ordered(m, id) {
@@ -71,6 +72,13 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Interests {
 		c.settleInterest(m, &b.Interests[i], b.Interests[i].began()-clockGraceMS)
 		c.mergeInterest(m, &b.Interests[i])
+	}
+	for i := range gone {
+		for _, sku := range gone[i] {
+			if o := c.order(b.Orders[i].ID); o != nil {
+				c.unended(m, o, sku)
+			}
+		}
 	}
 	c.retier(m, b.ID)
 	for i := range c.Interests {
@@ -295,13 +303,21 @@ func (c *Cart) merge(b *Cart) {
 	c.At, c.StateAt = max(c.At, b.At), max(c.StateAt, b.StateAt)
 }
 
-// mergeOrder takes over an order, or what was heard of one known here.
-func (c *Customer) mergeOrder(b *Order) {
+// mergeOrder takes over an order, or what was heard of one known here, and
+// returns the items that are not in it any more by what both know.
+func (c *Customer) mergeOrder(b *Order) (gone []string) {
 	o := c.order(b.ID)
 	if o == nil {
 		c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
 		c.Orders = add(c.Orders, *b)
-		return
+		return nil
+	}
+	for _, x := range [...]*Order{o, b} {
+		for i := range x.Lines {
+			if l := &x.Lines[i]; x.left(l) > 0 {
+				gone = append(gone, l.SKU)
+			}
+		}
 	}
 	if b.Placed && o.Placed {
 		if b.First != nil {
@@ -327,6 +343,7 @@ func (c *Customer) mergeOrder(b *Order) {
 		x.Gone, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back)
 	}
 	o.settle()
+	return slices.DeleteFunc(gone, func(sku string) bool { return o.units(sku) > 0 })
 }
 
 // mergeContacts counts what the other id was told as told to this one.

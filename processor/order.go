@@ -424,7 +424,15 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 // the money went back by the bank.
 func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64, charged bool) {
 	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
-	if charged || o.Disputed {
+	if !charged {
+		c.unended(m, o, sku)
+	}
+}
+
+// unended brings back the interests that an order had ended with an item of which
+// it has none any more.
+func (c *Customer) unended(m *Machine, o *Order, sku string) {
+	if o.Disputed {
 		return
 	}
 	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
