@@ -68,7 +68,7 @@ func (c *Customer) offerKnown(m *Machine, in *Interest) {
 		return
 	}
 	i := slices.IndexFunc(c.Occurrences, func(o Occurrence) bool {
-		return o.Value == in.SKU && o.Offer == in.Offer && o.State == windowState
+		return o.Value == in.SKU && o.Offer == in.Offer && o.State == windowState && o.Then == 0
 	})
 	if i < 0 {
 		return
