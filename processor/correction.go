@@ -302,8 +302,13 @@ type Mention struct {
 	Decision string
 }
 
-// maxMentions bounds the messages of the last graceMS kept of one item.
-const maxMentions = 64
+// What was said of an item is remembered for mentionMS, whoever else is told of it:
+// a word that comes later than that corrects nothing. maxMentions bounds how many
+// messages are.
+const (
+	mentionMS   = 24 * 3600_000
+	maxMentions = 64
+)
 
 // mention notes that a message which depends on stock spoke of items.
 func (m *Machine) mention(c *Customer, d *Decision) {
@@ -314,7 +319,7 @@ func (m *Machine) mention(c *Customer, d *Decision) {
 		}
 		m.touch(wa)
 		old := 0
-		for old < len(wa.Mentions) && (m.shop.Now-wa.Mentions[old].At > graceMS || len(wa.Mentions)-old >= maxMentions) {
+		for old < len(wa.Mentions) && (m.shop.Now-wa.Mentions[old].At > mentionMS || len(wa.Mentions)-old >= maxMentions) {
 			old++
 		}
 		wa.Mentions = append(slices.Delete(wa.Mentions, 0, old), Mention{d.At, c.ID, d.ID})
@@ -326,7 +331,7 @@ func (m *Machine) mention(c *Customer, d *Decision) {
 func (wa *Watch) soldOutBefore(m *Machine, why Reason, happened int64) {
 	for _, x := range wa.Mentions {
 		c, ok := m.get(CustomerKind, x.Customer).(*Customer)
-		if !ok || happened >= x.At {
+		if !ok || happened >= x.At || m.shop.Now-x.At > mentionMS {
 			continue
 		}
 		if c.contact(x.Decision) != nil {
@@ -343,7 +348,7 @@ func (wa *Watch) soldOutBefore(m *Machine, why Reason, happened int64) {
 func (wa *Watch) roseBefore(m *Machine, f *ItemFacts) {
 	for _, x := range wa.Mentions {
 		c, ok := m.get(CustomerKind, x.Customer).(*Customer)
-		if !ok || f.PriceAt >= x.At {
+		if !ok || f.PriceAt >= x.At || m.shop.Now-x.At > mentionMS {
 			continue
 		}
 		k, in := c.contact(x.Decision), c.interest(wa.SKU)
