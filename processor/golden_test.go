@@ -56,7 +56,7 @@ func TestGoldenValues(t *testing.T) {
 	customer.Identity = &Identity{
 		Forward: "bob", Device: true, Own: true, Shared: true, Links: []Link{{"tablet", linkJoined, true, true}},
 		Asked: []Message{msg}, Held: []Message{msg}, Parts: []statePart{{"cat", 1, []byte{2}}},
-		Missing: []string{"phone"}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{dir: []span{{"k", 2, 39}}, len: 2},
+		Missing: []string{"phone"}, Dropped: []dropped{{7, "lamp"}}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{dir: []span{{"k", 2, 39}}, len: 2},
 	}
 	list := List{dir: []span{{"k", 2, 39}}, len: 2}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x", "BE FR"}, []Place{{"lyon"}}, Unpublished, true, true, true, []string{"s"}}

@@ -40,6 +40,7 @@ type Identity struct {
 	Held     []Message   // offers, and pixel events
 	Parts    []statePart // of states on their way here
 	Missing  []string    // items of theirs whose facts are on their way
+	Dropped  []dropped   // what orders of both turned out to have no more
 	SettleAt int64       // when it looks whether all is here; 0 = nothing is new
 
 	Rest []byte // of the state this id still has to send
@@ -56,6 +57,13 @@ type Link struct {
 	State  linkState
 	Device bool
 	Undone bool // Identity Unlinked: never again by use of a device
+}
+
+// dropped is an item that one id knew in an order and another took out of it. Whose
+// wish that ended is asked when the facts of all of theirs are here.
+type dropped struct {
+	Order uint64
+	SKU   string
 }
 
 type linkState uint8
@@ -94,6 +102,9 @@ func (x *Identity) bytes() int {
 	for i := range x.Missing {
 		n += 16 + len(x.Missing[i])
 	}
+	for i := range x.Dropped {
+		n += 24 + len(x.Dropped[i].SKU)
+	}
 	return n
 }
 
@@ -124,6 +135,11 @@ func (x *Identity) encode(w *writer) {
 		w.bytes(x.Parts[i].Body)
 	}
 	writeStrings(w, x.Missing)
+	w.uint(uint64(len(x.Dropped)))
+	for i := range x.Dropped {
+		w.u64(x.Dropped[i].Order)
+		w.str(x.Dropped[i].SKU)
+	}
 	w.int(x.SettleAt)
 	w.bytes(x.Rest)
 	w.int(x.Sent)
@@ -163,6 +179,12 @@ func decodeIdentity(r *reader) *Identity {
 		x.Parts[i] = statePart{r.str(), r.int(), r.bytes()}
 	}
 	x.Missing = readStrings(r)
+	if n := r.count(9); n > 0 {
+		x.Dropped = make([]dropped, n)
+	}
+	for i := range x.Dropped {
+		x.Dropped[i] = dropped{r.u64(), r.str()}
+	}
 	x.SettleAt = r.int()
 	x.Rest = r.bytes()
 	x.Sent = r.int()

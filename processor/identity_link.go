@@ -198,6 +198,12 @@ func (c *Customer) settle(m *Machine) {
 		}
 		return
 	}
+	for _, d := range x.Dropped {
+		if o := c.order(d.Order); o != nil {
+			c.unended(m, o, d.SKU)
+		}
+	}
+	x.Dropped = nil
 	c.regateAll(m)
 	c.queueBlocked(m)
 	held := x.Held

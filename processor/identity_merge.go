@@ -23,14 +23,13 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Carts {
 		c.cart(b.Carts[i].ID).merge(&b.Carts[i])
 	}
-	var cancelled []uint64                  // as only one of the two knew
-	gone := make([][]string, len(b.Orders)) // what one of the two had in it, and is not any more
+	var cancelled []uint64 // as only one of the two knew
 	for i := range b.Orders {
 		o := c.order(b.Orders[i].ID)
 		if o != nil && (o.Cancelled == 0) != (b.Orders[i].Cancelled == 0) {
 			cancelled = append(cancelled, o.ID)
 		}
-		gone[i] = c.mergeOrder(&b.Orders[i])
+		c.mergeOrder(&b.Orders[i])
 	}
 	for _, id := range b.OrderIDs {
 		if !c.ordered(m, id) {
@@ -72,13 +71,6 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	for i := range b.Interests {
 		c.settleInterest(m, &b.Interests[i], b.Interests[i].began()-clockGraceMS)
 		c.mergeInterest(m, &b.Interests[i])
-	}
-	for i := range gone {
-		for _, sku := range gone[i] {
-			if o := c.order(b.Orders[i].ID); o != nil {
-				c.unended(m, o, sku)
-			}
-		}
 	}
 	c.retier(m, b.ID)
 	for i := range c.Interests {
@@ -167,6 +159,7 @@ func (c *Customer) mergeLinks(m *Machine, b *Customer) {
 	x.Asked = append(x.Asked, y.Asked...)
 	x.Held = append(x.Held, y.Held...)
 	x.Parts = append(x.Parts, y.Parts...)
+	x.Dropped = append(x.Dropped, y.Dropped...)
 }
 
 // merge keeps the more restrictive word on each purpose, and every address.
@@ -303,19 +296,20 @@ func (c *Cart) merge(b *Cart) {
 	c.At, c.StateAt = max(c.At, b.At), max(c.StateAt, b.StateAt)
 }
 
-// mergeOrder takes over an order, or what was heard of one known here, and
-// returns the items that are not in it any more by what both know.
-func (c *Customer) mergeOrder(b *Order) (gone []string) {
+// mergeOrder takes over an order, or what was heard of one known here, and notes
+// which items are not in it any more by what both know.
+func (c *Customer) mergeOrder(b *Order) {
 	o := c.order(b.ID)
 	if o == nil {
 		c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
 		c.Orders = add(c.Orders, *b)
-		return nil
+		return
 	}
+	var had []string
 	for _, x := range [...]*Order{o, b} {
 		for i := range x.Lines {
 			if l := &x.Lines[i]; x.left(l) > 0 {
-				gone = append(gone, l.SKU)
+				had = append(had, l.SKU)
 			}
 		}
 	}
@@ -343,7 +337,11 @@ func (c *Customer) mergeOrder(b *Order) (gone []string) {
 		x.Gone, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back)
 	}
 	o.settle()
-	return slices.DeleteFunc(gone, func(sku string) bool { return o.units(sku) > 0 })
+	for _, sku := range had {
+		if o.units(sku) == 0 {
+			c.identity().Dropped = append(c.identity().Dropped, dropped{o.ID, sku})
+		}
+	}
 }
 
 // mergeContacts counts what the other id was told as told to this one.
