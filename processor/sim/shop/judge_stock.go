@@ -37,7 +37,7 @@ func (o *Oracle) judgeOffer(d *decision, m MomentPolicy) {
 		}
 		// Served before, unless the customer came back since, or did not have to ask
 		// and the item was sold out once more and came back itself.
-		if !m.Asked && s.least(x.at(), a) <= o.policy.safety(sku) {
+		if !m.Asked && s.least(x.at(), d.at()) <= o.policy.safety(sku) {
 			continue
 		}
 		if at, _ := life.when(b, func(e *Event) bool { return comesBack(e, sku) }); at < x.at()-o.g {
