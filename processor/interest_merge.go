@@ -59,11 +59,16 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	case in.live() && f.live():
 		in.union(f)
 		c.mergePlaces(m, in, f)
-	case f.live() && (f.Asked || !in.Declined):
-		c.giveUp(m, in)
-		*in = *f
-	case in.live() && (in.Asked || !f.Declined):
-		c.giveUp(m, f)
+	case in.live() || f.live():
+		ended := f
+		if f.live() {
+			was := *in
+			*in, ended = *f, &was
+		}
+		c.giveUp(m, ended)
+		if ended.Declined { // what was asked for since is another wish
+			c.endInterest(m, in.SKU, ended.DeclinedAt, Declined)
+		}
 	default:
 		c.giveUp(m, in)
 		c.giveUp(m, f)
