@@ -138,7 +138,7 @@ func TestWishesOfTwoIDsGoInNoCircle(t *testing.T) {
 	wish := func(sku, of string, live bool) Interest {
 		in := interestIn(sku, Hash(sku), 0)
 		in.own().Of = of
-		in.Declined, in.Asked, in.Wants = !live, live, []Want{{Name: "requested", Strength: 1, Until: s.now + 1000}}
+		in.Declined, in.Asked, in.Wants = !live, live, []Want{{Name: "requested", Strength: 1, Until: s.now + 1000, Said: 1}}
 		return in
 	}
 	m.out = &s.out
