@@ -161,8 +161,9 @@ func (wa *Watch) roll(m *Machine) {
 func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	in := c.interest(wa.SKU)
 	if v.First && in != nil {
-		// What the item was like when it was first wanted here.
-		if in.PriceSeen == 0 {
+		// What the item was like when it was first wanted here; a wish of another
+		// id, which came later, began before.
+		if in.PriceSeen == 0 && wa.Facts.PriceAt <= in.began()+clockGraceMS {
 			in.PriceSeen = v.Price
 		}
 		if in.Unseen {
