@@ -249,7 +249,8 @@ func TestRunAndOperate(t *testing.T) {
 	}
 	check(1, `country "UK" does not exist`, "check", country("UK"))
 	check(1, `country "UK" does not exist`, "apply", country("UK"))
-	check(0, "start it with this one", "apply", country("FR"))
+	check(0, "country: (left out) -> FR", "apply", country("FR"))
+	check(0, "country: FR", "moments", "show")
 
 	check(0, "everything is stopped", "stop")
 	check(0, "stopped: spring", "stop", "--tag", "spring", "--json=false")
