@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"onhand/processor/moments"
 	"onhand/processor/worker"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Customers int // 0 means 1 million, quick 20 thousand
 	Items     int // 0 means 50 thousand, quick 2 thousand
 	Rate      int // events a second of loaded rows; 0 means 200 thousand
+
+	Moments []byte // in force but for latencies, restock and tell; nil means three: cart, restock, ads
 
 	Dir    string    // where logs and state are kept meanwhile; "" means the system's temporary folder
 	Sync   string    // SyncAlways, the default, or SyncInterval
@@ -149,6 +152,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Sync == "" {
 		o.Sync = SyncAlways
+	}
+	if o.Moments == nil {
+		o.Moments = moments.Three()
 	}
 	if o.Dir == "" {
 		o.Dir = os.TempDir()

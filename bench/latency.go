@@ -203,7 +203,7 @@ func (h *harness) idle(ctx context.Context) error {
 	if err := h.play(ctx, r, Schedule{Rate: 1000, Next: g.Next}, min(h.Warmup, 2*time.Second)); err != nil {
 		return err
 	}
-	return h.latencyRows(ctx, r, g, 1000, "idle", "shipped moments with settle: 0s; 1,000 events/s")
+	return h.latencyRows(ctx, r, g, 1000, "idle", "three moments with settle: 0s; 1,000 events/s")
 }
 
 // latencyRows measures both latencies on a rig that is prepared.
@@ -257,7 +257,7 @@ func (h *harness) loaded(ctx context.Context) error {
 		return err
 	}
 	used, from, begin := cpu(), r.pipe.Committed(), time.Now()
-	note := fmt.Sprintf("shipped moments with settle: 0s; %s events/s", grouped(int64(h.Rate)))
+	note := fmt.Sprintf("three moments with settle: 0s; %s events/s", grouped(int64(h.Rate)))
 	if err := h.latencyRows(ctx, r, g, h.Rate, "loaded", note); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ const partitions = 16
 
 // rigConfig says what a row needs changed.
 type rigConfig struct {
-	rules      []byte        // nil means the shipped moments
+	rules      []byte        // nil means Options.Moments
 	flushEvery time.Duration // 0 means the worker's default
 	behind     time.Duration // of the clocks at first
 	bare       bool          // no worker
@@ -82,7 +82,7 @@ func (h *harness) openRig(ctx context.Context, c rigConfig) (_ *rig, err error) 
 		return nil, err
 	}
 	if c.rules == nil {
-		c.rules = moments.Three()
+		c.rules = h.Moments
 	}
 	_, err = patiently(ctx, func() (none struct{}, err error) {
 		return none, r.worker.Control(ctx, &processor.Control{Type: processor.Activate, At: r.ms(), Text: c.rules})
@@ -229,13 +229,13 @@ func (r *rig) stores(ctx context.Context) (f storeFigures) {
 	return f
 }
 
-// faster returns the shipped moments with levels that count at once, so that
+// faster returns three moments with levels that count at once, so that
 // what is measured is the engine and not the policy's patience.
 func faster() []byte {
 	rules := moments.Three()
 	out := bytes.Replace(rules, []byte("settle: 3s"), []byte("settle: 0s"), 1)
 	if bytes.Equal(out, rules) {
-		panic("bench: the shipped moments have no `settle: 3s` any more")
+		panic("bench: the three moments have no `settle: 3s` any more")
 	}
 	return out
 }

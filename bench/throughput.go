@@ -8,7 +8,6 @@ import (
 
 	"onhand/processor"
 	"onhand/processor/jetstream"
-	"onhand/processor/moments"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -236,7 +235,7 @@ func (h *harness) core(ctx context.Context) error {
 	g := NewGenerator(pop, Ordinary, h.Seed)
 	t := &turns{m: m, now: time.Now().UnixMilli()}
 	t.apply(processor.AppendRecordEntry(processor.AppendRecordHeader(nil, t.now),
-		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: moments.Three()})))
+		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: h.Moments})))
 	for i := 0; i < pop.Customers; i += 100 {
 		t.records(1, func(n int) *processor.Event {
 			e, _ := g.Identify(min(i+n, pop.Customers-1), t.now)

@@ -12,7 +12,7 @@ import (
 
 func (a *app) benchCommand() *cobra.Command {
 	o := bench.Options{}
-	var memory string
+	var memory, rules string
 	c := &cobra.Command{
 		Use:   "bench [ROW...]",
 		Short: "Measure this machine",
@@ -34,6 +34,11 @@ or patterns such as restock*.`,
 				}
 			}
 			var err error
+			if rules != "" {
+				if o.Moments, err = a.rules(rules); err != nil {
+					return err
+				}
+			}
 			if o.Memory, err = memoryFlag(memory); err != nil {
 				return err
 			}
@@ -54,6 +59,7 @@ or patterns such as restock*.`,
 	f.DurationVar(&o.Duration, "duration", 0, "of one run (10s, quick 1.5s)")
 	f.DurationVar(&o.Warmup, "warmup", 0, "before the first run (30s, quick 1s)")
 	f.IntVar(&o.Runs, "runs", 0, "of each row (3, quick 1)")
+	f.StringVar(&rules, "moments", "", "moments file, but for the latency, restock and tell rows; without, three moments of cart, restock and ads")
 	f.StringVar(&o.Dir, "dir", "", "folder of logs and state meanwhile; the system's temporary one without")
 	f.StringVar(&memory, "memory", "2GiB", "what the process may use")
 	f.StringVar(&o.Sync, "sync", bench.SyncAlways, "always or interval")
