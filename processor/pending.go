@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"onhand/processor/moments"
 	"slices"
 	"strings"
@@ -200,17 +201,11 @@ func (m *Machine) applyOutcome(body, entry []byte, keeper string) {
 		m.dead("malformed", "outcome", entry)
 		return
 	}
-	if keeper != "" {
-		id = keeper
-	}
-	e := m.get(CustomerKind, id)
-	if e == nil {
+	c, i := m.actionOf(cmp.Or(keeper, id), action, entry)
+	if c == nil {
 		return
 	}
-	c := e.(*Customer)
-	i := c.pending(action)
 	if i < 0 {
-		c.passAction(m, entry)
 		c.deliveredAfterAll(m, action, attempt, delivery, code) // unless it was known already
 		return
 	}
@@ -324,6 +319,22 @@ func (c *Customer) deliveryAt(m *Machine, d *Decision, attempt int, delivery Del
 	m.emit(DeliveryOutput)
 }
 
+// actionOf returns the customer of an id, nil when there is none, and where a
+// pending action stands with them, -1 when it does not: the entry about it is
+// then passed on to whom the action went.
+func (m *Machine) actionOf(id, action string, entry []byte) (*Customer, int) {
+	e := m.get(CustomerKind, id)
+	if e == nil {
+		return nil, -1
+	}
+	c := e.(*Customer)
+	i := c.pending(action)
+	if i < 0 {
+		c.passAction(m, entry)
+	}
+	return c, i
+}
+
 // applyReleaseRequest asks the gate whether a pending action may go now.
 func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 	r := reader{b: body}
@@ -332,17 +343,8 @@ func (m *Machine) applyReleaseRequest(body, entry []byte, keeper string) {
 		m.dead("malformed", "release request", entry)
 		return
 	}
-	if keeper != "" {
-		id = keeper
-	}
-	e := m.get(CustomerKind, id)
-	if e == nil {
-		return
-	}
-	c := e.(*Customer)
-	i := c.pending(action)
+	c, i := m.actionOf(cmp.Or(keeper, id), action, entry)
 	if i < 0 {
-		c.passAction(m, entry)
 		return
 	}
 	if attempt <= c.Pending[i].Attempt {
