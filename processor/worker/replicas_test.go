@@ -69,20 +69,24 @@ func TestWhatAServerOfThreeKeeps(t *testing.T) {
 		require.NoError(t, b.Put(soon(t), name, strings.NewReader(name), int64(len(name))))
 	}
 	// An answer may be wrong in no case. While a stream elects its leader, which on
-	// a busy machine may be at any time, there is none, and it is asked for again.
-	answer := func(what string, ask func() error) {
+	// a busy machine may be at any time, there is none, or it dies with the leader it
+	// was asked of; then it is asked for again.
+	answer := func(what string, ask func(context.Context) error) {
 		t.Helper()
 		var err error
 		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-			if err = ask(); err == nil || time.Now().After(end) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			err = ask(ctx)
+			cancel()
+			if err == nil || time.Now().After(end) {
 				require.NoError(t, err, what)
 				return
 			}
 		}
 	}
 	there := func(b *blob.JetStream, name string) (is bool) {
-		answer(name, func() error {
-			r, err := b.Get(soon(t), name)
+		answer(name, func(ctx context.Context) error {
+			r, err := b.Get(ctx, name)
 			if is = err == nil; errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
@@ -99,16 +103,16 @@ func TestWhatAServerOfThreeKeeps(t *testing.T) {
 	}
 	listed := func(b *blob.JetStream, name string) bool {
 		var names []string
-		answer("names", func() (err error) {
-			names, err = b.List(soon(t), "x/")
+		answer("names", func(ctx context.Context) (err error) {
+			names, err = b.List(ctx, "x/")
 			return err
 		})
 		return slices.Contains(names, name)
 	}
 	all := func(log *jetstream.Log) (names []string) {
-		answer("keys", func() error {
+		answer("keys", func(ctx context.Context) error {
 			names = nil
-			return log.Keys().All(soon(t), func(name string, _ []byte) error { names = append(names, name); return nil })
+			return log.Keys().All(ctx, func(name string, _ []byte) error { names = append(names, name); return nil })
 		})
 		return names
 	}
@@ -152,8 +156,8 @@ func TestWhatAServerOfThreeKeeps(t *testing.T) {
 		name := fmt.Sprintf("x/%d", i)
 		require.Equal(t, i%3 != 0 && i != 1, there(b, name), name)
 		var key []byte
-		answer("key", func() (err error) {
-			key, err = log.Keys().Get(soon(t), fmt.Sprint("c", i))
+		answer("key", func(ctx context.Context) (err error) {
+			key, err = log.Keys().Get(ctx, fmt.Sprint("c", i))
 			require.NotErrorIs(t, err, jetstream.ErrNotFound)
 			return err
 		})
