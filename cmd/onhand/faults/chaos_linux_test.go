@@ -143,12 +143,10 @@ func chaosSeed() uint64 {
 // serve waits until services run all partitions, and returns how they stand.
 func (w *world) serve(services []*process) (all []partition) {
 	w.t.Helper()
-	waitFor(w.t, 60*time.Second, "all partitions to be live", func() string {
+	waitFor(w.t, "all partitions to be live", func() string {
 		all = nil
 		for _, s := range services {
-			if !s.running() {
-				require.FailNow(w.t, s.name+" has ended", "%v", s.cmd.ProcessState)
-			}
+			s.mustRun()
 			all = append(all, s.live()...)
 		}
 		if len(all) != partitions {
@@ -165,12 +163,10 @@ func (w *world) serve(services []*process) (all []partition) {
 func (w *world) settled() {
 	w.t.Helper()
 	w.waitHealthy()
-	waitFor(w.t, 90*time.Second, "calm", func() string {
+	waitFor(w.t, "calm", func() string {
 		n := 0
 		for _, s := range w.workers {
-			if !s.running() {
-				require.FailNow(w.t, s.name+" has ended", "%v", s.cmd.ProcessState)
-			}
+			s.mustRun()
 			live := s.live()
 			n += len(live)
 			for _, x := range live {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -59,7 +58,7 @@ func portOf(t testing.TB, address string) int {
 func (c *cluster) waitHealthy() {
 	c.t.Helper()
 	for _, s := range c.servers {
-		waitFor(c.t, 60*time.Second, s.name+" to be healthy", func() string {
+		waitFor(c.t, s.name+" to be healthy", func() string {
 			if !s.running() {
 				require.FailNow(c.t, s.name+" has ended", "%v", s.cmd.ProcessState)
 			}

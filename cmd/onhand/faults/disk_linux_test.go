@@ -64,7 +64,7 @@ func TestDiskFull(t *testing.T) {
 	time.Sleep(time.Second)
 
 	remove := ballast(t, dir, 80)
-	waitFor(t, 10*time.Second, "a refusal", func() string {
+	waitFor(t, "a refusal", func() string {
 		if l.refusals(http.StatusTooManyRequests)+l.refusals(http.StatusServiceUnavailable) == 0 {
 			return fmt.Sprintf("everything is accepted, %d MiB are free", freeMiB(t, dir))
 		}
@@ -76,7 +76,7 @@ func TestDiskFull(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "%s", answer)
 	remove()
 	begin, before := time.Now(), l.count()
-	waitFor(t, 10*time.Second, "events to be accepted again", func() string {
+	waitFor(t, "events to be accepted again", func() string {
 		if l.count() == before {
 			return fmt.Sprintf("%d MiB are free", freeMiB(t, dir))
 		}
@@ -87,11 +87,11 @@ func TestDiskFull(t *testing.T) {
 	t.Logf("nearly full: accepted again after %v, ready after %v", accepted, time.Since(begin))
 	time.Sleep(time.Second)
 
-	nc, err := nats.Connect("nats://" + listen)
+	nc, err := nats.Connect("nats://"+listen, nats.Timeout(patience))
 	require.NoError(t, err)
 	defer nc.Close()
 	remove = ballast(t, dir, 0)
-	waitFor(t, 20*time.Second, "the service to end", func() string {
+	waitFor(t, "the service to end", func() string {
 		if !s.running() {
 			return ""
 		}
@@ -106,7 +106,7 @@ func TestDiskFull(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	remove()
 	begin = time.Now()
-	waitFor(t, 20*time.Second, "the service to be ready", func() string {
+	waitFor(t, "the service to be ready", func() string {
 		if !s.running() { // as a supervisor does
 			s.start()
 		}

@@ -182,7 +182,7 @@ func (w *world) lead(to string) {
 // folder: it takes older ones, or the log.
 var checkpointBroken = breakage{"broken checkpoints, lost state", func(w *world) {
 	_, s := w.pick()
-	waitFor(w.t, 30*time.Second, "checkpoints", func() string {
+	waitFor(w.t, "checkpoints", func() string {
 		if all, _ := filepath.Glob(filepath.Join(w.blobs, "*")); len(all) == 0 {
 			return "there are none in " + w.blobs
 		}

@@ -194,7 +194,7 @@ func testKillPool(t *testing.T) {
 	}
 	shared := func() {
 		t.Helper()
-		waitFor(t, 20*time.Second, "the services to share the partitions", func() string {
+		waitFor(t, "the services to share the partitions", func() string {
 			if n, m := len(services[0].live()), len(services[1].live()); n+m != partitions || n == 0 || m == 0 {
 				return fmt.Sprintf("%d and %d are live", n, m)
 			}
@@ -207,7 +207,7 @@ func testKillPool(t *testing.T) {
 	alone := func(who *process) time.Duration {
 		t.Helper()
 		begin := time.Now()
-		waitFor(t, 20*time.Second, who.name+" to take over", func() string {
+		waitFor(t, who.name+" to take over", func() string {
 			if n := len(who.live()); n != partitions {
 				return fmt.Sprintf("%d of %d partitions are live there", n, partitions)
 			}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -36,7 +35,7 @@ func TestManyPartitionsWithStandbys(t *testing.T) {
 	}
 	l := startLoad(t, 2000, services...)
 	// All partitions save their state once.
-	waitFor(t, 40*time.Second, "standbys", func() string {
+	waitFor(t, "standbys", func() string {
 		live, standby, saved := 0, 0, 0
 		for _, s := range services {
 			for _, p := range s.partitions() {

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -162,7 +161,7 @@ func refusedCalls(t *testing.T, s *process) {
 		require.NoError(t, json.Unmarshal(body, &full))
 		require.NotEmpty(t, full.Body, "%s", wrong[i])
 	}
-	waitFor(t, 5*time.Second, "the right calls to be applied", func() string {
+	waitFor(t, "the right calls to be applied", func() string {
 		_, body := s.get("/api/v1/customers/cat")
 		if bytes.Contains(body, []byte(`"first"`)) && bytes.Contains(body, []byte(`"last"`)) {
 			return ""
@@ -212,7 +211,7 @@ func hostileIDs(t *testing.T, s *process) {
 		require.Equal(t, http.StatusOK, status, "%q: %s", id, answer)
 	}
 	for _, id := range ids {
-		waitFor(t, 5*time.Second, fmt.Sprintf("customer %q", id), func() string {
+		waitFor(t, fmt.Sprintf("customer %q", id), func() string {
 			status, body := s.get("/api/v1/customers/" + url.PathEscape(id))
 			var c struct{ ID string }
 			if status == http.StatusOK && json.Unmarshal(body, &c) == nil && c.ID == id {
@@ -241,7 +240,7 @@ func oddCalls(t *testing.T, s *process) {
 		status, _, answer := ask(t, s, "batch", []byte(`{"batch":[`+call+`]}`), "")
 		require.Equal(t, http.StatusOK, status, "%s: %s", call, answer)
 	}
-	waitFor(t, 5*time.Second, "the calls to be applied", func() string {
+	waitFor(t, "the calls to be applied", func() string {
 		status, body := s.get("/api/v1/customers/odd")
 		if status == http.StatusOK {
 			return ""

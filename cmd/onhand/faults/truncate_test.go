@@ -33,7 +33,7 @@ func TestTruncatedLog(t *testing.T) {
 	require.Len(t, streams, 1)
 	cutShort(t, streams[0])
 	s.start()
-	waitFor(t, 30*time.Second, "the partition to stop and the others to go on", func() string {
+	waitFor(t, "the partition to stop and the others to go on", func() string {
 		if n := len(s.live()); n != partitions-1 {
 			status, body := s.get("/readyz")
 			return fmt.Sprintf("%d partitions are live; %d %s", n, status, body)
