@@ -229,12 +229,17 @@ func TestNoon(t *testing.T) {
 // BenchmarkApply is the step alone: 60 thousand customers, records of 100. One
 // operation is one record.
 func BenchmarkApply(b *testing.B) {
+	b.Run("three", func(b *testing.B) { benchmarkApply(b, moments.Three()) })
+	b.Run("shipped", func(b *testing.B) { benchmarkApply(b, moments.Shipped()) })
+}
+
+func benchmarkApply(b *testing.B, rules []byte) {
 	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: 1 << 40}, nothing{})
 	require.NoError(b, err)
 	g := NewGenerator(NewPopulation(60_000, 3000, 1), Ordinary, 1)
 	t := &turns{m: m, now: 1_800_000_000_000}
 	t.apply(processor.AppendRecordEntry(processor.AppendRecordHeader(nil, t.now),
-		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: moments.Three()})))
+		processor.AppendControl(nil, &processor.Control{Type: processor.Activate, At: t.now, Text: rules})))
 	for i := 0; i < 60_000; i += 100 {
 		t.records(1, func(n int) *processor.Event { e, _ := g.Identify(i+n, t.now); return e })
 	}

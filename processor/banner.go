@@ -87,10 +87,16 @@ func (c *Customer) unshow(m *Machine, i int) (p Pending, d Decision, err error) 
 
 // shows reports whether a message stands on the site that depends on an item.
 func (c *Customer) shows(sku string) bool {
-	return c.Standing != nil && slices.ContainsFunc(c.Standing.Shown, func(k Pending) bool {
-		d, err := ParseDecision(k.Decision)
-		return err == nil && slices.Contains(speaksOf(&k, &d), sku)
-	})
+	if c.Standing == nil {
+		return false
+	}
+	for i := range c.Standing.Shown {
+		p := &c.Standing.Shown[i]
+		if d, err := p.decision(); err == nil && slices.Contains(speaksOf(p, d), sku) {
+			return true
+		}
+	}
+	return false
 }
 
 // recheckShown takes down what may not stand on the site any more, and forgets
@@ -101,13 +107,13 @@ func (c *Customer) recheckShown(m *Machine, sku string) {
 	}
 	for i := range backwards(&c.Standing.Shown) {
 		p := &c.Standing.Shown[i]
-		d, err := ParseDecision(p.Decision)
+		d, err := p.decision()
 		switch {
 		case err != nil || p.Expires != 0 && p.Expires <= m.shop.Now:
 			_, _, _ = c.unshow(m, i)
-		case sku != "" && !slices.Contains(speaksOf(p, &d), sku):
+		case sku != "" && !slices.Contains(speaksOf(p, d), sku):
 		default:
-			if why := c.untrue(m, p, &d); why != "" {
+			if why := c.untrue(m, p, d); why != "" {
 				c.takeDown(m, i, why)
 			}
 		}

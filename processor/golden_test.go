@@ -32,7 +32,7 @@ func TestGoldenValues(t *testing.T) {
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, Quantity: 18, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true, Claimed: true, Took: true, GaveUp: true, Unseen: true, Dear: true, Apart: true, particulars: &particulars{17, []string{"lyon"}, 68, "lyon", "p", "size=M", 18, 9}}},
 		Sights:      []sight{{22, 23}},
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, rare: &circumstances{"x", 30, 31, "email"}, Position: 26, At: 27, Expires: 28, Offer: 29, Then: 1, Quorum: 2, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}", "l"}, Coded: true, Rules: 70}},
-		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69, &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}", "l"}, toItem}},
+		Pending:     []Pending{{"a", "cart_abandoned", "c1", 32, 33, 34, true, 35, 36, []byte{1}, 1, 69, &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}", "l"}, toItem, nil}},
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true, true}},
 		After: &AfterOrder{
 			Shipments:     []Shipment{{"s", 40, "shipped", "t", 41, 42, 43, []ShipmentLine{{"phone", 44}}, 45, 46, 47, 48}},
@@ -41,7 +41,7 @@ func TestGoldenValues(t *testing.T) {
 			Collections:   []Collection{{64, 65, 66}},
 		},
 		Sales:       []registration{{"s1", 42, true}},
-		Standing:    &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}, []Pending{{"d", "m", "v", 55, 56, 57, true, 58, 59, []byte{60}, 1, 61, &told{62, 63, 64, 65, 66, "sms", "phone", position{67, 68}, "{}", "l"}, toShop}}},
+		Standing:    &Standing{[]Case{{"v1", 48, 49, 50}}, []string{"marketing"}, []Taken{{51, Purchased, Contact{"b", 52, "m", "v", "marketing", "sms", []uint64{53}, 54, 1, true, true, true, true}}}, []Pending{{"d", "m", "v", 55, 56, 57, true, 58, 59, []byte{60}, 1, 61, &told{62, 63, 64, 65, 66, "sms", "phone", position{67, 68}, "{}", "l"}, toShop, nil}}},
 		Models:      &Models{[]ModelScore{{"purchase", 51, 52}}},
 		Platform:    &Platform{[]took{{"bob", "retarget_ads", "phone", 60, "d"}}, []report{{"bob", "retarget_ads", "phone", edition{61, 62}, platformOut, true}}},
 		Numbers:     &Numbers{[]wish{{Interest{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, Quantity: 18, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true, Claimed: true, Took: true, GaveUp: true, Unseen: true, Dear: true, Apart: true, particulars: &particulars{17, []string{"lyon"}, 68, "lyon", "p", "size=M", 18, 9}}, []string{"phone-2"}}}},
@@ -141,7 +141,7 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		switch {
-		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "recase" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought":
+		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "recase" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought" || name == "read":
 		case f.Kind() == reflect.Struct:
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():

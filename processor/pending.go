@@ -27,6 +27,8 @@ type Pending struct {
 	Rules    uint64 // number of the activation that began under
 	Told     *told  // what the event that began it said, nil = nothing
 	Listens  listening
+
+	read *Decision // what Decision says, nil until somebody asked; never changed
 }
 
 // maxPending bounds the actions without an outcome of one customer. While so
@@ -61,6 +63,27 @@ func (p *Pending) decode(r *reader) {
 		ID: r.str(), Moment: r.word(), Value: r.str(), N: r.int(), Offer: r.int(), Attempt: int(r.int()),
 		Waiting: r.bool(), Due: r.int(), Expires: r.int(), Decision: r.bytes(), Then: r.u8(), Rules: r.uint(), Told: decodeTold(r), Listens: listening(r.u8()),
 	}
+}
+
+// decision returns what was decided. It is read once while the customer is in
+// memory: some have hundreds of actions under way, which are looked at often. It
+// must not be changed.
+func (p *Pending) decision() (*Decision, error) {
+	if p.read == nil {
+		d, err := ParseDecision(p.Decision)
+		if err != nil {
+			return nil, err
+		}
+		p.read = &d
+	}
+	return p.read, nil
+}
+
+// setDecision replaces what was decided.
+func (p *Pending) setDecision(d *Decision) {
+	w := writer{}
+	d.encode(&w)
+	p.Decision, p.read = w.b, nil
 }
 
 // shortID returns the first 80 bits of a hash of b as 16 letters and digits.
@@ -397,9 +420,7 @@ func (c *Customer) release(m *Machine, i int) {
 		if d.Action.Kind == kindMessage && len(v.lines) > 0 && !slices.Equal(v.lines, d.Action.Lines) {
 			// What was bought or sold out meanwhile is left out.
 			d.Action.Lines, d.Action.Total = v.lines, v.total
-			again := writer{}
-			d.encode(&again)
-			p.Decision = again.b
+			p.setDecision(&d)
 		}
 		c.audited(m, &Occurrence{Moment: p.Moment, Value: p.Value, N: p.N, Then: p.Then, Rules: p.Rules}, &d)
 		w := &m.body
@@ -430,10 +451,12 @@ func (c *Customer) regate(m *Machine, p *Pending, d *Decision) verdict {
 	if end := d.Action.coded(); end != 0 && end <= m.shop.Now {
 		return verdict{outcome: Expired, reason: OfferEnded}
 	}
-	if i := c.occurrence(p.Moment, p.Value); d.Action.Kind == kindAudienceRemove && i >= 0 && c.Occurrences[i].In {
-		// In again since. It stays until the platform was told so; should the
-		// customer leave before that, it is what has to be said.
-		return verdict{outcome: Deferred, reason: Superseded, until: m.shop.Now + retryMS}
+	if d.Action.Kind == kindAudienceRemove {
+		if i := c.occurrence(p.Moment, p.Value); i >= 0 && c.Occurrences[i].In {
+			// In again since. It stays until the platform was told so; should the
+			// customer leave before that, it is what has to be said.
+			return verdict{outcome: Deferred, reason: Superseded, until: m.shop.Now + retryMS}
+		}
 	}
 	if takesBack(d.Action.Kind) || isStep(d.Action.Kind) {
 		return verdict{outcome: Sent} // leaving is always allowed, and a step is brought to its end
@@ -507,7 +530,7 @@ func (c *Customer) thinPending(m *Machine) {
 func (c *Customer) recheckPending(m *Machine, sku string) {
 	for i := range backwards(&c.Pending) {
 		p := &c.Pending[i]
-		d, err := ParseDecision(p.Decision)
+		d, err := p.decision()
 		if err != nil || d.Action.Kind != kindMessage && d.Action.Kind != moments.DoOrder {
 			continue
 		}
@@ -517,8 +540,8 @@ func (c *Customer) recheckPending(m *Machine, sku string) {
 		if sku != "" && !slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return l.SKU == sku }) {
 			continue
 		}
-		if v := c.regate(m, p, &d); v.outcome == Suppressed || v.outcome == Expired {
-			c.retract(m, i, &d, v.reason)
+		if v := c.regate(m, p, d); v.outcome == Suppressed || v.outcome == Expired {
+			c.retract(m, i, d, v.reason)
 		}
 	}
 	c.recheckShown(m, sku)

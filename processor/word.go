@@ -177,7 +177,7 @@ func (c *Customer) recategorized(m *Machine, skus []string) {
 	}
 	for i := range c.Pending {
 		if p := &c.Pending[i]; p.hears(noItem) && p.Due != 0 {
-			if d, err := ParseDecision(p.Decision); err == nil && slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return slices.Contains(skus, l.SKU) }) {
+			if d, err := p.decision(); err == nil && slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return slices.Contains(skus, l.SKU) }) {
 				p.Due = m.shop.Now
 				c.soon(p.Due)
 			}
