@@ -116,7 +116,7 @@ func (c *Customer) boughtParts(m *Machine, o *Order, sku string, sale *Message) 
 	}
 	var held []partOffer
 	for part := range p.parts() {
-		if in := c.interest(part); in != nil && in.live() && o.boughtAt(sku) >= in.began()-clockGraceMS {
+		if in := c.interest(part); in != nil && in.live() && c.endedBy(m, in, o.boughtAt(sku)) {
 			if in.Offer != 0 && sale != nil {
 				held = append(held, partOffer{part, in.Offer})
 				in.Queued, in.Offer = false, 0

@@ -200,6 +200,29 @@ func (in *Interest) began() int64 {
 	return in.Since
 }
 
+// endedBy reports whether a purchase at a time ends an interest that is live: the
+// item was wanted by then, by clocks that differ a little, and was not asked for
+// again after it. If it was, the purchase is heard of late, and the item wanted
+// from that later word on.
+func (c *Customer) endedBy(m *Machine, in *Interest, at int64) bool {
+	if at < in.began()-clockGraceMS {
+		return false
+	}
+	if in.Offer != 0 || !in.saidSince(at+clockGraceMS) {
+		return true
+	}
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return x.Said <= at+clockGraceMS })
+	since := in.latest()
+	for i := range in.Wants {
+		since = min(since, in.Wants[i].Said)
+	}
+	if in.Began != 0 {
+		in.own().Began = 0
+	}
+	c.move(m, in, since)
+	return false
+}
+
 // over returns the reason for which an interest that ended is not spoken of.
 func (in *Interest) over() Reason {
 	if in.Bought != 0 {

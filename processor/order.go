@@ -406,7 +406,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 	if now != sku {
 		msg.Body = soldAs(msg.Body, sku)
 	}
-	if in := c.interest(now); in != nil && in.Bought == 0 && at >= in.began()-clockGraceMS {
+	if in := c.interest(now); in != nil && in.Bought == 0 && c.endedBy(m, in, at) {
 		in.Bought = o.ID
 		if in.Queued {
 			msg.Offer, msg.Since, msg.Tier = in.Offer, in.Since, int64(in.Tier)

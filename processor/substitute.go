@@ -45,7 +45,7 @@ func (c *Customer) boughtInstead(m *Machine, o *Order, sku string) {
 	}
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.SKU == sku || in.Bought != 0 || in.Declined || o.boughtAt(sku) < in.began()-clockGraceMS || !c.standsFor(m, in.SKU, sku) {
+		if in.SKU == sku || !in.live() || !c.standsFor(m, in.SKU, sku) || !c.endedBy(m, in, o.boughtAt(sku)) {
 			continue
 		}
 		if in.Queued || in.Offer != 0 {

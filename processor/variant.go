@@ -401,7 +401,7 @@ func (c *Customer) boughtVariant(m *Machine, o *Order, sku string) {
 	}
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || o.boughtAt(sku) < in.began()-clockGraceMS {
+		if in.SKU == sku || in.SKU != product && in.Of != product || !in.live() || !c.endedBy(m, in, o.boughtAt(sku)) {
 			continue
 		}
 		c.giveUp(m, in)
