@@ -16,6 +16,7 @@ import (
 
 	"onhand/connectors/collector"
 	"onhand/processor"
+	"onhand/processor/moments"
 	"onhand/processor/worker"
 
 	"golang.org/x/sync/errgroup"
@@ -40,7 +41,7 @@ func (h *harness) endToEndHTTP(ctx context.Context) error {
 	if err := r.identify(ctx, g); err != nil {
 		return err
 	}
-	inlet := collector.New(collector.Config{Rules: r.worker.Rules, Logger: slog.New(slog.DiscardHandler)}, inletLog{worker.NewIntake(r.log)}, nobody{})
+	inlet := collector.New(collector.Config{Rules: func(context.Context) (*moments.File, error) { return r.worker.InForce() }, Logger: slog.New(slog.DiscardHandler)}, inletLog{worker.NewIntake(r.log)}, nobody{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

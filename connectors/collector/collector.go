@@ -65,9 +65,9 @@ type Config struct {
 	OpenSource string // "" means "http"
 
 	// Rules returns the moments in force: their currency is that of amounts whose
-	// event names none, their country that of the shop, see segment.PhoneID. nil
-	// means that nothing is said of either.
-	Rules func() *moments.File
+	// event names none, their country that of the shop, see segment.PhoneID. While
+	// it returns an error nothing is taken. nil means that nothing is said of either.
+	Rules func(context.Context) (*moments.File, error)
 
 	MaxSkew time.Duration // how far ahead of its arrival an event may have happened; 0 means 48 h
 
@@ -152,7 +152,7 @@ func New(cfg Config, log Appender, dead DeadLetter) *Collector {
 		cfg.MaxInFlight = defaultMaxInFlight
 	}
 	if cfg.Rules == nil {
-		cfg.Rules = func() *moments.File { return &moments.File{} }
+		cfg.Rules = func(context.Context) (*moments.File, error) { return &moments.File{}, nil }
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = func() int64 { return time.Now().UnixMilli() }

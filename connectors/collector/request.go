@@ -58,7 +58,10 @@ func (q *request) handle() error {
 	if err != nil {
 		return err
 	}
-	rules := q.c.cfg.Rules()
+	rules, err := q.c.cfg.Rules(q.r.Context())
+	if err != nil {
+		return err
+	}
 	o := segment.Options{Now: q.c.cfg.Clock(), Currency: rules.Currency, MaxSkew: q.c.cfg.MaxSkew, Country: rules.Country, AddressKey: q.c.cfg.AddressKey,
 		UserAgent: q.r.Header.Get("User-Agent"), Prefetched: prefetched(q.r.Header)}
 	if q.typ != batch {

@@ -11,6 +11,7 @@ import (
 	"onhand/connectors/segment"
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/moments"
 )
 
 // shard moves the events of one ingest shard, JSON from clients in any
@@ -155,7 +156,10 @@ func (s *shard) follow(ctx context.Context) error {
 func (s *shard) take(ctx context.Context, m jetstream.Message) error {
 	// The time of arrival and made-up ids depend on the message only, so that
 	// whoever reads it again makes the same of it.
-	rules := s.w.Rules()
+	rules, err := s.rules(ctx)
+	if err != nil {
+		return err
+	}
 	events, err := s.parser.Parse(s.events[:0], m.Data, segment.Options{Source: "nats", Now: m.Stamp, Currency: rules.Currency, Country: rules.Country, AddressKey: s.w.cfg.AddressKey})
 	if err == nil && len(events) > eventsPerMessage {
 		err = fmt.Errorf("stands for %d events, at most %d", len(events), eventsPerMessage)
@@ -181,6 +185,20 @@ func (s *shard) take(ctx context.Context, m jetstream.Message) error {
 	}
 	s.read = m.Seq
 	return nil
+}
+
+// rules waits for the moments in force.
+func (s *shard) rules(ctx context.Context) (*moments.File, error) {
+	for {
+		if rules, err := s.w.InForce(); err == nil {
+			return rules, nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // refuse keeps what cannot be read. The position moves on only when it is kept.

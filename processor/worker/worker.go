@@ -133,7 +133,6 @@ func New(c Config) (*Worker, error) {
 		loops: map[int]*loop{}, failed: map[int]error{}, shards: map[int]*shard{}, health: deployment{idle: map[int]time.Time{}},
 		again: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	w.rules.Store(cmp.Or(c.Rules, &moments.File{}))
 	if c.Checkpoints != nil {
 		c.Checkpoints.setDefaults()
 		w.uploads = make(chan struct{}, 1)
@@ -299,7 +298,23 @@ func (l *loop) ask(ctx context.Context, f func(*Partition)) error {
 
 // Rules returns the moments in force as far as a partition here knows them, be it
 // as a standby; before that those of the configuration. They are never changed.
-func (w *Worker) Rules() *moments.File { return w.rules.Load() }
+func (w *Worker) Rules() *moments.File {
+	return cmp.Or(w.rules.Load(), w.cfg.Rules, &moments.File{})
+}
+
+// InForce returns Rules when they are those in force: what comes in must not be
+// read by others, as its amounts and telephone numbers stand in the log for good.
+// A worker with no partition, not even as a standby, has none to learn them from.
+func (w *Worker) InForce() (*moments.File, error) {
+	if w.rules.Load() == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.loops) > 0 {
+			return nil, errors.New("no partition here knows yet which moments are in force")
+		}
+	}
+	return w.Rules(), nil
+}
 
 // Control appends a change for the whole shop to the log. It holds from its
 // place in the log on; the caller has checked it. An activation is given the

@@ -6,29 +6,42 @@ import (
 	"sync/atomic"
 	"time"
 
+	"onhand/cmd/onhand/api"
 	"onhand/connectors/collector"
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/moments"
 	"onhand/processor/worker"
 )
 
-// appender is the intake as the collector asks for it. It takes nothing before
-// the service was ready for the first time: an event that stands in the log
-// before the moments of a new deployment would start none of them.
-type appender struct {
-	intake *worker.Intake
-	seal   func(context.Context, []processor.Event) error // nil: nothing is sealed
-	ready  func(context.Context) error
+// door lets calls in from when the service was ready for the first time: an
+// event that stands in the log before the moments of a new deployment would start
+// none of them, and one that is read by other moments than those in force says
+// another price.
+type door struct {
+	log    *jetstream.Log
+	worker *worker.Worker
 	open   atomic.Bool
 }
 
-func (a *appender) Append(ctx context.Context, events []processor.Event) error {
-	if !a.open.Load() {
-		if err := a.ready(ctx); err != nil {
-			return err
+// rules returns the moments in force, by which calls are read.
+func (d *door) rules(ctx context.Context) (*moments.File, error) {
+	if !d.open.Load() {
+		if err := api.Serves(ctx, d.log, d.worker); err != nil {
+			return nil, err
 		}
-		a.open.Store(true)
+		d.open.Store(true)
 	}
+	return d.worker.InForce()
+}
+
+// appender is the intake as the collector asks for it.
+type appender struct {
+	intake *worker.Intake
+	seal   func(context.Context, []processor.Event) error // nil: nothing is sealed
+}
+
+func (a appender) Append(ctx context.Context, events []processor.Event) error {
 	if a.seal != nil {
 		if err := a.seal(ctx, events); errors.Is(err, jetstream.ErrOverloaded) {
 			return collector.ErrOverloaded{RetryAfter: time.Second}

@@ -19,7 +19,7 @@ func lock(data string) (*os.File, error) {
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("another process runs on the data in %s: stop it, or name another folder with --data (%w)", data, err)
+		return nil, fmt.Errorf("another process runs on it (%w)", err)
 	}
 	return file, nil
 }

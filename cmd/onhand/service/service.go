@@ -96,11 +96,11 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 			s = nil
 		}
 	}()
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return s, err
+	if err = os.MkdirAll(c.Data, 0o700); err == nil {
+		s.lock, err = lock(c.Data)
 	}
-	if s.lock, err = lock(c.Data); err != nil {
-		return s, err
+	if err != nil {
+		return s, fmt.Errorf("the data folder %s cannot be used: %w; name another one with --data", c.Data, err)
 	}
 	if s.listener, err = net.Listen("tcp", c.HTTP); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -227,16 +227,15 @@ func (s *Service) expireCalls(ctx context.Context) {
 // on purpose; the collector bounds the bodies.
 func (s *Service) serve(o Options, id string, past whatif.Options) {
 	c := o.Config
-	intake := worker.NewIntake(s.Log)
 	pages := map[string]collector.PageKey{}
 	for key, p := range c.Keys.Pages {
 		only, _ := segment.OfPages().With(p.Also) // the configuration was checked
 		pages[key] = collector.PageKey{Source: p.Source, Only: only}
 	}
 	inlet := collector.New(collector.Config{
-		Keys: c.Keys.Write, Pages: pages, Rules: s.Worker.Rules, AddressKey: s.addressKey, Logger: o.Logger,
+		Keys: c.Keys.Write, Pages: pages, Rules: (&door{log: s.Log, worker: s.Worker}).rules, AddressKey: s.addressKey, Logger: o.Logger,
 		Clock: func() int64 { return o.Clock().UnixMilli() },
-	}, &appender{intake: intake, seal: s.seal(c), ready: func(ctx context.Context) error { return api.Serves(ctx, s.Log, s.Worker) }}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
+	}, appender{worker.NewIntake(s.Log), s.seal(c)}, refuser{s.Log.DeadLetters(), s.sealCall(c)})
 	handler := api.New(api.Config{
 		Worker: s.Worker, Log: s.Log, Collector: inlet, Sealer: s.sealer, ID: id, Address: addressOf,
 		Read: c.Keys.Read, Operate: c.Keys.Operate, Voucher: c.Keys.Voucher, Open: !c.Keys.Any(),

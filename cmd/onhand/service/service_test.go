@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"onhand/cmd/onhand/config"
@@ -33,6 +34,16 @@ var rules = []byte(strings.NewReplacer("after: 45m", "after: 200ms", "settle: 3s
 
 func start(t *testing.T, c config.Config) *Service {
 	t.Helper()
+	s := open(t, c)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, s.WaitReady(ctx))
+	return s
+}
+
+// open starts a service that may not be ready yet.
+func open(t *testing.T, c config.Config) *Service {
+	t.Helper()
 	if c.Data == "" {
 		c.Data = t.TempDir()
 	}
@@ -43,9 +54,6 @@ func start(t *testing.T, c config.Config) *Service {
 	s, err := Open(t.Context(), Options{Config: c, Rules: rules, Version: "test"})
 	require.NoError(t, err)
 	t.Cleanup(func() { stop(t, s) })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	require.NoError(t, s.WaitReady(ctx))
 	return s
 }
 
@@ -269,10 +277,17 @@ func TestNewMomentsHoldAtTheEdges(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond)
 
 	stop(t, s)
-	s = start(t, config.Config{Data: data})
-	require.Eventually(t, func() bool { return s.Worker.Rules().Currency == "JPY" }, time.Minute, 20*time.Millisecond, "given are the first ones still")
-	track(t, s, "shop", "Product Updated", `{"sku":"yen2","price":1200}`)
+	s = open(t, config.Config{Data: data, NATS: config.NATS{Listen: "127.0.0.1:0"}})
+	nc, err := nats.Connect(s.NATS())
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, nc.Publish("onhand.ingest.shop", []byte(`{"type":"track","event":"Product Updated","properties":{"sku":"yen3","price":1200}}`)))
+	require.Eventually(t, func() bool {
+		status, _, _ := ask(t, s, "POST", "/v1/track", `{"event":"Product Updated","properties":{"sku":"yen2","price":1200}}`)
+		return status == 200
+	}, time.Minute, time.Millisecond, "it may be sent before the service is ready")
 	priced(s, "yen2", `"price":1200,`)
+	priced(s, "yen3", `"price":1200,`)
 }
 
 func TestKeys(t *testing.T) {
@@ -424,7 +439,7 @@ func TestAFolderIsOfOneService(t *testing.T) {
 	s := start(t, config.Config{Data: data})
 	c := config.Config{Data: data, HTTP: "127.0.0.1:0"}.Defaults()
 	_, err := Open(t.Context(), Options{Config: c, Rules: rules})
-	require.ErrorContains(t, err, "another process runs on the data in "+data)
+	require.ErrorContains(t, err, data+" cannot be used: another process runs on it")
 	track(t, s, "ann", "Product Added", `{"cart_id":"c","sku":"phone","price":199}`)
 	stop(t, s)
 	require.Contains(t, get(t, start(t, config.Config{Data: data}), "/api/v1/customers/ann?min_position=end"), "phone")
