@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -49,7 +50,11 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("the service refuses (%d): %s", r.Status, r.Detail)
+	text := fmt.Sprintf("the service refuses (%d): %s", r.Status, r.Detail)
+	if r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden {
+		text += "; set ONHAND_KEY to one of keys.read or keys.operate"
+	}
+	return text
 }
 
 // send sends a request under /api/v1 and returns the answer, whose body the
@@ -64,6 +69,9 @@ func (cl *client) send(ctx context.Context, method, path string, body []byte, he
 		return nil, usageError{err}
 	}
 	if key := os.Getenv("ONHAND_KEY"); key != "" {
+		if strings.ContainsFunc(key, unicode.IsControl) {
+			return nil, usagef("ONHAND_KEY is not one line: set it to the key alone")
+		}
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	for i := 0; i+1 < len(header); i += 2 {

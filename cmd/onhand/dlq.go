@@ -24,8 +24,6 @@ which the log says and onhand_dead_letters_dropped_total counts; events whose st
 failed are never dropped by themselves. A refused call is sealed, with its
 customer's key, and shown to who may operate.`,
 		Example: "  onhand dlq list\n  onhand dlq show 17",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{
 		Use:     "list",

@@ -90,7 +90,6 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 		Example:       "  onhand demo                 # a simulated shop, about a minute\n  onhand run --data ./data    # the service",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
@@ -107,7 +106,14 @@ Exit status: 0 done, 1 a check, test or run failed, 2 wrong usage.`,
 		a.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand(root))
-	sayUsage(root)
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Example = "  source <(onhand completion bash)"
+		for _, shell := range completion.Commands() {
+			shell.Example = "  " + shell.CommandPath()
+		}
+	}
+	group(root)
 	return root
 }
 
@@ -127,19 +133,33 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// sayUsage makes the commands below one say how they are written when their
-// arguments are wrong.
-func sayUsage(parent *cobra.Command) {
+// group makes a command with others below it explain them, and say which one was
+// probably meant; these say how they are written when their arguments are wrong.
+func group(parent *cobra.Command) {
+	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	parent.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var known []string
+		for _, sub := range c.Commands() {
+			known = append(known, sub.Name())
+		}
+		if best := config.Nearest(args[0], known); best != "" {
+			return usagef("there is no command %s %s; did you mean %s?", c.CommandPath(), args[0], best)
+		}
+		return usagef("there is no command %s %s; %s --help lists them", c.CommandPath(), args[0], c.CommandPath())
+	}
 	for _, c := range parent.Commands() {
-		sayUsage(c)
-		if check := c.Args; check != nil {
+		if c.HasSubCommands() {
+			group(c)
+		} else if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {
 				err := check(c, args)
 				if err == nil {
 					return nil
 				}
 				switch _, takes, _ := strings.Cut(c.Use, " "); {
-				case c.HasSubCommands(): // the error names what there is not
 				case takes == "":
 					err = fmt.Errorf("%s takes no %q", c.CommandPath(), args[0])
 				case len(args) == 0:

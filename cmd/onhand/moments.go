@@ -115,7 +115,9 @@ func (a *app) diffCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			changes, err := a.compare(c.Context(), &cl, args[0])
 			if err != nil {
-				fmt.Fprintln(a.err, "onhand:", err)
+				if err != errFailed { // then everything has been said
+					fmt.Fprintln(a.err, "onhand:", err)
+				}
 				return exitStatus(2)
 			}
 			if a.json {
@@ -142,7 +144,10 @@ func (a *app) compare(ctx context.Context, cl *client, path string) ([]string, e
 	}
 	file, faults := moments.Parse(path, text, segment.Vocabulary())
 	if file == nil {
-		return nil, faults[0]
+		for _, f := range faults {
+			fmt.Fprintln(a.err, f)
+		}
+		return nil, errFailed
 	}
 	before, _, err := cl.active(ctx)
 	if err != nil {
@@ -158,8 +163,6 @@ func (a *app) momentsCommand() *cobra.Command {
 		Use:     "moments",
 		Short:   "Show the moments in force",
 		Example: "  onhand moments list\n  onhand moments show > moments.yaml",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	show := &cobra.Command{
 		Use:     "show",

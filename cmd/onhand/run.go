@@ -101,7 +101,7 @@ func (a *app) configure(c *cobra.Command, f *runFlags) (cfg config.Config, err e
 	set("moments", &cfg.Moments, f.moments)
 	set("sync", &cfg.Sync, f.sync)
 	set("checkpoints", &cfg.Checkpoints.To, f.checkpoints)
-	for _, a := range []struct{ flag, address string }{{"http", cfg.HTTP}, {"nats-listen", cfg.NATS.Listen}} {
+	for _, a := range []struct{ flag, address string }{{"http", cfg.HTTP}, {"nats-listen", cfg.NATS.Listen}, {"advertise", f.advertise}} {
 		if _, _, err := net.SplitHostPort(a.address); err != nil && a.address != "" {
 			return cfg, usagef("--%s %s is not an address; write host:port, for example 127.0.0.1:7070", a.flag, a.address)
 		}

@@ -173,9 +173,10 @@ func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 
 // purgeAll drops the letters up to one: what nobody has seen stays.
 func (a *API) purgeAll(w http.ResponseWriter, r *http.Request) error {
-	through, err := strconv.ParseUint(r.URL.Query().Get("through"), 10, 64)
+	text := r.URL.Query().Get("through")
+	through, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || through == 0 {
-		return badRequest("through is missing: the number of the last dead letter to drop")
+		return badRequest("through is %q; the number of the last dead letter to drop", text)
 	}
 	if err := a.Log.DeadLetters().PurgeAll(r.Context(), through); err != nil {
 		return err

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -163,10 +162,8 @@ func (a *API) stop(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Tag *string `json:"tag"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil && err != io.EOF {
-		return badRequest(`the body is {"tag": "..."}, or {} for everything: %v`, err)
+	if err := readBody(w, r, &body, `{"tag": "..."}, or {} for everything`); err != nil {
+		return err
 	}
 	return a.hold(w, r, processor.Stop, body.Tag)
 }

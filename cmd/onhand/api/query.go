@@ -1,7 +1,12 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,6 +63,30 @@ func known(r *http.Request, names []string) error {
 			return badRequest("%s is no parameter here, and nothing is", name)
 		}
 		return badRequest("%s is no parameter here; known: %s", name, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// readBody reads a small JSON body into v; an empty one leaves it. shape says what
+// the body may be.
+func readBody(w http.ResponseWriter, r *http.Request, v any, shape string) error {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 4<<10))
+	if err != nil {
+		return badRequest("the body is %s: %v", shape, err)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err = d.Decode(v)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		err = fmt.Errorf("%s is no place for %s", cmp.Or(wrong.Field, "this"), wrong.Value)
+	} else if err == nil && d.InputOffset() < int64(len(bytes.TrimRight(text, " \t\r\n"))) {
+		err = errors.New("something follows its end")
+	}
+	if err != nil {
+		return badRequest("the body is %s: %v", shape, err)
 	}
 	return nil
 }

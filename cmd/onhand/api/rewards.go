@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
@@ -43,10 +41,8 @@ func (a *API) redeem(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var body Redemption
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil && err != io.EOF {
-		return badRequest(`the body is {"order_id": "...", "store": "...", "amount": 500}: %v`, err)
+	if err := readBody(w, r, &body, `{"order_id": "...", "store": "...", "amount": 500}`); err != nil {
+		return err
 	}
 	if body.OrderID == "" {
 		body.OrderID = r.Header.Get("Idempotency-Key")

@@ -42,6 +42,10 @@ func TestSlipsInAQuery(t *testing.T) {
 	require.Equal(t, 200, status, answer)
 	for _, tt := range []struct{ method, path, body, says string }{
 		{"POST", "/api/v1/stops", `{"tag":""}`, "the tag is empty"},
+		{"POST", "/api/v1/stops", `{"tag":"spring"}{"`, "something follows its end"},
+		{"POST", "/api/v1/stops", `{"tag":5}`, "tag is no place for number"},
+		{"POST", "/api/v1/stops", `[]`, "this is no place for array"},
+		{"DELETE", "/api/v1/dlq?through=all", "", `through is \"all\"`},
 		{"DELETE", "/api/v1/stops?tag=", "", "the tag is empty"},
 		{"DELETE", "/api/v1/stops?tags=spring", "", "tags is no parameter here; known: tag"},
 		{"PUT", "/api/v1/moments?dry_run=yes", "", "dry_run is"},
