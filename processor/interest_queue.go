@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"onhand/processor/moments"
+	"slices"
+)
 
 // The customer's side of an item's queue: when an interest takes its place, on
 // which terms, and when it gives it up for a while.
@@ -22,7 +25,7 @@ func (c *Customer) queueUp(m *Machine, in *Interest) {
 		in.own().Began = in.began() // the old place is gone, not the wish
 		in.Since, in.GaveUp = m.shop.Now, false
 	}
-	in.Tier, _ = m.rules.tier(m, c, in)
+	in.Tier, _ = c.tier(m, in)
 	c.requeue(m, in)
 }
 
@@ -72,6 +75,19 @@ func (c *Customer) requeue(m *Machine, in *Interest) {
 	})
 }
 
+// tier returns the rank class of a customer in an item's queue: 0 goes first. False
+// when tiers do not order that queue.
+func (c *Customer) tier(m *Machine, in *Interest) (uint8, bool) {
+	stock := m.stockOf(in.SKU)
+	if stock.Queue != moments.Tiers {
+		return 0, false
+	}
+	if i := slices.Index(stock.Tiers, c.Profile.Tier.Value); i >= 0 {
+		return uint8(min(i, 254)), true
+	}
+	return 255, true
+}
+
 // retier has the places stand where the tier puts them that the customer has now,
 // in queues that tiers order. A unit that is offered stays so; its place, were it
 // given back, is the new one. was is the id of who became one with the customer,
@@ -79,15 +95,21 @@ func (c *Customer) requeue(m *Machine, in *Interest) {
 func (c *Customer) retier(m *Machine, was string) {
 	for i := range c.Interests {
 		in := &c.Interests[i]
-		tier, ok := m.rules.tier(m, c, in)
-		if !in.Queued || !ok || tier == in.Tier {
-			continue
+		if tier, ok := c.tier(m, in); ok {
+			c.stand(m, in, tier, was)
 		}
-		if in.Offer == 0 {
-			m.send(in.SKU, &Message{Type: MoveEntry, SKU: in.SKU, Customer: c.ID, Ref: was, Since: in.Since, Tier: int64(in.Tier), Line: int64(tier)})
-		}
-		in.Tier = tier
 	}
+}
+
+// stand has a place stand in a tier.
+func (c *Customer) stand(m *Machine, in *Interest, tier uint8, was string) {
+	if !in.Queued || tier == in.Tier {
+		return
+	}
+	if in.Offer == 0 {
+		m.send(in.SKU, &Message{Type: MoveEntry, SKU: in.SKU, Customer: c.ID, Ref: was, Since: in.Since, Tier: int64(in.Tier), Line: int64(tier)})
+	}
+	in.Tier = tier
 }
 
 // places says in a message which places are accepted; nothing for the web shop.

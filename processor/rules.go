@@ -160,6 +160,11 @@ func newRules(file *moments.File) *rules {
 	if len(file.Interests) > 0 {
 		r.facts |= factRenamed
 	}
+	if len(r.offers) > 0 && slices.ContainsFunc(file.Policy.Items, func(x moments.ItemRule) bool {
+		return x.Stock.Queue == moments.Tiers || file.Policy.Stock.Queue == moments.Tiers
+	}) {
+		r.facts |= factRanked
+	}
 	for i := range file.Interests {
 		in := &file.Interests[i]
 		k := KindOf(in.From)
@@ -240,22 +245,6 @@ func (r *rules) grantedBy(k Kind) string {
 		}
 	}
 	return ""
-}
-
-// tier returns the rank class of a customer in an item's queue: 0 goes first. False
-// when tiers do not order that queue.
-func (r *rules) tier(m *Machine, c *Customer, in *Interest) (uint8, bool) {
-	stock := &r.file.Policy.Stock
-	if f := m.facts(in.SKU); f != &noFacts {
-		stock = r.stock(&Item{SKU: in.SKU, Product: f.Product})
-	}
-	if stock.Queue != moments.Tiers {
-		return 0, false
-	}
-	if i := slices.Index(stock.Tiers, c.Profile.Tier.Value); i >= 0 {
-		return uint8(min(i, 254)), true
-	}
-	return 255, true
 }
 
 // behind returns whether a source that carries an event has fallen behind by

@@ -16,6 +16,7 @@ const (
 	factBlocked  // it cannot be had: who may wait for it takes a place in the queue
 	factVariants // it comes in other variants: who wants any of them waits at each
 	factRenamed  // it has another number, or had: who wants it by the old one wants it by the new
+	factRanked   // it is another kind of item, which may be queued for in another order
 )
 
 // factOf returns the set a fact of the moments file belongs to.
@@ -103,6 +104,9 @@ func waveOf(was, f *ItemFacts) wave {
 	}
 	if was.Product.Now != f.Product.Now || was.Product.Was != f.Product.Was {
 		v.Facts |= factRenamed
+	}
+	if p, q := &was.Product, &f.Product; p.Category != q.Category || p.Brand != q.Brand || p.Family != q.Family {
+		v.Facts |= factRanked
 	}
 	return v
 }
@@ -199,6 +203,10 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if v.Facts&factRenamed != 0 {
 		c.formerCame(m, wa.SKU)
 		c.formerWent(m, wa)
+	}
+	if v.Facts&factRanked != 0 {
+		tier, _ := c.tier(m, in)
+		c.stand(m, in, tier, "")
 	}
 	if v.Facts&factVariants != 0 {
 		c.wantVariants(m, wa.SKU)
