@@ -246,9 +246,13 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 				in.Wants = append(in.Wants, x)
 			}
 		}
+		units := want.Quantity
+		if in.Asked == want.Asked { // else the terms of a request replace those of a cart
+			units = max(units, in.Quantity)
+		}
 		in.Asked, in.PriceSeen, in.GaveUp = want.Asked, want.PriceSeen, in.GaveUp || want.GaveUp
-		if in.Quantity != want.Quantity || !slices.Equal(in.Locations, want.Locations) {
-			in.Quantity, p.Locations = want.Quantity, want.Locations
+		if in.Quantity != units || !slices.Equal(in.Locations, want.Locations) {
+			in.Quantity, p.Locations = units, want.Locations
 			if in.Queued && in.Offer == 0 {
 				c.requeue(m, in)
 			}
