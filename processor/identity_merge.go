@@ -29,7 +29,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 		if o != nil && (o.Cancelled == 0) != (b.Orders[i].Cancelled == 0) {
 			cancelled = append(cancelled, o.ID)
 		}
-		c.mergeOrder(&b.Orders[i])
+		c.mergeOrder(m, &b.Orders[i])
 	}
 	for _, id := range b.OrderIDs {
 		if !c.ordered(m, id) {
@@ -296,20 +296,22 @@ func (c *Cart) merge(b *Cart) {
 	c.At, c.StateAt = max(c.At, b.At), max(c.StateAt, b.StateAt)
 }
 
-// mergeOrder takes over an order, or what was heard of one known here, and notes
-// which items are not in it any more by what both know.
-func (c *Customer) mergeOrder(b *Order) {
+// mergeOrder takes over an order, or what was heard of one known here. It tells the
+// items of which fewer units stand by what both know than either had told them, and
+// notes those of which none does.
+func (c *Customer) mergeOrder(m *Machine, b *Order) {
 	o := c.order(b.ID)
 	if o == nil {
 		c.Orders = room(c.Orders, maxOrders, func(o *Order) int64 { return o.At })
 		c.Orders = add(c.Orders, *b)
 		return
 	}
-	var had []string
+	var had []OrderUnits
 	for _, x := range [...]*Order{o, b} {
 		for i := range x.Lines {
-			if l := &x.Lines[i]; x.left(l) > 0 {
-				had = append(had, l.SKU)
+			l := &x.Lines[i]
+			if n := x.units(l.SKU); n > 0 {
+				had = append(had, OrderUnits{l.SKU, l.hash, n})
 			}
 		}
 	}
@@ -337,9 +339,13 @@ func (c *Customer) mergeOrder(b *Order) {
 		x.Gone, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back)
 	}
 	o.settle()
-	for _, sku := range had {
-		if o.units(sku) == 0 {
-			c.identity().Dropped = append(c.identity().Dropped, dropped{o.ID, sku})
+	for _, l := range had {
+		n := o.units(l.SKU)
+		if n < l.Quantity {
+			m.send(l.SKU, &Message{Type: KeepSold, SKU: l.SKU, Customer: c.ID, Ref: orderRef(o.ID), Quantity: n})
+		}
+		if n == 0 {
+			c.identity().Dropped = append(c.identity().Dropped, dropped{o.ID, l.SKU})
 		}
 	}
 }

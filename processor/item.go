@@ -2,6 +2,7 @@ package processor
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -155,22 +156,24 @@ func (m *Machine) itemEvent(sku string, e *Event) {
 		it.Queue.answer(m, it.SKU, e)
 		return
 	case ItemSold:
+		ref := orderRef(Hash(e.OrderID))
 		switch {
 		case m.repeated(it.hash, e):
 		case it.Product.Now != "" && it.passOn(m, &Message{
-			Type: SellItem, Ref: e.OrderID, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
+			Type: SellItem, Ref: ref, Line: e.Line, Quantity: quantity(e), At: e.At, Body: []byte(e.Location),
 		}):
 		case it.inSets():
-			it.count(m, &Sold{Order: saleKey(e.OrderID, e.Line), Quantity: quantity(e), At: e.At})
-			it.soldSets(m, e.OrderID, e.Line, quantity(e), e.At, 0, []byte(e.Location), nil)
+			it.count(m, &Sold{Order: saleKey(ref, e.Line), Quantity: quantity(e), At: e.At})
+			it.soldSets(m, ref, e.Line, quantity(e), e.At, 0, []byte(e.Location), nil)
 		default:
-			it.sell(m, saleKey(e.OrderID, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
+			it.sell(m, saleKey(ref, e.Line), quantity(e), e.At, m.rules.stock(it).Store(e.Location))
 		}
 	case ItemReturned:
 		if !m.repeated(it.hash, e) {
-			it.passOn(m, &Message{Type: UnsellItem, Ref: e.OrderID, Quantity: quantity(e)})
-			it.unsell(m, e.OrderID, quantity(e), "")
-			it.unsoldSets(m, e.OrderID, quantity(e))
+			ref := orderRef(Hash(e.OrderID))
+			it.passOn(m, &Message{Type: UnsellItem, Ref: ref, Quantity: quantity(e)})
+			it.unsell(m, ref, quantity(e), "")
+			it.unsoldSets(m, UnsellItem, ref, quantity(e))
 		}
 	}
 	it.settle(m)
@@ -185,9 +188,12 @@ func quantity(e *Event) int64 {
 
 // saleKey names a line of an order: the order in the upper bits, the line in
 // the lower ones.
-func saleKey(orderID string, line int64) uint64 {
-	return Hash(orderID)&^saleLine | uint64(line)&saleLine
+func saleKey(ref string, line int64) uint64 {
+	return Hash(ref)&^saleLine | uint64(line)&saleLine
 }
+
+// orderRef is by what items are told of an order, whose id itself is not kept.
+func orderRef(id uint64) string { return strconv.FormatUint(id, 36) }
 
 const saleLine = 1<<20 - 1
 
@@ -413,7 +419,14 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.passOn(m, msg)
 		_, as := soldIn(msg.Body)
 		it.unsell(m, msg.Ref, msg.Quantity, as)
-		it.unsoldSets(m, msg.Ref, msg.Quantity)
+		it.unsoldSets(m, UnsellItem, msg.Ref, msg.Quantity)
+	case KeepSold:
+		it.passOn(m, msg)
+		_, as := soldIn(msg.Body)
+		if n := it.soldWith(m, msg.Ref, as) - msg.Quantity; n > 0 {
+			it.unsell(m, msg.Ref, n, as)
+		}
+		it.unsoldSets(m, KeepSold, msg.Ref, msg.Quantity)
 	case ReservePart:
 		it.settle(m) // its own line first
 		it.spare(m, msg)

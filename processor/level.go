@@ -130,9 +130,9 @@ func (it *Item) sellUnder(m *Machine, key uint64, n, at int64, store, as string)
 // = the one it has, the last ones first: who cancels does not say which line it
 // was, nor with which change it came. What it took otherwise stays sold: it may
 // be told in any order.
-func (it *Item) unsell(m *Machine, orderID string, n int64, as string) {
-	it.uncount(m, saleKey(orderID, 0), n, as, 0)
-	order := saleKey(orderID, 0)
+func (it *Item) unsell(m *Machine, ref string, n int64, as string) {
+	order := saleKey(ref, 0)
+	it.uncount(m, order, n, as, 0)
 	take := func(list []Sold) []Sold {
 		for i := len(list) - 1; i >= 0 && n > 0; i-- {
 			if s := &list[i]; s.Order&^saleLine == order && s.As == as {
@@ -147,6 +147,32 @@ func (it *Item) unsell(m *Machine, orderID string, n int64, as string) {
 	if it.Names != nil {
 		it.Names.Covered = take(it.Names.Covered)
 	}
+}
+
+// soldWith returns the units an order took under a number of the item, as far as
+// they are counted here.
+func (it *Item) soldWith(m *Machine, ref, as string) int64 {
+	order := saleKey(ref, 0)
+	var uncontained, counted int64
+	add := func(n *int64, s *Sold) {
+		if s.Order&^saleLine == order && s.As == as {
+			*n += s.Quantity
+		}
+	}
+	for i := range it.Sold {
+		add(&uncontained, &it.Sold[i])
+	}
+	if it.Names != nil {
+		for i := range it.Names.Covered {
+			add(&uncontained, &it.Names.Covered[i])
+		}
+	}
+	it.Counted.ascend(m, countedKey(order), func(key, value string) bool {
+		s := parseCounted(key, value)
+		add(&counted, &s)
+		return s.Order&^saleLine == order
+	})
+	return max(uncontained, counted)
 }
 
 // safety returns the units of a level that are never promised, and whether the

@@ -55,6 +55,7 @@ const (
 	MoveSale                               // item -> item: a sale that was counted at Ref is yours, under the key Since
 	CountVariant                           // item -> item: units of a variant of this product were sold, or were not after all
 	MoveEntry                              // customer -> item: the place is in the tier Line now; it may be known as Ref's still
+	KeepSold                               // customer -> item: of the order Ref no more than Quantity units stand
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -63,7 +64,7 @@ type Message struct {
 	Type     MessageType
 	SKU      string
 	Customer string
-	Ref      string // order id, sale id, reward id, or another customer's id; OfferUnit: the store
+	Ref      string // an order (see orderRef), sale id, reward id, or another customer's id; OfferUnit: the store
 	Offer    int64  // number of the offer at its item
 	Quantity int64
 	Line     int64

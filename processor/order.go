@@ -309,7 +309,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 			continue
 		}
 		if n := was.units(sku) - o.units(sku); n > 0 {
-			c.unbought(m, e.OrderID, o, sku, int64(i), n, e.At, false)
+			c.unbought(m, o, sku, int64(i), n, e.At, false)
 			changed = true
 		}
 	}
@@ -399,7 +399,7 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 		wa.stake(m, c.ID, true)
 	}
 	now := m.calledNow(sku) // where the sale counts, and ends the offer of who buys
-	msg := Message{Type: SellItem, SKU: now, Customer: c.ID, Ref: e.OrderID, Line: number, Quantity: n, At: at}
+	msg := Message{Type: SellItem, SKU: now, Customer: c.ID, Ref: orderRef(o.ID), Line: number, Quantity: n, At: at}
 	if e.Location != "" {
 		msg.Body = []byte(e.Location) // it is the store's stock that sinks
 	}
@@ -422,8 +422,8 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 // unbought tells the item that n units of a sale did not last. When none is
 // left the interest that the order had ended comes back, with its place, unless
 // the money went back by the bank.
-func (c *Customer) unbought(m *Machine, orderID string, o *Order, sku string, number, n, at int64, charged bool) {
-	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderID, Line: number, Quantity: n, At: at})
+func (c *Customer) unbought(m *Machine, o *Order, sku string, number, n, at int64, charged bool) {
+	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderRef(o.ID), Line: number, Quantity: n, At: at})
 	if !charged {
 		c.unended(m, o, sku)
 	}
@@ -491,7 +491,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		if n <= 0 {
 			continue
 		}
-		c.unbought(m, e.OrderID, o, l.SKU, int64(i), n, e.At, charged)
+		c.unbought(m, o, l.SKU, int64(i), n, e.At, charged)
 		again = append(again, Product{SKU: l.SKU, Quantity: n, Price: l.Price})
 	}
 	if short && len(again) > 0 {

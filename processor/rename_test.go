@@ -83,7 +83,7 @@ func TestNamesAgree(t *testing.T) {
 		for id, sku := range orders {
 			counts := false
 			for at := sku; at != "" && !counts; at = s.item(at).Product.Now { // at any of them: it was sold under the number it had then
-				counts = slices.ContainsFunc(s.item(at).Sold, func(x Sold) bool { return x.Order == saleKey(id, 0) })
+				counts = slices.ContainsFunc(s.item(at).Sold, func(x Sold) bool { return x.Order == saleKey(orderRef(Hash(id)), 0) })
 			}
 			require.True(t, counts, "%s of %s is counted elsewhere", id, sku)
 		}

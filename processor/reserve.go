@@ -56,7 +56,7 @@ const maxSets = 64
 
 // setOrder is the order under which the sale of a bundle is counted at its parts,
 // beside what the order has of the part itself, or of another bundle with it.
-func setOrder(orderID, bundle string) string { return orderID + "\n" + bundle }
+func setOrder(ref, bundle string) string { return ref + "\n" + bundle }
 
 func (h *partsHeld) bytes() int {
 	if h == nil {
@@ -271,10 +271,10 @@ func (it *Item) fewest(m *Machine) (n int64) {
 
 // soldSets has the sale of a bundle that nobody counts counted at its parts; of
 // what was held for the buyer, as a set or as parts, with the units that were.
-func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int64, store []byte, ofParts []partOffer) {
+func (it *Item) soldSets(m *Machine, ref string, line, n, at int64, held int64, store []byte, ofParts []partOffer) {
 	if held == 0 || it.Held == nil {
 		for part := range it.Product.parts() {
-			sale := Message{Type: SellItem, SKU: part, Ref: setOrder(orderID, it.SKU), Line: line, Quantity: n, At: at, Body: store}
+			sale := Message{Type: SellItem, SKU: part, Ref: setOrder(ref, it.SKU), Line: line, Quantity: n, At: at, Body: store}
 			if i := slices.IndexFunc(ofParts, func(h partOffer) bool { return h.part == part }); i >= 0 {
 				sale.Offer = ofParts[i].offer
 				ofParts = slices.Delete(ofParts, i, i+1)
@@ -288,7 +288,7 @@ func (it *Item) soldSets(m *Machine, orderID string, line, n, at int64, held int
 	for k := range min(held, int64(len(h.Sets))) {
 		last := len(h.Sets) - 1
 		for i, offer := range h.Sets[last] {
-			sale := Message{Type: SellItem, SKU: h.Parts[i], Ref: setOrder(orderID, it.SKU), Line: line, At: at, Body: store, Offer: offer}
+			sale := Message{Type: SellItem, SKU: h.Parts[i], Ref: setOrder(ref, it.SKU), Line: line, At: at, Body: store, Offer: offer}
 			if k == 0 {
 				sale.Quantity = n // all of it once: a line is counted once
 			}
@@ -308,12 +308,12 @@ func returnParts(m *Machine, held []partOffer) {
 }
 
 // unsoldSets has units of a bundle that were not sold after all counted at its
-// parts.
-func (it *Item) unsoldSets(m *Machine, orderID string, n int64) {
+// parts, as it is told of them itself.
+func (it *Item) unsoldSets(m *Machine, told MessageType, ref string, n int64) {
 	if !it.inSets() {
 		return
 	}
 	for part := range it.Product.parts() {
-		m.send(part, &Message{Type: UnsellItem, SKU: part, Ref: setOrder(orderID, it.SKU), Quantity: n})
+		m.send(part, &Message{Type: told, SKU: part, Ref: setOrder(ref, it.SKU), Quantity: n})
 	}
 }
