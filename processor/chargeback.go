@@ -1,5 +1,7 @@
 package processor
 
+import "slices"
+
 // A chargeback: the customer's bank took the money of an order back. It is told
 // as `Order Refunded` or, when the shop gives the order up as well, as `Order
 // Cancelled`, with the reason chargeback; of the whole order or of the products
@@ -32,24 +34,28 @@ func (c *Customer) refundEvent(m *Machine, e *Event) (changed, less bool) {
 	if len(e.Products) > 0 {
 		for i := range e.Products {
 			p := &e.Products[i]
-			o.less(p.SKU).Back += max(p.Quantity, 1)
+			x := o.less(p.SKU)
+			x.Back += max(p.Quantity, 1)
+			x.Charged = true
 		}
 		o.settle()
-		return true, true
-	}
-	if o.Disputed {
+	} else if o.Disputed {
 		return false, false
+	} else {
+		o.Disputed = true
 	}
 	c.dispute(m, o, e.At)
 	return true, true
 }
 
-// dispute marks a whole order as charged back, and ends what is still wanted of
-// it for not having been asked for since.
+// dispute ends what is still wanted of what was charged back of an order, for not
+// having been asked for since.
 func (c *Customer) dispute(m *Machine, o *Order, at int64) {
-	o.Disputed = true
 	for i := range o.Lines {
 		sku := o.Lines[i].SKU
+		if !o.charged(sku) {
+			continue
+		}
 		m.watch(sku) // it may have accessories
 		if o.left(&o.Lines[i]) > 0 {
 			continue // bought, so there is no such wish
@@ -64,9 +70,15 @@ func (c *Customer) dispute(m *Machine, o *Order, at int64) {
 	}
 }
 
+// charged reports whether the bank took money of an item back, be it of one unit:
+// who had that done is not asked to buy it again.
+func (o *Order) charged(sku string) bool {
+	return o.Disputed || slices.ContainsFunc(o.Less, func(x OrderLess) bool { return x.Charged && x.SKU == sku })
+}
+
 // closes reports whether the order ends the wish for an item it names.
 func (o *Order) closes(sku string) bool {
-	if !o.Disputed {
+	if !o.charged(sku) {
 		return o.units(sku) > 0
 	}
 	h := Hash(sku)

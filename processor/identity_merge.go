@@ -336,7 +336,7 @@ func (c *Customer) mergeOrder(m *Machine, b *Order) {
 	for i := range b.Less {
 		y := &b.Less[i]
 		x := o.less(y.SKU)
-		x.Gone, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back)
+		x.Gone, x.Short, x.Back, x.Charged = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back), x.Charged || y.Charged
 	}
 	o.settle()
 	for _, l := range had {

@@ -21,7 +21,7 @@ func (c *Customer) settleInterest(m *Machine, in *Interest, since int64) {
 			continue
 		}
 		for j := range o.Lines {
-			if l := &o.Lines[j]; o.boughtAt(l.SKU) >= since && (l.SKU == in.SKU || several && in.endsWith(m, l.SKU)) && (o.left(l) > 0 || o.Disputed) && c.endedBy(m, in, o.boughtAt(l.SKU)) {
+			if l := &o.Lines[j]; o.boughtAt(l.SKU) >= since && (l.SKU == in.SKU || several && in.endsWith(m, l.SKU)) && o.closes(l.SKU) && c.endedBy(m, in, o.boughtAt(l.SKU)) {
 				c.giveUp(m, in)
 				in.Bought = o.ID
 				break

@@ -46,6 +46,8 @@ type OrderLess struct {
 	Gone  int64  // units cancelled
 	Short int64  // of these, because the shop had none
 	Back  int64  // units returned
+
+	Charged bool // the bank took the money of some back; see chargeback.go
 }
 
 const (
@@ -84,6 +86,7 @@ func (o *Order) encode(w *writer) {
 			w.int(x.Gone)
 			w.int(x.Short)
 			w.int(x.Back)
+			w.bool(x.Charged)
 		}
 	}
 	if o.hasGift() {
@@ -116,7 +119,7 @@ func (o *Order) decode(r *reader) {
 		o.Less = make([]OrderLess, r.count(4))
 		for i := range o.Less {
 			sku := r.str()
-			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int()}
+			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int(), r.bool()}
 		}
 	}
 	if flags&orderHasGift != 0 {
@@ -251,9 +254,7 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 			m.watch(o.Lines[i].SKU) // it may be a bundle, whose parts were cancelled with it
 		}
 	}
-	if o.Disputed {
-		c.dispute(m, o, e.At)
-	}
+	c.dispute(m, o, e.At)
 	return changed, changed
 }
 
@@ -309,16 +310,14 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 			continue
 		}
 		if n := was.units(sku) - o.units(sku); n > 0 {
-			c.unbought(m, o, sku, int64(i), n, e.At, false)
+			c.unbought(m, o, sku, int64(i), n, e.At)
 			changed = true
 		}
 	}
 	if changed {
 		o.Changes++
 	}
-	if o.Disputed {
-		c.dispute(m, o, e.At) // of what the chargeback did not know that it was in the order
-	}
+	c.dispute(m, o, e.At) // of what the chargeback did not know that it was in the order
 	return changed
 }
 
@@ -422,17 +421,15 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 // unbought tells the item that n units of a sale did not last. When none is
 // left the interest that the order had ended comes back, with its place, unless
 // the money went back by the bank.
-func (c *Customer) unbought(m *Machine, o *Order, sku string, number, n, at int64, charged bool) {
+func (c *Customer) unbought(m *Machine, o *Order, sku string, number, n, at int64) {
 	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderRef(o.ID), Line: number, Quantity: n, At: at})
-	if !charged {
-		c.unended(m, o, sku)
-	}
+	c.unended(m, o, sku)
 }
 
 // unended brings back the interests that an order had ended with an item of which
 // it has none any more.
 func (c *Customer) unended(m *Machine, o *Order, sku string) {
-	if o.Disputed {
+	if o.charged(sku) {
 		return
 	}
 	if in := c.interest(sku); in != nil && in.Bought == o.ID && o.units(sku) == 0 {
@@ -472,17 +469,19 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		if short {
 			x.Short += max(p.Quantity, 1)
 		}
+		x.Charged = x.Charged || charged
 	}
 	o.settle()
 	changed = o.Cancelled == 0
 	if len(e.Products) == 0 {
 		o.Cancelled = earliest(o.Cancelled, e.At)
 		o.Short = o.Short || short
-		if charged && !o.Disputed {
-			changed = true
-			c.dispute(m, o, e.At)
-		}
+		changed = changed || charged && !o.Disputed
+		o.Disputed = o.Disputed || charged
 		c.restoreRewards(m, o)
+	}
+	if charged {
+		c.dispute(m, o, e.At)
 	}
 	var again []Product
 	for i := range left {
@@ -491,7 +490,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		if n <= 0 {
 			continue
 		}
-		c.unbought(m, o, l.SKU, int64(i), n, e.At, charged)
+		c.unbought(m, o, l.SKU, int64(i), n, e.At)
 		again = append(again, Product{SKU: l.SKU, Quantity: n, Price: l.Price})
 	}
 	if short && len(again) > 0 {
