@@ -111,6 +111,10 @@ func (a *API) decisions(w http.ResponseWriter, r *http.Request) error {
 	if list := outcomes[f.record]; f.outcome != "" && !slices.Contains(list, f.outcome) {
 		return badRequest("outcome is %q; one of %s", f.outcome, strings.Join(list, ", "))
 	}
+	named := func(d processor.ReasonDoc) bool { return string(d.Reason) == f.reason }
+	if f.record == processor.DecisionOutput && f.reason != "" && !slices.ContainsFunc(processor.Reasons(), named) {
+		return badRequest("reason is %q; onhand moments reasons lists the words", f.reason)
+	}
 	marks, err := a.cursor(q.Get("cursor"))
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ func TestSlipsInAQuery(t *testing.T) {
 		{"GET", "/api/v1/customers/ann?fresh=1", "", "known: standby, min_position"},
 		{"GET", "/api/v1/decisions?custmer=ann", "", "custmer is no parameter"},
 		{"GET", "/api/v1/decisions?outcome=send", "", "one of sent, suppressed"},
+		{"GET", "/api/v1/decisions?reason=purchase", "", "onhand moments reasons lists the words"},
 		{"GET", "/api/v1/status?all=1", "", "all is no parameter"},
 	} {
 		status, answer, _ := ask(t, s, tt.method, tt.path, tt.body, "If-Match", "*")
