@@ -208,7 +208,9 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 	}
 	if o.Offer != 0 {
 		a.OfferID = OfferID(o.Value, o.Offer)
-		a.HoldUntil = m.shop.Now + m.holdFor(o.Value)
+		if hold := m.holdFor(o.Value); hold > 0 {
+			a.HoldUntil = m.shop.Now + hold
+		}
 		if in := c.interest(o.Value); in != nil {
 			if o.Then != 0 {
 				a.HoldUntil = in.OfferUntil
@@ -217,7 +219,7 @@ func (c *Customer) action(m *Machine, mo *moments.Moment, o *Occurrence, id stri
 				a.Data = append(a.Data, Datum{"location", in.Store, 0})
 			}
 		}
-		if mo.Expires.At.Name == moments.OfferEnds {
+		if mo.Expires.At.Name == moments.OfferEnds && a.HoldUntil != 0 { // of use as long as the item is there where nothing is held
 			a.ExpiresAt = a.HoldUntil + mo.Expires.At.Offset.Milliseconds()
 		}
 	}

@@ -182,7 +182,7 @@ func (c *Customer) timely(m *Machine, mo *moments.Moment, o *Occurrence, v *verd
 		v.channel = channels[0]
 		return *v
 	}
-	if mo.Expires.At.Name == moments.OfferEnds && release {
+	if mo.Expires.At.Name == moments.OfferEnds && release && o.Expires != 0 { // something is held
 		if in := c.interest(o.Value); in == nil || in.Offer != o.Offer || in.OfferUntil <= now {
 			return v.refuse(Expired, OfferEnded)
 		}

@@ -44,7 +44,7 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		case in != nil:
 			x.line.Quantity = max(in.Quantity, 1)
 			if mo.Fact != "" || mo.Stock == moments.StockOffer {
-				if name, _ := in.strongest(m.shop.Now); name == "" {
+				if name, _ := in.strongest(m.shop.Now); name == "" && !in.toldFreely(m, o) {
 					x.reason = Ended
 				}
 			}

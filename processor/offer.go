@@ -139,6 +139,12 @@ func (m *Machine) holdFor(sku string) int64 {
 	return m.rules.stock(&Item{SKU: sku, Product: m.facts(sku).Product}).Hold.Milliseconds()
 }
 
+// toldFreely reports whether the customer was told of a unit without holding it:
+// the place and the request are over by then, the message is not.
+func (in *Interest) toldFreely(m *Machine, o *Occurrence) bool {
+	return o.Offer != 0 && o.Offer <= in.Told && m.holdFor(o.Value) == 0
+}
+
 // acceptOffer begins the hold: the decision to tell the customer is made.
 func (c *Customer) acceptOffer(m *Machine, o *Occurrence) {
 	in := c.interest(o.Value)
