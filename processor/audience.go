@@ -232,10 +232,10 @@ func (c *Customer) unstake(m *Machine, sku string) {
 	}
 }
 
-// recheck looks again at what an event may have taken a reason from or, with
-// permission, given one. Who is kept out of an audience for want of a
-// permission stays out whatever is bought.
-func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
+// recheck looks again at what an event may have taken a reason from, as with
+// refused a permission, or, with permission, given one. Who is kept out of an
+// audience for want of a permission stays out whatever is bought.
+func (c *Customer) recheck(m *Machine, e *Event, permission, refused bool) {
 	c.takeOutRefused(m)
 	if permission || !c.recheckItems(m, e) {
 		for i := len(c.Occurrences) - 1; i >= 0; i-- {
@@ -249,7 +249,10 @@ func (c *Customer) recheck(m *Machine, e *Event, permission bool) {
 			}
 		}
 	}
-	c.recheckPending(m, "")
+	if permission || refused {
+		e = nil
+	}
+	c.recheckPendingBy(m, "", e)
 }
 
 // recheckItems looks again only at the audiences of the items the event names,

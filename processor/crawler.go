@@ -24,7 +24,7 @@ func (e *Event) byMachine() bool { return e.By == ByMachine && e.Kind.Visits() }
 // the customer besides, as a refusal, holds.
 func (c *Customer) crawled(m *Machine, e *Event, learned, refused bool) {
 	if learned || refused {
-		c.recheck(m, e, learned)
+		c.recheck(m, e, learned, refused)
 	}
 	if learned {
 		c.rejoin(m)

@@ -357,7 +357,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 		c.redate(m)
 	}
 	if less || more {
-		c.recheck(m, e, more)
+		c.recheck(m, e, more, refused)
 	}
 	if n := len(c.Contacts); n > 0 && e.At < c.Contacts[n-1].At && (less || len(m.rules.ends(e)) > 0) {
 		c.tooLate(m, e)

@@ -190,7 +190,7 @@ func (c *Customer) rewardTold(m *Machine, msg *Message) {
 	if first || m.rules.moves[e.Kind] {
 		c.redate(m)
 	}
-	c.recheck(m, &e, false)
+	c.recheck(m, &e, false, false)
 	c.tooLate(m, &e)
 }
 

@@ -525,16 +525,20 @@ func (c *Customer) thinPending(m *Machine) {
 }
 
 // recheckPending takes back what may not go any more, before it goes. Only
-// what speaks of sku is looked at; "" = all. What was owed while something of
-// another id is on its way waits for that, in which order it may come.
-func (c *Customer) recheckPending(m *Machine, sku string) {
+// what speaks of sku is looked at; "" = all.
+func (c *Customer) recheckPending(m *Machine, sku string) { c.recheckPendingBy(m, sku, nil) }
+
+// recheckPendingBy leaves out what an event about a cart or an order cannot have
+// changed; nil = anything may have. What was owed while something of another id is
+// on its way waits for that, in which order it may come.
+func (c *Customer) recheckPendingBy(m *Machine, sku string, e *Event) {
 	for i := range backwards(&c.Pending) {
 		p := &c.Pending[i]
 		d, err := p.decision()
 		if err != nil || d.Action.Kind != kindMessage && d.Action.Kind != moments.DoOrder {
 			continue
 		}
-		if d.Action.Class == "transactional" && c.awaits() {
+		if d.Action.Class == "transactional" && (c.awaits() || e != nil && p.ofAnotherOrder(m, e)) {
 			continue
 		}
 		if sku != "" && !slices.ContainsFunc(d.Action.Lines, func(l ActionLine) bool { return l.SKU == sku }) {
@@ -545,6 +549,22 @@ func (c *Customer) recheckPending(m *Machine, sku string) {
 		}
 	}
 	c.recheckShown(m, sku)
+}
+
+// ofAnotherOrder reports whether a transactional message is about an order that
+// an event does not name, and about nothing else: who orders every minute is not
+// asked for all confirmations each time.
+func (p *Pending) ofAnotherOrder(m *Machine, e *Event) bool {
+	switch e.Kind {
+	case ProductAdded, ProductRemoved, CartUpdated, CartViewed, CheckoutStarted, OrderCompleted, OrderUpdated:
+	default:
+		return false
+	}
+	if e.OrderID == p.Value || p.Then != 0 || p.Expires != 0 && m.shop.Now > p.Expires {
+		return false
+	}
+	mo := m.rules.of(p.Rules).file.Moment(p.Moment)
+	return mo != nil && mo.Per == "order_id" && mo.If == nil && len(mo.Lines)+len(mo.Until) == 0
 }
 
 // firePending releases what the gate had put off until now.
