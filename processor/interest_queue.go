@@ -1,8 +1,9 @@
 package processor
 
 import (
-	"onhand/processor/moments"
 	"slices"
+
+	"onhand/processor/moments"
 )
 
 // The customer's side of an item's queue: when an interest takes its place, on

@@ -2,9 +2,10 @@ package processor
 
 import (
 	"cmp"
-	"onhand/processor/moments"
 	"slices"
 	"strings"
+
+	"onhand/processor/moments"
 
 	"github.com/cespare/xxhash/v2"
 )

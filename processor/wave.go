@@ -196,6 +196,10 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if in == nil {
 		return
 	}
+	if v.Facts&factRanked != 0 {
+		tier, _ := c.tier(m, in)
+		c.stand(m, in, tier, "")
+	}
 	if v.Facts&factRenamed != 0 && wa.Facts.Product.Now != "" {
 		c.wantsRenamed(m, wa.SKU)
 		return
@@ -203,10 +207,6 @@ func (c *Customer) reached(m *Machine, wa *Watch, v *wave) {
 	if v.Facts&factRenamed != 0 {
 		c.formerCame(m, wa.SKU)
 		c.formerWent(m, wa)
-	}
-	if v.Facts&factRanked != 0 {
-		tier, _ := c.tier(m, in)
-		c.stand(m, in, tier, "")
 	}
 	if v.Facts&factVariants != 0 {
 		c.wantVariants(m, wa.SKU)
