@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -115,7 +116,7 @@ func (a *app) diffCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			changes, err := a.compare(c.Context(), &cl, args[0])
 			if err != nil {
-				if err != errFailed { // then everything has been said
+				if !errors.Is(err, errFailed) { // then everything has been said
 					fmt.Fprintln(a.err, "onhand:", err)
 				}
 				return exitStatus(2)
