@@ -1,6 +1,9 @@
 package processor
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // accounts keeps one person with many accounts from holding many units: of the
 // customers with one mail address or telephone number (see Claims) at most one
@@ -62,7 +65,11 @@ func (c *Customer) heldElsewhere(m *Machine, msg *Message) {
 	}
 	i := c.addOccurrence(m, mo.Name, msg.SKU)
 	c.Occurrences[i].Cause, c.Occurrences[i].At = StockLevelReported, m.shop.Now
-	c.conclude(m, i, verdict{outcome: Suppressed, reason: Combined, stockAge: -1})
+	why := Combined
+	if _, r := c.permitted(m, mo, &c.Occurrences[i]); r != ConsentPending && slices.Contains(strength, r) {
+		why = r // which is asked before, and would have been said of a unit of their own
+	}
+	c.conclude(m, i, verdict{outcome: Suppressed, reason: why, stockAge: -1})
 }
 
 // heldFor returns the address of an entry for which an offer is open, be it one
