@@ -129,7 +129,7 @@ func (c *Customer) stops(m *Machine, mo *moments.Moment, k *Contact, e *Event) R
 			return Purchased
 		}
 	case OrderCancelled:
-		if about("order_id", e.OrderID) && len(e.Products) == 0 {
+		if o := c.order(Hash(e.OrderID)); about("order_id", e.OrderID) && o != nil && o.cancelledAt() != 0 {
 			return Cancelled
 		}
 	case ConsentChanged, MessageUnsubscribed, Identify:
@@ -203,8 +203,8 @@ func (c *Customer) cancelledBefore(m *Machine, orders []uint64) {
 		if mo == nil || mo.Per != "order_id" || slices.Contains(mo.When, OrderCancelled.String()) {
 			continue
 		}
-		if id := Hash(k.Value); slices.Contains(orders, id) && c.order(id).Cancelled < k.At {
-			c.learned(m, k, Cancelled, c.order(id).Cancelled)
+		if id := Hash(k.Value); slices.Contains(orders, id) && c.order(id).cancelledAt() < k.At {
+			c.learned(m, k, Cancelled, c.order(id).cancelledAt())
 		}
 	}
 }

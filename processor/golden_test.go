@@ -26,7 +26,7 @@ func TestGoldenValues(t *testing.T) {
 		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders: []Order{{
 			ID: 10, At: 11, Cancelled: 12, Short: true, Placed: true, Confirmed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 65, true, 1, 1, 1}},
-			Said: 66, Disputed: true, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1, true}}, First: []OrderUnits{{"phone", Hash("phone"), 1}}, FirstAt: 71,
+			Said: 66, Disputed: true, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1, 1, true}}, First: []OrderUnits{{"phone", Hash("phone"), 1}}, FirstAt: 71,
 		}},
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 13, 14, 75}}, Since: 15, PriceSeen: 16, Quantity: 18, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true, Claimed: true, Took: true, GaveUp: true, Unseen: true, Dear: true, Apart: true, particulars: &particulars{17, []string{"lyon"}, 68, "lyon", "p", "size=M", 18, 9}}},

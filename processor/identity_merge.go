@@ -26,7 +26,7 @@ func (c *Customer) merge(m *Machine, b *Customer) {
 	var cancelled []uint64 // as only one of the two knew
 	for i := range b.Orders {
 		o := c.order(b.Orders[i].ID)
-		if o != nil && (o.Cancelled == 0) != (b.Orders[i].Cancelled == 0) {
+		if o != nil && (o.cancelledAt() == 0) != (b.Orders[i].cancelledAt() == 0) {
 			cancelled = append(cancelled, o.ID)
 		}
 		c.mergeOrder(m, &b.Orders[i])
@@ -336,7 +336,8 @@ func (c *Customer) mergeOrder(m *Machine, b *Order) {
 	for i := range b.Less {
 		y := &b.Less[i]
 		x := o.less(y.SKU)
-		x.Gone, x.Short, x.Back, x.Charged = max(x.Gone, y.Gone), max(x.Short, y.Short), max(x.Back, y.Back), x.Charged || y.Charged
+		x.Gone, x.Last, x.Short, x.Back = max(x.Gone, y.Gone), max(x.Last, y.Last), max(x.Short, y.Short), max(x.Back, y.Back)
+		x.Charged = x.Charged || y.Charged
 	}
 	o.settle()
 	for _, l := range had {

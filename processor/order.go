@@ -44,6 +44,7 @@ type OrderLess struct {
 	SKU   string
 	hash  uint64 // of SKU
 	Gone  int64  // units cancelled
+	Last  int64  // when the last of these were
 	Short int64  // of these, because the shop had none
 	Back  int64  // units returned
 
@@ -84,6 +85,7 @@ func (o *Order) encode(w *writer) {
 			x := &o.Less[i]
 			w.str(x.SKU)
 			w.int(x.Gone)
+			w.int(x.Last)
 			w.int(x.Short)
 			w.int(x.Back)
 			w.bool(x.Charged)
@@ -116,10 +118,10 @@ func (o *Order) decode(r *reader) {
 		o.decodeFirst(r)
 	}
 	if flags&orderHasLess != 0 {
-		o.Less = make([]OrderLess, r.count(4))
+		o.Less = make([]OrderLess, r.count(6))
 		for i := range o.Less {
 			sku := r.str()
-			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int(), r.bool()}
+			o.Less[i] = OrderLess{sku, Hash(sku), r.int(), r.int(), r.int(), r.int(), r.bool()}
 		}
 	}
 	if flags&orderHasGift != 0 {
@@ -136,6 +138,25 @@ func (o *Order) left(l *OrderLine) int64 {
 		return 0
 	}
 	return l.Quantity - l.gone
+}
+
+// cancelledAt returns when the last of the order was cancelled, as a whole or item
+// by item; 0 = some of it stands.
+func (o *Order) cancelledAt() (at int64) {
+	if o.Cancelled != 0 {
+		return o.Cancelled
+	}
+	for i := range o.Lines {
+		if o.left(&o.Lines[i]) > 0 {
+			return 0
+		}
+	}
+	if len(o.Lines) > 0 {
+		for i := range o.Less {
+			at = max(at, o.Less[i].Last)
+		}
+	}
+	return at
 }
 
 // kept returns the units of a line that the customer has, or will have, and has
@@ -255,6 +276,7 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 		}
 	}
 	c.dispute(m, o, e.At)
+	c.restoreRewards(m, o)
 	return changed, changed
 }
 
@@ -318,6 +340,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 		o.Changes++
 	}
 	c.dispute(m, o, e.At) // of what the chargeback did not know that it was in the order
+	c.restoreRewards(m, o)
 	return changed
 }
 
@@ -466,6 +489,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		p := &e.Products[i]
 		x := o.less(p.SKU)
 		x.Gone += max(p.Quantity, 1)
+		x.Last = max(x.Last, e.At)
 		if short {
 			x.Short += max(p.Quantity, 1)
 		}
@@ -478,8 +502,8 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		o.Short = o.Short || short
 		changed = changed || charged && !o.Disputed
 		o.Disputed = o.Disputed || charged
-		c.restoreRewards(m, o)
 	}
+	c.restoreRewards(m, o)
 	if charged {
 		c.dispute(m, o, e.At)
 	}

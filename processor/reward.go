@@ -164,10 +164,16 @@ func rewardOf(e *Event) Reward {
 func (c *Customer) voidUses(w *Reward) {
 	for i := range w.Uses {
 		u := &w.Uses[i]
-		if o := c.order(u.Order); u.Order != 0 && o != nil && o.Cancelled != 0 && !o.Disputed {
-			u.Void, w.Restored = true, max(w.Restored, o.Cancelled) // heard of too late to be given back, it rests all the same
+		if o := c.order(u.Order); u.Order != 0 && o != nil && o.givesBack() {
+			u.Void, w.Restored = true, max(w.Restored, o.cancelledAt()) // heard of too late to be given back, it rests all the same
 		}
 	}
+}
+
+// givesBack reports whether what was used in the order can be used again: all of it
+// was cancelled, and the bank took no money of it back.
+func (o *Order) givesBack() bool {
+	return o.cancelledAt() != 0 && !o.Disputed && !slices.ContainsFunc(o.Less, func(x OrderLess) bool { return x.Charged })
 }
 
 // rewardRestMS is how long nobody is reminded of a reward that a cancelled
@@ -177,7 +183,7 @@ const rewardRestMS = 7 * 24 * 3600_000
 // restoreRewards gives back what was used in an order that was cancelled. What
 // reminds of a reward may begin again, after a rest.
 func (c *Customer) restoreRewards(m *Machine, o *Order) {
-	if c.After == nil || o.Disputed {
+	if c.After == nil || !o.givesBack() {
 		return
 	}
 	for i := range c.After.Rewards {
