@@ -255,6 +255,17 @@ func (c *Customer) recheck(m *Machine, e *Event, permission, refused bool) {
 	c.recheckPendingBy(m, "", e)
 }
 
+// travelledTo asks again for what waits for the morning of another time zone: it
+// may be day where the customer is now.
+func (c *Customer) travelledTo(m *Machine) {
+	for i := range c.Occurrences {
+		if o := &c.Occurrences[i]; o.State == deferredState && o.Said == QuietHours.code() {
+			o.Due = m.shop.Now
+			c.soon(o.Due)
+		}
+	}
+}
+
 // recheckItems looks again only at the audiences of the items the event names,
 // when nothing else can depend on it: no audience asks for more than its item,
 // and none of the items has a family or accessories, or is the same as another

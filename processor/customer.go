@@ -261,6 +261,7 @@ func (c *Customer) event(m *Machine, e *Event) {
 	}
 	c.Last = max(c.Last, e.Stamp)
 	c.Known = c.Known || e.UserID != ""
+	lived := c.Profile.location(m.shop.Now)
 	learned, refused := c.Profile.observe(e, m.shop.Now)
 	if (e.AnonymousID != "" && e.UserID != "" || e.PreviousID != "") && !e.Pixel {
 		c.identityEvent(m, e)
@@ -352,6 +353,10 @@ func (c *Customer) event(m *Machine, e *Event) {
 	c.endOccurrences(m, e)
 	if changed {
 		c.startOccurrences(m, e)
+	}
+	if c.Profile.location(m.shop.Now) != lived {
+		c.travelledTo(m)
+		more = true
 	}
 	if m.rules.moves[e.Kind] {
 		c.redate(m)
