@@ -41,6 +41,7 @@
 //   - apply: laid over the moments in force, as `with`, and activated. Its sibling
 //     keep_pending: true lets what is pending have the moments it began under.
 //   - control: {stop: TAG} or {resume: TAG}, the kill switch; TAG all = everything.
+//     {erase: CUSTOMER} forgets a customer.
 //     {held: CHANNEL, until: TIME}: its provider says that it takes nothing before.
 //   - deliver: {result: R, channel: C, code: X, lag: T}: what a channel (all, without
 //     channel) does with attempts from now on. R is delivered (the beginning),
@@ -60,9 +61,9 @@
 //   - expect: what has been decided since the last expect, in any order. An entry
 //     matches one decision by the fields it names, nested ones too; a list matches
 //     element by element, in any order; a time may be an offset. What acts on a
-//     customer (sent, retracted) must be listed, and what was learned of a message
-//     too late, as {correction: raced, reason: purchased}; the rest only when the
-//     scenario cares. Outcomes of attempts may be listed as {delivery: failed, code: X}.
+//     customer (sent, retracted) must be listed; the rest only when the scenario
+//     cares, as what was learned of a message too late, {correction: raced, reason:
+//     purchased}, and outcomes of attempts, {delivery: failed, code: X}.
 //   - check: {customer: {id: ann, ...}} and {item: {sku: phone, ...}} and {reward:
 //     {reward_id: r1, ...}}, or a list of them, compare fields with the answer of the API.
 //

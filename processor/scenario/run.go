@@ -20,6 +20,8 @@ type Options struct {
 	Partitions int
 	// Restart opens the machines again on their stores before every step.
 	Restart bool
+	// Corrections must be listed by an expect, like what acts on a customer.
+	Corrections bool
 }
 
 // Result is what became of one scenario.
@@ -45,15 +47,15 @@ type Decided struct {
 	At     int64 // log time, Unix ms
 	Fields map[string]any
 
-	acts bool // sent, retracted or a correction: it must be listed
+	acts bool // sent or retracted, and with Options.Corrections a correction: it must be listed
 }
 
 // Run runs a scenario. It returns early when ctx ends.
 func Run(ctx context.Context, s Scenario, o Options) Result {
 	if o.Partitions != 0 {
-		return run(ctx, s, setting{partitions: o.Partitions, restart: o.Restart})
+		return run(ctx, s, setting{partitions: o.Partitions, restart: o.Restart, corrections: o.Corrections})
 	}
-	result := run(ctx, s, setting{partitions: 1})
+	result := run(ctx, s, setting{partitions: 1, corrections: o.Corrections})
 	if !result.OK() {
 		return result
 	}
@@ -61,6 +63,7 @@ func Run(ctx context.Context, s Scenario, o Options) Result {
 		name string
 		setting
 	}{{"on 16 partitions", setting{partitions: 16}}, {"with restarts", setting{partitions: 1, restart: true}}} {
+		v.corrections = o.Corrections
 		other := run(ctx, s, v.setting)
 		for _, f := range other.Failures {
 			f.Text = v.name + ": " + f.Text
@@ -75,14 +78,16 @@ func Run(ctx context.Context, s Scenario, o Options) Result {
 
 // setting is what a scenario runs on.
 type setting struct {
-	partitions int
-	restart    bool           // before every step
-	with       func(*cluster) // what to do with it before the first record; nil = nothing
+	partitions  int
+	restart     bool           // before every step
+	corrections bool           // must be listed
+	with        func(*cluster) // what to do with it before the first record; nil = nothing
 }
 
 // runner is one scenario being run.
 type runner struct {
 	s       Scenario
+	setting setting
 	rules   rules // in force
 	cluster *cluster
 	decided []Decided
@@ -92,7 +97,7 @@ type runner struct {
 }
 
 func run(ctx context.Context, s Scenario, o setting) Result {
-	r := &runner{s: s, result: Result{Scenario: s}}
+	r := &runner{s: s, setting: o, result: Result{Scenario: s}}
 	fail := func(st Step, err error) {
 		r.result.Failures = append(r.result.Failures, Failure{st.Line, st.Label, err.Error()})
 	}
@@ -239,7 +244,7 @@ func (r *runner) read() {
 			d.acts = x.decision.Outcome == processor.Sent || x.decision.Outcome == processor.Retracted
 			d.Fields = object(x.decision.AppendJSON(nil))
 		} else if x.correction != nil {
-			d.At, d.acts = x.correction.At, true
+			d.At, d.acts = x.correction.At, r.setting.corrections
 			text, _ := x.correction.MarshalJSON() // cannot fail for words and numbers
 			d.Fields = object(text)
 		} else {

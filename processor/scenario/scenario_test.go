@@ -30,7 +30,7 @@ func TestScenarios(t *testing.T) {
 			total++
 			t.Run(filepath.Base(f)+"/"+s.Name, func(t *testing.T) {
 				t.Parallel()
-				r := Run(context.Background(), s, Options{})
+				r := Run(context.Background(), s, Options{Corrections: true})
 				if !r.OK() {
 					t.Errorf("\n%s", r.text())
 				}
