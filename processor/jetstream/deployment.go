@@ -74,8 +74,13 @@ func (l *Log) create(ctx context.Context, o Options) error {
 	}
 }
 
-// forming reports whether an error is one of a cluster that comes up.
+// forming reports whether an error is one of a cluster that comes up. What is
+// not found was found or made a moment before: the server that was asked has not
+// heard of it yet.
 func forming(err error) bool {
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) {
+		return true
+	}
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refusal.ErrorCode == codeUnavailable || refusal.ErrorCode == codeNoPeers
 	}

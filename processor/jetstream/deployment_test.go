@@ -342,3 +342,16 @@ func TestAskedInVain(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.True(t, forming(err))
 }
+
+// A server that has not heard yet of what another one made says that it is not
+// there: as what is asked for was found or made a moment before, it will be.
+func TestAskedOfAServerThatIsBehind(t *testing.T) {
+	l := openLog(t, Options{})
+	_, err := l.js.Stream(soon(t), "t-nowhere")
+	require.True(t, forming(asked(err, "stream nowhere")), "%v", err)
+	_, err = l.js.KeyValue(soon(t), "t-nowhere")
+	require.True(t, forming(asked(err, "bucket nowhere")), "%v", err)
+	_, err = l.js.CreateStream(soon(t), jetstream.StreamConfig{Name: "no name"})
+	require.Error(t, err)
+	require.False(t, forming(asked(err, "stream no name")), "%v", err)
+}

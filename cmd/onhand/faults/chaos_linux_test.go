@@ -150,11 +150,24 @@ func (w *world) serve(services []*process) (all []partition) {
 			all = append(all, s.live()...)
 		}
 		if len(all) != partitions {
-			return fmt.Sprintf("%d of %d are", len(all), partitions)
+			return fmt.Sprintf("%d of %d are; %s", len(all), partitions, strangers(services))
 		}
 		return ""
 	})
 	return all
+}
+
+// strangers says what services know of the partitions that are not live there.
+func strangers(services []*process) string {
+	var b strings.Builder
+	for _, s := range services {
+		for _, x := range s.partitions() {
+			if x.Phase != "live" || x.Owner != s.addr {
+				fmt.Fprintf(&b, "\n%s: %+v", s.name, x)
+			}
+		}
+	}
+	return b.String()
 }
 
 // settled waits until everything is as it should be: every server has caught
@@ -176,7 +189,7 @@ func (w *world) settled() {
 			}
 		}
 		if n != partitions {
-			return fmt.Sprintf("%d of %d partitions are live", n, partitions)
+			return fmt.Sprintf("%d of %d partitions are live; %s", n, partitions, strangers(w.workers))
 		}
 		return ""
 	})

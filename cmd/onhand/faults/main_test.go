@@ -19,7 +19,7 @@ var (
 	kills = flag.Int("kill", 0, "how often TestKill kills; 0 = a few times")
 	chaos = flag.Duration("chaos", 0, "how long TestChaos goes on with faults; 0 = a fixed, short schedule")
 	fault = flag.String("fault", "", "of TestChaos: only the faults whose names contain this; measures nothing")
-	words = flag.String("words", "", "folder in which all that the processes of a failed test have said is kept")
+	words = flag.String("words", "", "folder in which all that the processes of a failed test have said is kept, and what their goroutines were doing")
 	given = flag.String("onhand", "", "path of the program to test; it is built without")
 	seed  = flag.Uint64("seed", 0, "of the load and of the moments of the faults; 0 = one from the clock")
 )

@@ -46,17 +46,22 @@ func newProcess(t testing.TB, name, data string, args ...string) *process {
 	return p.untilEnd()
 }
 
-// untilEnd kills the process at the end of the test.
+// untilEnd kills the process at the end of the test. What it said is shown when
+// the test has failed; with -words all of it is kept, and what it was doing.
 func (p *process) untilEnd() *process {
 	t := p.t
 	t.Cleanup(func() {
-		p.kill()
 		if t.Failed() {
 			t.Logf("%s said:\n%s", p.name, middle(p.said(), 60))
-			if *words != "" {
-				file := filepath.Join(*words, strings.ReplaceAll(t.Name()+" "+p.name, "/", " ")+".log")
-				require.NoError(t, os.WriteFile(file, []byte(p.said()), 0o600))
+			if *words != "" && p.running() {
+				p.signal(syscall.SIGQUIT)
+				<-p.exited
 			}
+		}
+		p.kill()
+		if t.Failed() && *words != "" {
+			file := filepath.Join(*words, strings.ReplaceAll(t.Name()+" "+p.name, "/", " ")+".log")
+			require.NoError(t, os.WriteFile(file, []byte(p.said()), 0o600))
 		}
 	})
 	return p
@@ -143,8 +148,11 @@ func (p *process) stop() {
 	require.Zero(p.t, p.cmd.ProcessState.ExitCode(), "%s, stopped: %v", p.name, p.cmd.ProcessState)
 }
 
-// running reports whether the present life goes on.
+// running reports whether a life has begun and goes on.
 func (p *process) running() bool {
+	if p.cmd == nil {
+		return false
+	}
 	select {
 	case <-p.exited:
 		return false
