@@ -59,6 +59,7 @@ func TestNATSGone(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 		}
 		for what, all := range took {
+			t.Log(what, all)
 			require.Less(t, slices.Min(all), 2*time.Second, "%s: %v", what, all)
 		}
 		nats = newNATS(t, dir, listen)
