@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,10 +27,9 @@ type cluster struct {
 func startCluster(t testing.TB) *cluster {
 	var ports []int
 	for range 6 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := clustertest.FreePort()
 		require.NoError(t, err)
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	c := &cluster{servers: map[string]*exec.Cmd{}}
 	var routes []string

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"onhand/processor/jetstream"
+	"onhand/processor/jetstream/clustertest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,10 +68,9 @@ func (p *process) untilEnd() *process {
 }
 
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := clustertest.FreePort()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", port)
 }
 
 // moments is the path of the rules all services here run.

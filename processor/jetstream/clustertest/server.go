@@ -11,8 +11,13 @@ package clustertest
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"os"
+	"syscall"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -32,6 +37,23 @@ type Server struct {
 	Routes  []string // URLs of all servers' cluster ports
 
 	UntilInput bool // it ends when its standard input does, as when its parent dies
+}
+
+// FreePort returns a port of 127.0.0.1 that nothing listens on. It is one that
+// systems give to nobody who does not ask for it: it stays free while its server
+// is away. Of two test programs both may be given it, once in thousands of times.
+func FreePort() (int, error) {
+	const lowest, ports = 10_000, 20_000
+	for {
+		port := lowest + rand.IntN(ports)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		switch {
+		case err == nil:
+			return port, l.Close()
+		case !errors.Is(err, syscall.EADDRINUSE):
+			return 0, err
+		}
+	}
 }
 
 // Env returns the environment variable with which the test program, started
