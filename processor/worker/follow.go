@@ -17,8 +17,9 @@ type shadow struct {
 	claiming bool              // a fence is on its way
 	fence    uint64            // sequence of the fence, to be reached
 
-	levelAt time.Time // was level last
-	level   atomic.Bool
+	followed bool      // all commit records that had come were taken
+	levelAt  time.Time // was level last
+	level    atomic.Bool
 
 	position, epoch, flushed, code, held, stalls atomic.Uint64
 }
@@ -68,7 +69,7 @@ func (l *loop) follow() (busy bool) {
 	if l.commits == nil || l.err != nil {
 		return false
 	}
-	empty := false
+	l.followed = false
 	for n := 0; n < burstRecords && l.p.Ahead() < maxAhead; n++ {
 		m, ok, err := l.commits.TryNext()
 		if err == nil && ok {
@@ -79,7 +80,7 @@ func (l *loop) follow() (busy bool) {
 			return false
 		}
 		if !ok {
-			empty = true
+			l.followed = true
 			break
 		}
 		busy = true
@@ -87,9 +88,18 @@ func (l *loop) follow() (busy bool) {
 			return true
 		}
 	}
+	return busy
+}
+
+// noteLevel takes note of whether a standby is level: it has applied all that was
+// committed when it last asked. More will have been by then on a busy machine.
+func (l *loop) noteLevel() {
+	if l.commits == nil || l.err != nil {
+		return
+	}
 	now := time.Now()
 	switch {
-	case empty && l.p.Level():
+	case l.followed && l.p.Level():
 		l.levelAt = now
 		if !l.level.Swap(true) {
 			l.enter("standby")
@@ -98,7 +108,6 @@ func (l *loop) follow() (busy bool) {
 	case now.Sub(l.levelAt) > levelKept && l.level.Swap(false):
 		l.enter("following")
 	}
-	return busy
 }
 
 // reached makes this loop the owner when its own fence is the last commit

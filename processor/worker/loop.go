@@ -113,6 +113,7 @@ func (l *loop) run(ctx context.Context) {
 		busy = l.hear() || busy
 		busy = l.follow() || busy
 		busy = l.read() || busy
+		l.noteLevel()
 		l.send()
 		busy = l.writeBehind() || busy
 		l.checkpoint()

@@ -52,7 +52,7 @@ func (p *process) untilEnd() *process {
 	t := p.t
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, middle(p.said(), 60))
+			t.Logf("%s said:\n%s", p.name, middle(p.said(), 20))
 			if *words != "" && p.running() {
 				p.signal(syscall.SIGQUIT)
 				<-p.exited
