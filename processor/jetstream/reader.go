@@ -27,8 +27,8 @@ type Message struct {
 //
 // Inside it is a pull consumer that is thrown away and made anew, from the next
 // sequence wanted, whenever anything is odd: the connection came back, the
-// server fell silent, a sequence was skipped. What is missing after that is
-// missing from the log.
+// server fell silent, a sequence was skipped, the stream has what the consumer
+// does not bring. What is missing after that is missing from the log.
 type Reader struct {
 	log    *Log
 	conn   *connection
@@ -275,9 +275,28 @@ func (r *Reader) checkBounds(ctx context.Context) error {
 	return nil
 }
 
+// more asks the stream's leader whether it has the next message. The consumer
+// lives on any of the servers that keep the stream: on one that has fallen behind
+// the others it is alive and has nothing to say. Who cannot be asked has none.
+func (r *Reader) more() bool {
+	ctx, cancel := context.WithTimeout(r.ctx, attachWait)
+	defer cancel()
+	if len(r.filter) == 0 {
+		_, last, err := r.log.bounds(ctx, r.stream)
+		return err == nil && last >= r.next
+	}
+	for _, subject := range r.filter {
+		if _, err := r.log.get(ctx, r.log.ingest, r.next, jetstream.WithGetMsgSubject(subject)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // follow takes messages as they arrive and asks for more.
 func (r *Reader) follow(arrivals <-chan *nats.Msg) error {
-	heard := time.Now()
+	heard, came := time.Now(), time.Now() // a sign of life; a message, or that there is none
+	missed := uint64(0)                   // the next one was there when it was last asked for
 	watch := time.NewTicker(heartbeat)
 	defer watch.Stop()
 	for {
@@ -287,13 +306,26 @@ func (r *Reader) follow(arrivals <-chan *nats.Msg) error {
 		select {
 		case m := <-arrivals:
 			heard = time.Now()
+			before := r.next
 			if err := r.take(m, arrivals); err != nil {
 				return err
+			}
+			if r.next > before {
+				came, missed = heard, 0
 			}
 		case <-r.room:
 		case <-watch.C:
 			if time.Since(heard) > silence && r.expects() {
 				return fmt.Errorf("%w: the server is silent", errOdd)
+			}
+			switch {
+			case time.Since(came) <= silence || !r.expects():
+			case !r.more():
+				came, missed = time.Now(), 0
+			case missed == r.next:
+				return fmt.Errorf("%w: the consumer does not bring what the stream has", errOdd)
+			default:
+				missed = r.next // it may have come by the next look
 			}
 		case <-r.fresh:
 			return fmt.Errorf("%w: the connection was restored", errOdd)

@@ -227,6 +227,45 @@ func TestReaderReplacesItsConsumer(t *testing.T) {
 	}
 }
 
+// A consumer on a server that has fallen behind is alive and brings nothing. One
+// that is paused does the same.
+func TestReaderNoticesAConsumerThatFallsBehind(t *testing.T) {
+	t.Parallel()
+	l := openLog(t, Options{})
+	input, err := l.Read(1, 1)
+	require.NoError(t, err)
+	shard, err := l.ReadShard(0, 1)
+	require.NoError(t, err)
+	for _, x := range []struct {
+		stream  jetstream.Stream
+		subject string
+		r       *Reader
+	}{{l.in[1], l.inSubject(1), input}, {l.ingest, l.ingestSubject(), shard}} {
+		waitFor(t, "its consumer", func() bool { return len(consumers(t, x.stream)) == 1 })
+		for _, name := range consumers(t, x.stream) {
+			_, err := x.stream.PauseConsumer(soon(t), name, time.Now().Add(time.Hour))
+			require.NoError(t, err)
+		}
+		_, err := l.js.Publish(soon(t), x.subject, []byte("hello"))
+		require.NoError(t, err)
+	}
+	for _, r := range []*Reader{input, shard} {
+		m, err := r.Next(soon(t))
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(m.Data))
+		r.Stop()
+	}
+}
+
+func consumers(t testing.TB, s jetstream.Stream) (names []string) {
+	list := s.ConsumerNames(soon(t))
+	for name := range list.Name() {
+		names = append(names, name)
+	}
+	require.NoError(t, list.Err())
+	return names
+}
+
 func TestBadArguments(t *testing.T) {
 	l := openLog(t, Options{})
 	_, err := l.Read(2, 1)
