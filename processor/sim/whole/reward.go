@@ -79,7 +79,7 @@ type use struct {
 	key        string // an order, or a till and the time
 	order      string
 	at, amount int64
-	void, odd  bool // its order was cancelled; that, and the money was taken back by a bank
+	void, odd  bool // its order was cancelled; that, but not without doubt, see voided
 }
 
 // uses returns the uses of a reward that happened before a time, as far as is
@@ -103,17 +103,44 @@ func uses(id string, known []*processor.Event, before int64) (list []use) {
 		list = append(list, u)
 	}
 	for i := range list {
-		charged := false
-		for _, e := range known {
-			if u := &list[i]; u.order != "" && e.OrderID == u.order && len(e.Products) == 0 {
-				charged = charged || chargedBack(e)
-				u.void = u.void || e.Kind == processor.OrderCancelled && !chargedBack(e)
-				u.odd = u.void && charged
-			}
+		if u := &list[i]; u.order != "" {
+			u.void, u.odd = voided(u.order, known)
 		}
 	}
 	slices.SortFunc(list, func(a, b use) int { return int(a.at - b.at) })
 	return list
+}
+
+// voided reports whether what was used with an order was given back: all of it was
+// cancelled, at once or item by item. What was given back is not taken again when
+// something else is ordered instead, and what the money was taken back of by a
+// bank is not given back: odd says that it hangs on what was heard of first.
+func voided(order string, known []*processor.Event) (void, odd bool) {
+	placed, parted, charged := false, false, false
+	for i, e := range known {
+		if e.OrderID != order {
+			continue
+		}
+		cancelled := e.Kind == processor.OrderCancelled && !chargedBack(e)
+		placed = placed || e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated
+		parted = parted || cancelled && len(e.Products) > 0
+		charged = charged || chargedBack(e)
+		void = void || cancelled && len(e.Products) == 0 || parted && placed && empty(order, known[:i+1])
+	}
+	whole := slices.ContainsFunc(known, func(e *processor.Event) bool {
+		return e.OrderID == order && e.Kind == processor.OrderCancelled && len(e.Products) == 0 && !chargedBack(e)
+	})
+	return void, void && (charged || !whole && !empty(order, known))
+}
+
+// empty reports whether nothing is left of an order.
+func empty(order string, known []*processor.Event) bool {
+	for _, units := range lines(order, known) {
+		if units > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // remains returns what is left of a reward after some uses. An order that names
@@ -215,14 +242,14 @@ func (o *oracle) counted(d *Told) {
 // thanked: who used a reward with an order reads of it in what confirms the
 // order, and nobody else.
 func (o *oracle) thanked(d *Told, id string) {
-	with := func(id string) bool {
-		return slices.ContainsFunc(uses(id, o.known, always), func(u use) bool { return u.order == d.Cause.Value && !u.void })
+	with := func(id string, odd bool) bool {
+		return slices.ContainsFunc(uses(id, o.known, always), func(u use) bool { return u.order == d.Cause.Value && (!u.void || odd && u.odd) })
 	}
-	if id != "" && !with(id) {
+	if id != "" && !with(id, true) {
 		o.fault(d, "%s was not used with it", id)
 	}
 	o.of(d.Customer, func(e *processor.Event) {
-		if e.Kind == processor.RewardIssued && id == "" && with(e.RewardID) {
+		if e.Kind == processor.RewardIssued && id == "" && with(e.RewardID, false) {
 			o.fault(d, "%s was used with it, and nobody says thanks", e.RewardID)
 		}
 	})
@@ -233,9 +260,9 @@ func (o *oracle) thanked(d *Told, id string) {
 func (o *oracle) rested(d *Told) {
 	for _, u := range uses(d.Cause.Value, o.known, always) {
 		used := false
-		for _, e := range o.known {
+		for i, e := range o.known {
 			used = used || e.OrderID == u.order && e.RewardID == d.Cause.Value
-			if !used || !u.void || u.odd || e.OrderID != u.order || e.Kind != processor.OrderCancelled {
+			if !used || !u.void || u.odd || e.OrderID != u.order || e.Kind != processor.OrderCancelled || !empty(u.order, o.known[:i+1]) {
 				continue
 			}
 			if e.At > d.At-7*day+o.slack {
