@@ -275,10 +275,10 @@ func (r *Reader) checkBounds(ctx context.Context) error {
 	return nil
 }
 
-// more asks the stream's leader whether it has the next message. The consumer
+// behind asks the stream's leader whether it has the next message. The consumer
 // lives on any of the servers that keep the stream: on one that has fallen behind
 // the others it is alive and has nothing to say. Who cannot be asked has none.
-func (r *Reader) more() bool {
+func (r *Reader) behind() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, attachWait)
 	defer cancel()
 	if len(r.filter) == 0 {
@@ -320,7 +320,7 @@ func (r *Reader) follow(arrivals <-chan *nats.Msg) error {
 			}
 			switch {
 			case time.Since(came) <= silence || !r.expects():
-			case !r.more():
+			case !r.behind():
 				came, missed = time.Now(), 0
 			case missed == r.next:
 				return fmt.Errorf("%w: the consumer does not bring what the stream has", errOdd)

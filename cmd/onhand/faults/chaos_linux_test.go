@@ -150,15 +150,15 @@ func (w *world) serve(services []*process) (all []partition) {
 			all = append(all, s.live()...)
 		}
 		if len(all) != partitions {
-			return fmt.Sprintf("%d of %d are; %s", len(all), partitions, strangers(services))
+			return fmt.Sprintf("%d of %d are; %s", len(all), partitions, notLive(services))
 		}
 		return ""
 	})
 	return all
 }
 
-// strangers says what services know of the partitions that are not live there.
-func strangers(services []*process) string {
+// notLive says what services know of the partitions that are not live there.
+func notLive(services []*process) string {
 	var b strings.Builder
 	for _, s := range services {
 		for _, x := range s.partitions() {
@@ -189,7 +189,7 @@ func (w *world) settled() {
 			}
 		}
 		if n != partitions {
-			return fmt.Sprintf("%d of %d partitions are live; %s", n, partitions, strangers(w.workers))
+			return fmt.Sprintf("%d of %d partitions are live; %s", n, partitions, notLive(w.workers))
 		}
 		return ""
 	})

@@ -39,7 +39,7 @@ func TestNATSGone(t *testing.T) {
 			}
 			return ""
 		})
-		took := map[string][]time.Duration{} // one of them may be late on a full machine
+		took := map[string][]time.Duration{} // some of them may be late on a full machine
 		for i := range 5 {
 			begin := time.Now()
 			resp, err := client.Post("http://"+s.addr+"/v1/batch", "application/json", bytes.NewReader(batchOf(ann)))
@@ -60,7 +60,8 @@ func TestNATSGone(t *testing.T) {
 		}
 		for what, all := range took {
 			t.Log(what, all)
-			require.Less(t, slices.Min(all), 2*time.Second, "%s: %v", what, all)
+			slices.Sort(all)
+			require.Less(t, all[len(all)/2], 2*time.Second, "%s: %v", what, all)
 		}
 		nats = newNATS(t, dir, listen)
 		begin, before := time.Now(), l.count()

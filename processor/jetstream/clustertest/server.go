@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -39,13 +40,17 @@ type Server struct {
 	UntilInput bool // it ends when its standard input does, as when its parent dies
 }
 
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(1 << 20)) }
+
 // FreePort returns a port of 127.0.0.1 that nothing listens on. It is one that
 // systems give to nobody who does not ask for it: it stays free while its server
-// is away. Of two test programs both may be given it, once in thousands of times.
+// is away. A test program is given each only once; two of them begin anywhere.
 func FreePort() (int, error) {
 	const lowest, ports = 10_000, 20_000
 	for {
-		port := lowest + rand.IntN(ports)
+		port := lowest + int(nextPort.Add(1)%ports)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		switch {
 		case err == nil:

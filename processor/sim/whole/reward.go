@@ -116,7 +116,7 @@ func uses(id string, known []*processor.Event, before int64) (list []use) {
 // something else is ordered instead, and what the money was taken back of by a
 // bank is not given back: odd says that it hangs on what was heard of first.
 func voided(order string, known []*processor.Event) (void, odd bool) {
-	placed, parted, charged := false, false, false
+	placed, parted, whole, charged := false, false, false, false
 	for i, e := range known {
 		if e.OrderID != order {
 			continue
@@ -124,12 +124,10 @@ func voided(order string, known []*processor.Event) (void, odd bool) {
 		cancelled := e.Kind == processor.OrderCancelled && !chargedBack(e)
 		placed = placed || e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated
 		parted = parted || cancelled && len(e.Products) > 0
+		whole = whole || cancelled && len(e.Products) == 0
 		charged = charged || chargedBack(e)
-		void = void || cancelled && len(e.Products) == 0 || parted && placed && empty(order, known[:i+1])
+		void = void || whole || parted && placed && empty(order, known[:i+1])
 	}
-	whole := slices.ContainsFunc(known, func(e *processor.Event) bool {
-		return e.OrderID == order && e.Kind == processor.OrderCancelled && len(e.Products) == 0 && !chargedBack(e)
-	})
 	return void, void && (charged || !whole && !empty(order, known))
 }
 
