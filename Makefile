@@ -5,7 +5,12 @@ GOFMT  := "$$($(GO) env GOROOT)/bin/gofmt"
 SEEDS  ?= 200
 SECONDS ?= 20
 SEED   ?= 0
+CHECKS ?= 2000
 LINT   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# What is drawn is the same each time, so that a change fails for what it changed;
+# make explore draws anew.
+export RAPID_SEED ?= 1
 
 .DEFAULT_GOAL := help
 
@@ -66,6 +71,10 @@ fuzz: ## every fuzz target for SECONDS= seconds
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(SECONDS)s $$package; \
 		done; \
 	done
+
+.PHONY: explore
+explore: ## every property with CHECKS= draws nobody has seen; prints the seed that fails
+	RAPID_SEED=$(SEED) RAPID_CHECKS=$(CHECKS) $(GO) test -timeout 6h $$($(GO) list -f '{{.TestImports}} {{.XTestImports}} {{.ImportPath}}' ./... | awk '/rapid/ {print $$NF}')
 
 .PHONY: kill
 kill: ## services killed under load, compared with an undisturbed replay

@@ -111,8 +111,8 @@ func (a *AfterOrder) merge(b *AfterOrder) {
 }
 
 // mergeAfter takes over what follows the orders of another id. The order a
-// reward was used in may have been cancelled here, and its ledger must know
-// whose it is.
+// reward was used in may have been cancelled here, or have got other lines, and its
+// ledger must know whose it is.
 func (c *Customer) mergeAfter(m *Machine, b *AfterOrder) {
 	a := c.afterOrder()
 	a.merge(b)
@@ -125,6 +125,7 @@ func (c *Customer) mergeAfter(m *Machine, b *AfterOrder) {
 	}
 	for i := range a.Rewards {
 		c.voidUses(&a.Rewards[i])
+		c.unvoidUses(&a.Rewards[i])
 		c.saySo(m, a.Rewards[i].ID, &a.Rewards[i])
 	}
 }
@@ -214,7 +215,7 @@ func (c *Customer) afterData(m *Machine, mo *moments.Moment, o *Occurrence) (dat
 		id := Hash(o.Value)
 		for i := range c.After.Rewards {
 			w := &c.After.Rewards[i]
-			if slices.ContainsFunc(w.Uses, func(u RewardUse) bool { return u.Order == id && !u.Void }) {
+			if slices.ContainsFunc(w.Uses, func(u RewardUse) bool { return u.Order == id && !u.void() }) {
 				data = append(data, Datum{rewardDatum, w.ID, 0})
 				if w.IssuedAt == 0 {
 					return data // its issue was not heard of yet: nobody knows what it was worth

@@ -29,7 +29,7 @@ func drawHistory(t *rapid.T, now int64) []Event {
 			return list
 		}
 		order := fmt.Sprint("o", rapid.IntRange(0, 1).Draw(t, "order"))
-		switch rapid.IntRange(0, 14).Draw(t, "kind") {
+		switch rapid.IntRange(0, 15).Draw(t, "kind") {
 		case 0, 1:
 			e.Kind, e.SKU, e.CartID, e.Price, e.HasPrice = ProductAdded, sku(), "cart", 100+int64(i), true
 		case 2:
@@ -70,6 +70,11 @@ func drawHistory(t *rapid.T, now int64) []Event {
 		case 14:
 			e.Kind = rapid.SampledFrom([]Kind{SubscriptionStarted, SubscriptionChanged, SubscriptionEnded}).Draw(t, "subscription")
 			e.SKU, e.Properties = sku(), fmt.Appendf(nil, `{"subscription_id":"b","next_at":%d}`, now+int64(i))
+		case 15:
+			e.Kind, e.OrderID, e.Reason = rapid.SampledFrom([]Kind{OrderRefunded, OrderCancelled}).Draw(t, "charged back"), order, ReasonChargeback
+			if rapid.Bool().Draw(t, "listed") {
+				e.Products = products()
+			}
 		}
 		list = append(list, e)
 	}

@@ -75,7 +75,7 @@ func (w *Reward) view(now int64) RewardView {
 	v := RewardView{ID: w.ID, State: w.State(now), Amount: w.Amount, IssuedAt: Instant(w.IssuedAt), ExpiresAt: Instant(w.ExpiresAt)}
 	v.Left, v.Double = w.left()
 	for _, u := range w.Uses {
-		if !u.Void {
+		if !u.void() {
 			v.Uses++
 			v.Used = append(v.Used, UseView{Instant(u.At), u.Store, u.Amount})
 		}

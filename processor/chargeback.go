@@ -31,6 +31,7 @@ func (c *Customer) refundEvent(m *Machine, e *Event) (changed, less bool) {
 	if o == nil {
 		return false, false // too long ago to matter
 	}
+	gave := o.givesBack()
 	if len(e.Products) > 0 {
 		for i := range e.Products {
 			p := &e.Products[i]
@@ -44,6 +45,7 @@ func (c *Customer) refundEvent(m *Machine, e *Event) (changed, less bool) {
 	} else {
 		o.Disputed = true
 	}
+	c.settleRewards(m, o, gave)
 	c.dispute(m, o, e.At)
 	return true, true
 }

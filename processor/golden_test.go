@@ -36,7 +36,7 @@ func TestGoldenValues(t *testing.T) {
 		Contacts:    []Contact{{"a", 37, "cart_abandoned", "c1", "marketing", "email", []uint64{38}, 39, 1, true, true, true, true}},
 		After: &AfterOrder{
 			Shipments:     []Shipment{{"s", 40, "shipped", "t", 41, 42, 43, []ShipmentLine{{"phone", 44}}, 45, 46, 47, 48}},
-			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, true, "lyon"}}, true}},
+			Rewards:       []Reward{{"r", 49, 50, 51, 52, 53, 54, []RewardUse{{55, 56, 57, 58, 1, "lyon"}}, true}},
 			Subscriptions: []Subscription{{"b", "phone", 59, 60, true, 61, 62, 63}},
 			Collections:   []Collection{{64, 65, 66}},
 		},

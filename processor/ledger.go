@@ -96,7 +96,7 @@ func (l *Ledger) hear(m *Machine, n *Reward) (changed bool) {
 func (l *Ledger) double() string {
 	var uses []string
 	for _, u := range l.Uses {
-		if u.Void {
+		if u.void() {
 			continue
 		}
 		where := "with an order"
@@ -221,7 +221,7 @@ func (m *Machine) Redeemed(e *Event) bool {
 	}
 	key := rewardOf(e).Uses[0].Key
 	for _, u := range l.Uses {
-		if u.Key == key && !u.Void {
+		if u.Key == key && !u.void() {
 			return true
 		}
 	}

@@ -276,7 +276,7 @@ func (c *Customer) orderEvent(m *Machine, e *Event) (changed, less bool) {
 		}
 	}
 	c.dispute(m, o, e.At)
-	c.restoreRewards(m, o)
+	c.settleRewards(m, o, false)
 	return changed, changed
 }
 
@@ -340,7 +340,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 		o.Changes++
 	}
 	c.dispute(m, o, e.At) // of what the chargeback did not know that it was in the order
-	c.restoreRewards(m, o)
+	c.settleRewards(m, o, was.givesBack())
 	return changed
 }
 
@@ -480,7 +480,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 	if o == nil {
 		return false, false // too long ago to matter
 	}
-	short, charged := e.Reason == reasonNoStock, e.Reason == ReasonChargeback
+	short, charged, gave := e.Reason == reasonNoStock, e.Reason == ReasonChargeback, o.givesBack()
 	left := make([]int64, len(o.Lines))
 	for i := range o.Lines {
 		left[i] = o.left(&o.Lines[i])
@@ -503,7 +503,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		changed = changed || charged && !o.Disputed
 		o.Disputed = o.Disputed || charged
 	}
-	c.restoreRewards(m, o)
+	c.settleRewards(m, o, gave)
 	if charged {
 		c.dispute(m, o, e.At)
 	}

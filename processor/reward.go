@@ -34,8 +34,8 @@ type RewardUse struct {
 	Key    uint64 // the same for all who tell of it: of the order, or of the store and the time
 	Order  uint64 // hash of the order id; 0 = none
 	At     int64
-	Amount int64 // minor units; 0 = all that was left
-	Void   bool  // its order was cancelled
+	Amount int64  // minor units; 0 = all that was left
+	Turns  uint64 // how often its order gave it back, or took it again: odd = it is given back
 	Store  string
 }
 
@@ -79,7 +79,7 @@ func (w *Reward) encode(to *writer) {
 		to.u64(u.Order)
 		to.int(u.At)
 		to.int(u.Amount)
-		to.bool(u.Void)
+		to.uint(u.Turns)
 		to.str(u.Store)
 	}
 	to.bool(w.Heard)
@@ -93,7 +93,7 @@ func (w *Reward) decode(r *reader) {
 	if n := r.count(20); n > 0 {
 		w.Uses = make([]RewardUse, n)
 		for i := range w.Uses {
-			w.Uses[i] = RewardUse{r.u64(), r.u64(), r.int(), r.int(), r.bool(), r.str()}
+			w.Uses[i] = RewardUse{r.u64(), r.u64(), r.int(), r.int(), r.uint(), r.str()}
 		}
 	}
 	w.Heard = r.bool()
@@ -160,12 +160,26 @@ func rewardOf(e *Event) Reward {
 	return Reward{Uses: []RewardUse{u}}
 }
 
+// void reports whether the use does not count: its order gave it back.
+func (u *RewardUse) void() bool { return u.Turns%2 == 1 }
+
 // voidUses marks the uses in orders that were cancelled, and not charged back.
 func (c *Customer) voidUses(w *Reward) {
 	for i := range w.Uses {
 		u := &w.Uses[i]
-		if o := c.order(u.Order); u.Order != 0 && o != nil && o.givesBack() {
-			u.Void, w.Restored = true, max(w.Restored, o.cancelledAt()) // heard of too late to be given back, it rests all the same
+		if o := c.order(u.Order); u.Order != 0 && !u.void() && o != nil && o.givesBack() {
+			u.Turns++
+			w.Restored = max(w.Restored, o.cancelledAt()) // heard of too late to be given back, it rests all the same
+		}
+	}
+}
+
+// unvoidUses takes again what was used in orders of which something stands.
+func (c *Customer) unvoidUses(w *Reward) {
+	for i := range w.Uses {
+		u := &w.Uses[i]
+		if o := c.order(u.Order); u.Order != 0 && u.void() && o != nil && o.Placed && !o.givesBack() {
+			u.Turns++
 		}
 	}
 }
@@ -180,22 +194,31 @@ func (o *Order) givesBack() bool {
 // order gave back.
 const rewardRestMS = 7 * 24 * 3600_000
 
-// restoreRewards gives back what was used in an order that was cancelled. What
-// reminds of a reward may begin again, after a rest.
-func (c *Customer) restoreRewards(m *Machine, o *Order) {
-	if c.After == nil || !o.givesBack() {
+// settleRewards gives back what was used in an order that was cancelled, and takes
+// it again when something of the order stands after all, or the bank took the
+// money back; gave says whether the order gave it back before. What reminds of a
+// reward may begin again, after a rest, and ends when it is taken again.
+func (c *Customer) settleRewards(m *Machine, o *Order, gave bool) {
+	gives := o.givesBack()
+	if c.After == nil || o.ID == 0 || !gives && !gave {
 		return
 	}
 	for i := range c.After.Rewards {
 		w := &c.After.Rewards[i]
-		j := slices.IndexFunc(w.Uses, func(u RewardUse) bool { return u.Order == o.ID && !u.Void })
-		if o.ID == 0 || j < 0 {
+		j := slices.IndexFunc(w.Uses, func(u RewardUse) bool { return u.Order == o.ID && u.void() != gives })
+		if j < 0 {
 			continue
 		}
-		w.Uses[j].Void, w.Restored = true, m.shop.Now
+		w.Uses[j].Turns++
+		if gives {
+			w.Restored = m.shop.Now
+		}
 		c.saySo(m, w.ID, w)
-		if w.State(m.shop.Now) == RewardValid {
-			e := Event{Kind: RewardIssued, RewardID: w.ID, At: m.shop.Now, Total: w.Amount, ExpiresAt: w.ExpiresAt}
+		switch e := (Event{Kind: RewardIssued, RewardID: w.ID, At: m.shop.Now, Total: w.Amount, ExpiresAt: w.ExpiresAt}); {
+		case !gives:
+			e.Kind = RewardRedeemed
+			c.endOccurrences(m, &e)
+		case w.State(m.shop.Now) == RewardValid:
 			c.startOccurrences(m, &e)
 		}
 	}
@@ -250,8 +273,8 @@ func (w *Reward) use(u RewardUse) (changed bool) {
 		if k.Key != u.Key {
 			continue
 		}
-		changed = u.Void && !k.Void || u.Amount > k.Amount
-		k.At, k.Amount, k.Void, k.Store = min(k.At, u.At), max(k.Amount, u.Amount), k.Void || u.Void, max(k.Store, u.Store)
+		changed = u.Turns > k.Turns || u.Amount > k.Amount
+		k.At, k.Amount, k.Turns, k.Store = min(k.At, u.At), max(k.Amount, u.Amount), max(k.Turns, u.Turns), max(k.Store, u.Store)
 		w.sortUses()
 		return changed
 	}
@@ -280,7 +303,7 @@ func (w *Reward) sortUses() {
 func (w *Reward) left() (left int64, double bool) {
 	left = max(w.Amount, 1)
 	for _, u := range w.Uses {
-		if u.Void {
+		if u.void() {
 			continue
 		}
 		take := u.Amount

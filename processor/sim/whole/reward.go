@@ -79,7 +79,7 @@ type use struct {
 	key        string // an order, or a till and the time
 	order      string
 	at, amount int64
-	void, odd  bool // its order was cancelled; that, but not without doubt, see voided
+	void       bool // its order was cancelled
 }
 
 // uses returns the uses of a reward that happened before a time, as far as is
@@ -104,31 +104,30 @@ func uses(id string, known []*processor.Event, before int64) (list []use) {
 	}
 	for i := range list {
 		if u := &list[i]; u.order != "" {
-			u.void, u.odd = voided(u.order, known)
+			u.void = voided(u.order, known)
 		}
 	}
 	slices.SortFunc(list, func(a, b use) int { return int(a.at - b.at) })
 	return list
 }
 
-// voided reports whether what was used with an order was given back: all of it was
-// cancelled, at once or item by item. What was given back is not taken again when
-// something else is ordered instead, and what the money was taken back of by a
-// bank is not given back: odd says that it hangs on what was heard of first.
-func voided(order string, known []*processor.Event) (void, odd bool) {
-	placed, parted, whole, charged := false, false, false, false
-	for i, e := range known {
+// voided reports whether what was used with an order is given back: all of it is
+// cancelled, at once or item by item, and no bank took the money back.
+func voided(order string, known []*processor.Event) bool {
+	placed, parted, whole := false, false, false
+	for _, e := range known {
 		if e.OrderID != order {
 			continue
 		}
-		cancelled := e.Kind == processor.OrderCancelled && !chargedBack(e)
+		if chargedBack(e) {
+			return false
+		}
+		cancelled := e.Kind == processor.OrderCancelled
 		placed = placed || e.Kind == processor.OrderCompleted || e.Kind == processor.OrderUpdated
 		parted = parted || cancelled && len(e.Products) > 0
 		whole = whole || cancelled && len(e.Products) == 0
-		charged = charged || chargedBack(e)
-		void = void || whole || parted && placed && empty(order, known[:i+1])
 	}
-	return void, void && (charged || !whole && !empty(order, known))
+	return whole || parted && placed && empty(order, known)
 }
 
 // empty reports whether nothing is left of an order.
@@ -174,12 +173,10 @@ func mayBeUsedUp(list []use) bool {
 	return left == 0
 }
 
-// leftOf returns what is left of a reward as far as is known; not sure when it
-// hangs on what became of an order first.
-func (o *oracle) leftOf(id string) (left int64, sure bool) {
-	list := uses(id, o.known, always)
-	left, _ = remains(list)
-	return left, !slices.ContainsFunc(list, func(u use) bool { return u.odd })
+// leftOf returns what is left of a reward as far as is known.
+func (o *oracle) leftOf(id string) int64 {
+	left, _ := remains(uses(id, o.known, always))
+	return left
 }
 
 const always = int64(1) << 62
@@ -192,8 +189,8 @@ func (o *oracle) purse(d *Told) (list map[string]int64, sure bool) {
 		if e.Kind != processor.RewardIssued {
 			return
 		}
-		left, known := o.leftOf(e.RewardID)
-		sure = sure && known && (e.ExpiresAt > d.At+o.slack || e.ExpiresAt <= d.At-o.slack)
+		left := o.leftOf(e.RewardID)
+		sure = sure && (e.ExpiresAt > d.At+o.slack || e.ExpiresAt <= d.At-o.slack)
 		if left > 0 && e.ExpiresAt > d.At && !slices.ContainsFunc(o.known, func(x *processor.Event) bool { return x.Kind == processor.RewardExpired && x.RewardID == e.RewardID }) {
 			list[e.RewardID] = left
 		}
@@ -211,7 +208,7 @@ func (o *oracle) counted(d *Told) {
 		}
 	}
 	purse, sure := o.purse(d)
-	left, known := o.leftOf(id)
+	left := o.leftOf(id)
 	_, spoken := says["reward_left"]
 	issued := slices.ContainsFunc(o.known, func(e *processor.Event) bool { return e.Kind == processor.RewardIssued && e.RewardID == id })
 	switch {
@@ -226,13 +223,13 @@ func (o *oracle) counted(d *Told) {
 		if id != "" && issued && sure && says["rewards_balance"] != sum {
 			o.fault(d, "the balance is %d, not %d", sum, says["rewards_balance"])
 		}
-	case id != "" && (sure || known && left == 0) && purse[id] == 0:
+	case id != "" && (sure || left == 0) && purse[id] == 0:
 		o.fault(d, "the reward %s cannot be used", id)
 	}
 	if id != "" && spoken != issued {
 		o.fault(d, "what is left of %s is said: %v, its issue is known: %v", id, spoken, issued)
 	}
-	if id != "" && issued && known && says["reward_left"] != left {
+	if id != "" && issued && says["reward_left"] != left {
 		o.fault(d, "%d is left of %s, not %d", left, id, says["reward_left"])
 	}
 }
@@ -240,14 +237,14 @@ func (o *oracle) counted(d *Told) {
 // thanked: who used a reward with an order reads of it in what confirms the
 // order, and nobody else.
 func (o *oracle) thanked(d *Told, id string) {
-	with := func(id string, odd bool) bool {
-		return slices.ContainsFunc(uses(id, o.known, always), func(u use) bool { return u.order == d.Cause.Value && (!u.void || odd && u.odd) })
+	with := func(id string) bool {
+		return slices.ContainsFunc(uses(id, o.known, always), func(u use) bool { return u.order == d.Cause.Value && !u.void })
 	}
-	if id != "" && !with(id, true) {
+	if id != "" && !with(id) {
 		o.fault(d, "%s was not used with it", id)
 	}
 	o.of(d.Customer, func(e *processor.Event) {
-		if e.Kind == processor.RewardIssued && id == "" && with(e.RewardID, false) {
+		if e.Kind == processor.RewardIssued && id == "" && with(e.RewardID) {
 			o.fault(d, "%s was used with it, and nobody says thanks", e.RewardID)
 		}
 	})
@@ -257,16 +254,16 @@ func (o *oracle) thanked(d *Told, id string) {
 // ago or less.
 func (o *oracle) rested(d *Told) {
 	for _, u := range uses(d.Cause.Value, o.known, always) {
-		used := false
+		used, gave := false, false
 		for i, e := range o.known {
-			used = used || e.OrderID == u.order && e.RewardID == d.Cause.Value
-			if !used || !u.void || u.odd || e.OrderID != u.order || e.Kind != processor.OrderCancelled || !empty(u.order, o.known[:i+1]) {
+			if used = used || e.OrderID == u.order && e.RewardID == d.Cause.Value; !used || e.OrderID != u.order {
 				continue
 			}
-			if e.At > d.At-7*day+o.slack {
+			gives := voided(u.order, o.known[:i+1])
+			if gives && !gave && e.Kind == processor.OrderCancelled && e.At > d.At-7*day+o.slack {
 				o.fault(d, "it was given back at %s", clock(e.At))
 			}
-			break // cancelled once more it gives nothing back
+			gave = gives
 		}
 	}
 }
