@@ -45,8 +45,12 @@ func (c *Customer) hold(m *Machine, i int) {
 	if len(m.rules.counts) > 0 && mo.Per == "sku" && slices.Contains(m.rules.counts, mo.Name) {
 		m.watch(o.Value).wants(m, availableCap)
 	}
-	v, wait := c.quorum(m, mo, o, c.gate(m, mo, o, false))
+	v := c.gate(m, mo, o, false)
 	o.Shut = false
+	wait := v.outcome == Sent && !o.In && c.hasUnheard(m, o)
+	if !wait {
+		v, wait = c.quorum(m, mo, o, v)
+	}
 	if wait {
 		c.stakeAll(m, o, main)
 		return
@@ -102,6 +106,27 @@ func (c *Customer) hold(m *Machine, i int) {
 		return
 	}
 	c.stake(m, o, false)
+}
+
+// hasUnheard reports whether something was bought, lately enough to refuse an
+// audience, of which nobody here knows yet what it is, and asks: the item may be
+// a part of it, or one of its family.
+func (c *Customer) hasUnheard(m *Machine, o *Occurrence) (unheard bool) {
+	since := min(o.At-clockGraceMS, m.shop.Now-m.rules.file.Policy.SilenceAfterPurchase.Milliseconds())
+	for i := range c.Orders {
+		order := &c.Orders[i]
+		for j := range order.Lines {
+			sku := order.Lines[j].SKU
+			if order.boughtAt(sku) < since || !order.closes(sku) {
+				continue
+			}
+			if wa := m.watch(sku); wa.Facts.At == 0 && wa.Own == nil {
+				wa.stake(m, c.ID, true)
+				unheard = true
+			}
+		}
+	}
+	return unheard
 }
 
 // stakeAll lists a customer under the item of an audience and, if it is an
@@ -188,13 +213,14 @@ func (c *Customer) inAudience() bool {
 func (c *Customer) factsChanged(m *Machine, sku string) {
 	wa, _ := m.get(WatchKind, sku).(*Watch)
 	main := wa != nil && wa.Main // only then something is its accessory
-	family := m.facts(sku).Product.Family
-	if family != "" && !c.everBought(Hash(sku)) {
+	family, bought := m.facts(sku).Product.Family, c.everBought(Hash(sku))
+	if !bought {
 		family = "" // nothing of it is kept silent
 	}
 	for i := len(c.Occurrences) - 1; i >= 0; i-- {
 		if o := &c.Occurrences[i]; o.State == audienceState &&
-			(o.Value == sku || sku == noItem || main && m.isMain(sku, o.Value) || family != "" && m.facts(o.Value).Product.Family == family) {
+			(o.Value == sku || sku == noItem || main && m.isMain(sku, o.Value) || family != "" && m.facts(o.Value).Product.Family == family ||
+				bought && !o.In && o.Staked) { // it may have waited to hear what was bought
 			c.hold(m, i)
 		}
 	}
