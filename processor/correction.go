@@ -210,18 +210,24 @@ func (c *Customer) cancelledBefore(m *Machine, orders []uint64) {
 }
 
 // boughtBefore reports whether an order bought something a message spoke of,
-// which the message was not to mention then.
+// which the message was not to mention then: it was not asked for again in
+// between, or marketing is silent of what was bought.
 func (c *Customer) boughtBefore(m *Machine, mo *moments.Moment, k *Contact, e *Event) bool {
-	span := int64(24 * 3600_000)
+	span, silence := int64(24*3600_000), int64(0)
 	if mo.Class.Name == "marketing" {
-		span = max(span, m.rules.file.Policy.SilenceAfterPurchase.Milliseconds())
+		silence = m.rules.file.Policy.SilenceAfterPurchase.Milliseconds()
+		span = max(span, silence)
 	} else if !slices.Contains(mo.Lines, moments.LineUnbought) && mo.Stock != moments.StockOffer {
 		return false
 	}
 	if e.At < k.At-span {
 		return false
 	}
-	return slices.ContainsFunc(e.Products, func(p Product) bool { return slices.Contains(k.SKUs, Hash(p.SKU)) })
+	return slices.ContainsFunc(e.Products, func(p Product) bool {
+		in := c.interest(p.SKU)
+		again := in != nil && e.At < k.At-silence && slices.ContainsFunc(in.Wants, func(x Want) bool { return x.Said > e.At+clockGraceMS && x.Said <= k.At })
+		return slices.Contains(k.SKUs, Hash(p.SKU)) && !again
+	})
 }
 
 // Taken is a message that was taken back after it had been let go: its channel

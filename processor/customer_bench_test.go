@@ -18,7 +18,7 @@ func aCustomer() *Customer {
 		now := int64(1_800_000_000_000 + i)
 		cart.Lines = append(cart.Lines, Line{SKU: sku, hash: Hash(sku), Price: 1999, Changes: []change{{now, 1}}})
 		in := interestIn(sku, Hash(sku), now)
-		in.Wants, in.PriceSeen, in.Quantity = []Want{{"cart", 60, now, now + 1e9, now}}, 1999, 1
+		in.Wants, in.PriceSeen, in.Quantity = []Want{{"cart", 60, 1, now, now + 1e9, now}}, 1999, 1
 		c.Interests = append(c.Interests, in)
 		c.Occurrences = append(c.Occurrences, Occurrence{Moment: "retarget_ads", Value: sku, N: int64(i), State: audienceState, Cause: ProductAdded, Due: now + 1e9, Position: 100_000, At: now, Expires: now + 1e9, Shut: true})
 	}

@@ -29,11 +29,7 @@ func (c *Customer) endNested(m *Machine, sku string, at int64, why Reason, level
 	} else if in.Offer != 0 {
 		return // it is wanted
 	} else if then {
-		since := in.Wants[0].Said
-		for _, x := range in.Wants {
-			since = min(since, x.Said)
-		}
-		c.move(m, in, since)
+		c.beginsAnew(m, in)
 	}
 	if then {
 		c.endWaiting(m, sku, why)

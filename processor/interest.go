@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -38,9 +39,20 @@ type Interest struct {
 type Want struct {
 	Name     string
 	Strength uint8
+	Quantity uint32 // units asked for when it was last said
 	Since    int64
 	Until    int64 // log time at which it ends
 	Said     int64 // when it was last said, by the event itself; 0 = only hinted at
+}
+
+// say notes that so many units were asked for at a time.
+func (x *Want) say(at int64, units uint32) {
+	if at > x.Said {
+		x.Said, x.Quantity = at, 0
+	}
+	if at == x.Said {
+		x.Quantity = max(x.Quantity, units)
+	}
 }
 
 // sight is one event towards an interest that takes several: which item and
@@ -84,6 +96,7 @@ func (in *Interest) encode(w *writer) {
 		w.int(x.Until)
 		if x.Said != 0 {
 			w.int(x.Said - x.Since)
+			w.uint(uint64(x.Quantity))
 		}
 	}
 	w.int(in.Since)
@@ -133,9 +146,10 @@ func (in *Interest) decode(r *reader) {
 		x.Strength = strength & 0x7f
 		x.Since = r.int()
 		x.Until = r.int()
-		x.Said = 0
+		x.Said, x.Quantity = 0, 0
 		if strength&0x80 != 0 {
 			x.Said = x.Since + r.int()
+			x.Quantity = uint32(r.uint())
 		}
 	}
 	in.Since = r.int()
@@ -198,29 +212,6 @@ func (in *Interest) began() int64 {
 		return min(in.Began, in.Since)
 	}
 	return in.Since
-}
-
-// endedBy reports whether a purchase at a time ends an interest that is live: the
-// item was wanted by then, by clocks that differ a little, and was not asked for
-// again after it. If it was, the purchase is heard of late, and the item wanted
-// from that later word on.
-func (c *Customer) endedBy(m *Machine, in *Interest, at int64) bool {
-	if at < in.began()-clockGraceMS {
-		return false
-	}
-	if in.Offer != 0 || !in.saidSince(at+clockGraceMS) {
-		return true
-	}
-	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return x.Said <= at+clockGraceMS })
-	since := in.latest()
-	for i := range in.Wants {
-		since = min(since, in.Wants[i].Said)
-	}
-	if in.Began != 0 {
-		in.own().Began = 0
-	}
-	c.move(m, in, since)
-	return false
 }
 
 // over returns the reason for which an interest that ended is not spoken of.
@@ -357,7 +348,7 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	x.Strength = uint8(d.Strength)
 	x.Until = max(x.Until, now+lasts)
 	if !e.Kind.implicit() {
-		x.Said = max(x.Said, min(e.At, now+clockGraceMS)) // by its clock: it may be taken back by the same
+		x.say(min(e.At, now+clockGraceMS), uint32(min(max(n, 1), math.MaxUint32))) // by its clock: it may be taken back by the same
 	}
 	if e.ExpiresAt != 0 {
 		x.Until = min(now+lasts, e.ExpiresAt) // the customer's own word
@@ -435,7 +426,7 @@ func (c *Customer) beganBefore(m *Machine, in *Interest, since int64) {
 func (c *Customer) move(m *Machine, in *Interest, since int64) {
 	was := *in
 	in.Since = since
-	if was.Queued {
+	if was.Queued && was.Offer == 0 {
 		// The new place before the old one goes: between the two the next in line
 		// would be served.
 		in.Queued = false

@@ -128,7 +128,7 @@ func (in *Interest) union(f *Interest) {
 		}
 		k := &in.Wants[i]
 		k.Strength, k.Since, k.Until = max(k.Strength, x.Strength), min(k.Since, x.Since), max(k.Until, x.Until)
-		k.Said = max(k.Said, x.Said)
+		k.say(x.Said, x.Quantity)
 	}
 	if in.PriceSeen == 0 {
 		in.PriceSeen = f.PriceSeen

@@ -53,8 +53,12 @@ func (c *Customer) gateLines(m *Machine, mo *moments.Moment, o *Occurrence, v *v
 		}
 		if x.reason == "" && slices.Contains(mo.Lines, moments.LineUnbought) {
 			since := o.At - clockGraceMS
-			// Without an interest nothing else says that a chargeback ends the wish.
-			if bought, _ := c.purchasesOf(m, o.Value, since); bought > 0 || in == nil && c.broughtBy(m, o.Value, since) != 0 {
+			bought, _ := c.purchasesOf(m, o.Value, since)
+			by := uint64(0)
+			if in == nil { // nothing else says that a chargeback ends the wish
+				by, _ = c.broughtBy(m, o.Value, since)
+			}
+			if bought > 0 || by != 0 {
 				x.reason = Purchased
 			}
 		}

@@ -139,6 +139,11 @@ func (m *Machine) holdFor(sku string) int64 {
 	return m.rules.stock(&Item{SKU: sku, Product: m.facts(sku).Product}).Hold.Milliseconds()
 }
 
+// offeredAt returns when the unit that is on offer was offered, or told of.
+func (in *Interest) offeredAt(m *Machine) int64 {
+	return min(in.OfferUntil-m.holdFor(in.SKU), m.shop.Now)
+}
+
 // toldFreely reports whether the customer was told of a unit without holding it:
 // the place and the request are over by then, the message is not.
 func (in *Interest) toldFreely(m *Machine, o *Occurrence) bool {
@@ -191,7 +196,7 @@ func (c *Customer) closeOffer(m *Machine, in *Interest, by int64) {
 	in.Queued, in.Parked, in.Offer, in.OfferUntil, in.Claimed, in.GaveUp, in.Asked = false, false, 0, 0, false, true, false
 	in.liesIn("")
 	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
-		if !slices.ContainsFunc(m.rules.interestsOf[BackInStockRequested], func(d *interestRule) bool { return d.Name == x.Name }) {
+		if !m.rules.requested(x) {
 			return false
 		}
 		in.Asked = in.Asked || x.Said > by
@@ -226,7 +231,7 @@ func (c *Customer) answer(m *Machine, in *Interest, claimed bool, at int64) {
 	}
 	sku := in.SKU
 	if in.OfferUntil != 0 {
-		at = max(at, min(in.OfferUntil-m.holdFor(sku), m.shop.Now))
+		at = max(at, in.offeredAt(m))
 	}
 	m.send(sku, &Message{Type: ReturnOffer, SKU: sku, Customer: c.ID, Offer: in.Offer})
 	c.closeOffer(m, in, at)

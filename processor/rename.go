@@ -374,7 +374,7 @@ func (c *Customer) formerCame(m *Machine, sku string) {
 				return
 			}
 		}
-		if id := c.broughtBy(m, sku, max(in.began(), in.latest())); id != 0 {
+		if id, _ := c.broughtBy(m, sku, max(in.began(), in.latest())); id != 0 {
 			c.hadWith(m, in, id)
 		}
 	}

@@ -69,43 +69,6 @@ func (c *Customer) unboughtInstead(m *Machine, o *Order, sku string) {
 	}
 }
 
-// wantedAgain brings an interest back that an order had ended, unless another
-// order brings the item, what stands for it, or what it is a part of.
-func (c *Customer) wantedAgain(m *Machine, in *Interest) {
-	if in.Bought = c.broughtBy(m, in.SKU, in.began()); in.Bought == 0 {
-		c.queueUp(m, in)
-	}
-}
-
-// broughtBy returns an order placed since a time that stands and brings an item,
-// what stands for it, one of its variants, or what it is a part of; 0 = there is
-// none.
-func (c *Customer) broughtBy(m *Machine, sku string, since int64) uint64 {
-	if id := c.boughtAfter(sku, since); id != 0 {
-		return id
-	}
-	wa, ok := m.get(WatchKind, sku).(*Watch)
-	if !ok {
-		return 0
-	}
-	for s := range wa.Facts.Product.substitutes() {
-		if id := c.boughtAfter(s, since); id != 0 {
-			return id
-		}
-	}
-	for s := range wa.Facts.Product.variants("") {
-		if id := c.boughtAfter(s, since); id != 0 {
-			return id
-		}
-	}
-	for _, s := range wa.Bundles {
-		if id := c.boughtAfter(s, since); id != 0 {
-			return id
-		}
-	}
-	return 0
-}
-
 // standsFor reports whether the second item is a substitute of the first.
 func (c *Customer) standsFor(m *Machine, sku, substitute string) bool {
 	for s := range m.facts(sku).Product.substitutes() {

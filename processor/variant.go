@@ -190,7 +190,7 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 	}
 	wanted := slices.Collect(m.facts(sku).Product.variants(want.Variant))
 	for _, v := range wanted {
-		id := c.boughtAfter(v, want.began())
+		id := c.boughtAfter(v, max(want.began(), want.latest()))
 		if id == 0 {
 			continue
 		}
