@@ -239,7 +239,8 @@ func requireSame(t rapid.TB, steps []storyStep) {
 	for _, other := range []setting{{partitions: 16}, {partitions: 1, restart: true}} {
 		r := run(context.Background(), s, other)
 		requireRan(t, r)
-		if diff := cmp.Diff(told(first.Decisions), told(r.Decisions)); diff != "" {
+		renamed := strings.Contains(story(steps), "renamed_to")
+		if diff := cmp.Diff(told(first.Decisions, renamed), told(r.Decisions, renamed)); diff != "" {
 			t.Fatalf("on 1 partition, and on %d, restarted %t:\n%s%s", other.partitions, other.restart, diff, story(steps))
 		}
 	}
@@ -257,11 +258,16 @@ func requireRan(t rapid.TB, r Result) {
 
 // told is what was decided: each record as users see it, in an order of its own.
 // Left out are the ids and numbers that follow from which of several things of
-// one instant came first, and where in which log it stands.
-func told(list []Decided) (out []string) {
+// one instant came first, and where in which log it stands. Of units that one order
+// takes by two numbers of an item that was renamed either are counted first: of an
+// ad that ends with them it is said that too few are left, or that none is.
+func told(list []Decided, renamed bool) (out []string) {
 	for _, d := range list {
 		f := deepCopy(d.Fields).(map[string]any)
 		unnumber(f)
+		if renamed && f["outcome"] == "retracted" && f["reason"] == "too_few" {
+			f["reason"] = "out_of_stock"
+		}
 		out = append(out, fmt.Sprintln(f["at"], f["customer"], f["moment"], f["outcome"], show(f)))
 	}
 	slices.Sort(out)
