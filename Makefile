@@ -27,8 +27,8 @@ run: ## the service with a simulated shop in front of it, about a minute
 	$(GO) run ./cmd/onhand demo
 
 .PHONY: test
-test: ## all tests, within three minutes on two cores
-	$(GO) test ./...
+test: ## the tests, within three minutes on two cores; make race runs those that wait for elections as well
+	$(GO) test -short ./...
 
 .PHONY: race
 race: ## all tests under the race detector

@@ -15,6 +15,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"onhand/processor/moments"
 )
 
 // client asks a running service.
@@ -133,22 +135,18 @@ func (cl *client) call(ctx context.Context, method, path string, body []byte, v 
 	return nil
 }
 
-// refused prints the faults of a refusal, if err is one that has any.
+// refused prints the faults of a refusal as check does, if err is one that has any.
 func (a *app) refused(file string, err error) error {
 	var r *refusal
 	if !errors.As(err, &r) || len(r.Errors) == 0 {
 		return err
 	}
+	faults := make([]moments.Fault, 0, len(r.Errors))
 	for _, f := range r.Errors {
-		text := fmt.Sprintf("%s:%d:%d: ", file, f.Line, f.Column)
-		if f.Warning {
-			text += "warning: "
-		}
-		text += f.Detail
-		if f.Do != "" {
-			text += "; " + f.Do
-		}
-		fmt.Fprintln(a.out, text)
+		faults = append(faults, moments.Fault{File: file, Line: f.Line, Col: f.Column, What: f.Detail, Do: f.Do, Warning: f.Warning})
+	}
+	if err := a.printFaults(faults); err != nil {
+		return err
 	}
 	return errFailed
 }

@@ -248,7 +248,9 @@ func TestRunAndOperate(t *testing.T) {
 	check(1, "after", "diff", changed)
 	check(0, "is in force", "apply", "--keep-pending", changed)
 	check(0, "", "diff", changed)
-	check(1, "changed.yaml:1:1", "apply", file(t, "changed.yaml", "nonsense: 1\n"))
+	wrong := file(t, "wrong.yaml", "nonsense: 1\n")
+	check(1, "wrong.yaml:1:1", "apply", wrong)
+	require.JSONEq(t, check(1, "nonsense", "check", "--json", wrong), check(1, "nonsense", "apply", "--json", wrong))
 	country := func(code string) string {
 		return file(t, code+".yaml", strings.Replace(string(moments.Shipped()), "currency: EUR", "currency: EUR\ncountry: "+code, 1))
 	}

@@ -36,6 +36,9 @@ func seeds(t *testing.T, whole bool) {
 	n := *seedsFlag
 	if n == 0 {
 		n = defaultSeeds
+		if testing.Short() {
+			n /= 3
+		}
 	}
 	failed := Seeds(*fromFlag, n, whole, &out)
 	t.Log(out.String())
