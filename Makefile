@@ -78,7 +78,7 @@ explore: ## every property with CHECKS= draws nobody has seen; prints the seed t
 
 .PHONY: kill
 kill: ## services killed under load, compared with an undisturbed replay
-	$(GO) test ./cmd/onhand/faults -run TestKill -kill 20 -timeout 20m -v
+	$(GO) test ./cmd/onhand/faults -run TestKill -seed $(SEED) -kill 20 -timeout 20m -v
 
 .PHONY: chaos
 chaos: ## three services on three NATS servers, and what can break broken for SECONDS= seconds, by SEED=

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -211,8 +212,8 @@ var stories = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) storyStep {
 
 // Whatever happens in a shop, in whatever order, the same is decided about it on
 // 1 and on 16 partitions and by one that is restarted before every event. These
-// stories are the same every time; -rapid.checks N draws N others, and shrinks
-// the one that fails.
+// stories are the same every time; -rapid.checks N, or RAPID_CHECKS, draws N
+// others, and shrinks the one that fails.
 func TestRandomStories(t *testing.T) {
 	for seed := range 40 {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
@@ -220,11 +221,11 @@ func TestRandomStories(t *testing.T) {
 			requireSame(t, stories.Example(seed))
 		})
 	}
-	flag.Visit(func(f *flag.Flag) {
-		if f.Name == "rapid.checks" {
-			rapid.Check(t, func(t *rapid.T) { requireSame(t, stories.Draw(t, "story")) })
-		}
-	})
+	_, asked := os.LookupEnv("RAPID_CHECKS")
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if asked {
+		rapid.Check(t, func(t *rapid.T) { requireSame(t, stories.Draw(t, "story")) })
+	}
 }
 
 // requireSame fails a story that is decided otherwise somewhere.

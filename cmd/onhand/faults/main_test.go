@@ -21,7 +21,7 @@ var (
 	fault = flag.String("fault", "", "of TestChaos: only the faults whose names contain this; measures nothing")
 	words = flag.String("words", "", "folder in which all that the processes of a failed test have said is kept, and what their goroutines were doing")
 	given = flag.String("onhand", "", "path of the program to test; it is built without")
-	seed  = flag.Uint64("seed", 0, "of the load and of the moments of the faults; 0 = one from the clock")
+	seed  = flag.Uint64("seed", 1, "of the load and of the moments of the faults; 0 = one from the clock")
 )
 
 // program is the path of the program under test.
