@@ -12,7 +12,8 @@
 //
 // Every inlet that speaks JSON ends here, so an event means the same whichever
 // way it came. What is refused is refused with the field and the reason; all
-// faults of a call are told at once. Unknown names and unknown properties are
+// faults of a call are told at once. Our own names are known in any spelling
+// (order_completed is Order Completed); unknown names and unknown properties are
 // kept as they are.
 //
 // A retry repeats messageId and timestamp, and is applied once. What comes under

@@ -1,6 +1,9 @@
 package segment
 
 import (
+	"strings"
+	"unicode"
+
 	"onhand/processor"
 	"onhand/processor/moments"
 )
@@ -101,6 +104,29 @@ var names = map[string]name{
 	"view_promotion":         {own: "Promotion Viewed"},
 	"view_search_results":    {kind: processor.ProductsSearched},
 	"working_lead":           {own: "Lead Contacted"},
+}
+
+// spelled are our own names by how they are spelled without capitals, spaces,
+// underscores and hyphens: a shop that writes order_completed means that an order
+// was completed.
+var spelled = func() map[string]processor.Kind {
+	all := map[string]processor.Kind{}
+	for k := processor.ProductsSearched; k <= processor.AudienceResumed; k++ {
+		if k.OfInlets() {
+			all[spelling(k.String())] = k
+		}
+	}
+	return all
+}()
+
+// spelling returns a name without what spellings differ in.
+func spelling(title string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '_' || r == '-' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, title)
 }
 
 // Vocabulary returns what a moments file may speak of, with the names that

@@ -367,7 +367,7 @@ func (p *Parser) normalise(e *processor.Event) (title string) {
 }
 
 // resolve returns what an event name means; foreign says that it is a name of
-// another vocabulary.
+// another vocabulary, or one of ours in another spelling.
 func resolve(title string) (n name, foreign bool) {
 	switch k := processor.KindOf(title); {
 	case k >= processor.ProductsSearched && k.OfInlets():
@@ -375,6 +375,9 @@ func resolve(title string) (n name, foreign bool) {
 	default:
 		if n, ok := names[title]; ok {
 			return n, true
+		}
+		if k, ok := spelled[spelling(title)]; ok {
+			return name{kind: k}, true
 		}
 		return name{own: title}, false
 	}
