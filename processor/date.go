@@ -283,7 +283,11 @@ func (c *Customer) dated(m *Machine, i int, mo *moments.Moment) bool {
 		}
 	}
 	if !mo.Due.At.IsZero() {
-		switch at := c.date(m, mo, mo.Due.At, o); {
+		at := c.date(m, mo, mo.Due.At, o)
+		if at == dateOver && c.heldBack(mo) {
+			at = dateUnknown // the other id may bring what it is about
+		}
+		switch {
 		case at == dateOver:
 			c.over(m, i, mo)
 			return false

@@ -341,7 +341,8 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
 		i = len(in.Wants) - 1
 	}
-	if d.offered {
+	itself := d.offered && in.Of != ""
+	if itself {
 		in.isOf("") // waited for by itself, whichever was heard of first
 	}
 	x := &in.Wants[i]
@@ -360,8 +361,8 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	}
 	quantity, places := in.Quantity, in.Locations
 	if asked := e.Kind == BackInStockRequested; asked || !in.Asked {
-		if asked && !in.Asked {
-			in.Quantity = 0 // the terms of a request replace those of a cart
+		if asked && !in.Asked || itself {
+			in.Quantity = 0 // the terms of a request replace those of a cart, those of an item those of its product
 		}
 		in.Asked, in.Took, in.Unseen = asked, in.Took && !asked, in.Unseen && !asked // who asks does not count on the unit in the cart
 		in.Quantity = max(in.Quantity, n)
