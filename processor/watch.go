@@ -232,7 +232,7 @@ func (wa *Watch) hear(m *Machine, f *ItemFacts, at int64, look bool, above int) 
 	was := wa.Facts
 	changed := look || was.At == 0 || f.Sellable != was.Sellable || f.Why != was.Why || f.Price != was.Price || f.Ahead != was.Ahead ||
 		f.Available != was.Available && min(f.Available, was.Available) < wa.Most || f.Product.SoldIn != was.Product.SoldIn ||
-		f.Product.Was != was.Product.Was || !slices.Equal(f.Places, was.Places)
+		f.Product.Was != was.Product.Was || f.Product.AccessoryOf != was.Product.AccessoryOf || f.Product.Family != was.Product.Family || !slices.Equal(f.Places, was.Places)
 	if was.At != 0 && f.Product.Category != was.Product.Category && len(m.shop.Crises)+len(m.shop.Tags) > 0 {
 		changed = true
 		m.recategorized(wa.SKU)
