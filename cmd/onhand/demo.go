@@ -200,6 +200,9 @@ func (a *app) printResult(s shop.Summary, tallies []drive.Tally, shown int) erro
 	}
 	v := s.Oracle
 	fmt.Fprintf(a.out, "oracle: %s checked, %d wrong, %d missing, %d oversold, %d duplicates\n", grouped(v.Checked), v.Wrong, v.Missing, v.Oversold, v.Duplicates)
+	if v.SlowMS > 0 {
+		fmt.Fprintf(a.out, "an event took %.1f s to be accepted: what happened within that of a decision is not held against it\n", float64(v.SlowMS)/1000)
+	}
 	for i, x := range s.Findings {
 		if i == shown {
 			_, err := fmt.Fprintf(a.out, "and %d more\n", len(s.Findings)-shown)

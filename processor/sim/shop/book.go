@@ -14,6 +14,7 @@ type Book struct {
 	people map[string]*life
 	items  map[string]*shelf
 	acks   []int64 // by Seq: when accepted, Unix ms; 0 = not
+	slow   int64   // ms from when an event was sent until it was accepted, at most
 	count  int
 	first  int64
 	last   int64
@@ -42,6 +43,9 @@ func (b *Book) Acked(e Event, at time.Time) {
 		return
 	}
 	b.acks[e.Seq] = now
+	if !e.At.IsZero() {
+		b.slow = max(b.slow, now-e.At.UnixMilli())
+	}
 	switch e.Name {
 	case ProductViewed: // the earliest interest keeps the place
 		if e.Customer != "" {

@@ -11,7 +11,6 @@ import (
 type Oracle struct {
 	policy Policy
 	book   *Book
-	g      int64 // the grace, ms
 
 	decisions []*decision
 	byID      map[string]*decision
@@ -20,6 +19,7 @@ type Oracle struct {
 
 	// made by Report
 	now        int64
+	g          int64                  // the grace, ms
 	sent       map[string][]*decision // by customer, in order of time
 	offers     map[string][]*decision // sent offers by item, in order of time
 	candidates map[string][]*decision
@@ -57,7 +57,7 @@ type Finding struct {
 // NewOracle returns an oracle for the decisions made on what is in the book.
 func NewOracle(b *Book, p Policy) *Oracle {
 	p = p.withDefaults()
-	return &Oracle{policy: p, book: b, g: p.Grace.Milliseconds(), byID: map[string]*decision{}, failed: map[string]bool{}}
+	return &Oracle{policy: p, book: b, byID: map[string]*decision{}, failed: map[string]bool{}}
 }
 
 // Decided tells of one committed decision record: the contract's JSON, the
@@ -89,6 +89,9 @@ func (o *Oracle) Failed(action string) { o.failed[action] = true }
 // not yet due by then is not missed. Findings are in order of time.
 func (o *Oracle) Report(end time.Time) Summary {
 	o.now = end.UnixMilli()
+	// Where a machine stands still, what was sent counts from any instant until its
+	// acceptance.
+	o.g = max(o.policy.Grace.Milliseconds(), o.book.slow)
 	o.index()
 	for _, d := range o.doubled {
 		o.find(Duplicate, d, d.item(), "decision id %s was committed twice with different content", d.ID)

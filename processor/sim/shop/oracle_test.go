@@ -23,6 +23,12 @@ func minutePolicy() Policy {
 
 // run plays a shop against the engine in the test.
 func run(t *testing.T, seed uint64, events int, fault string) Summary {
+	return runAccepted(t, seed, events, fault, func(at time.Time) time.Time { return at })
+}
+
+// runAccepted is run with an engine that knows of an event at once, and tells its
+// sender so when accepted says.
+func runAccepted(t *testing.T, seed uint64, events int, fault string, accepted func(time.Time) time.Time) Summary {
 	p := minutePolicy()
 	s := New(minute(seed, events))
 	book := NewBook(p)
@@ -41,7 +47,7 @@ func run(t *testing.T, seed uint64, events int, fault string) Summary {
 		if !ok {
 			break
 		}
-		book.Acked(e, e.At)
+		book.Acked(e, accepted(e.At))
 		engine.apply(e)
 		end = e.At
 	}
@@ -66,6 +72,22 @@ func TestAcceptsACorrectEngine(t *testing.T) {
 		_, err := json.Marshal(s)
 		require.NoError(t, err)
 	}
+}
+
+// The machine stands still for three seconds: what was sent meanwhile is in the log
+// and is decided on, and the answers come late.
+func TestAnAnswerThatIsLateIsNoFault(t *testing.T) {
+	stalls := func(at time.Time) time.Time {
+		if s := at.Sub(start); s > 10*time.Second && s < 13*time.Second {
+			return start.Add(13 * time.Second)
+		}
+		return at
+	}
+	s := runAccepted(t, 1, 9000, "", stalls)
+	require.Empty(t, s.Findings)
+	require.Greater(t, s.Oracle.SlowMS, int64(2900))
+	s = runAccepted(t, 1, 9000, "reminds of what was bought", stalls)
+	require.Positive(t, s.Oracle.Wrong, "it still finds what is wrong")
 }
 
 func TestFindsEachKindOfFault(t *testing.T) {

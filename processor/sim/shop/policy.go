@@ -10,7 +10,8 @@ import (
 // values; the caller fills it from that file.
 type Policy struct {
 	// Grace is how long a fact may travel, and how exactly two clocks agree.
-	// Within it the oracle does not care. Default 500 ms.
+	// Within it the oracle does not care. Default 500 ms; as long as an event
+	// took from being sent to being accepted, when one took longer.
 	Grace time.Duration
 
 	Moments map[string]MomentPolicy // by name; decisions of others are counted, not judged

@@ -33,6 +33,9 @@ type Verdict struct {
 	Unbalanced int `json:"unbalanced"`
 	Candidates int `json:"candidates"` // = ended once or more + pending
 	Pending    int `json:"pending"`
+	// SlowMS is how many ms an event took at most to be accepted, when that was more
+	// than Policy.Grace; else 0.
+	SlowMS int64 `json:"slow_ms,omitempty"`
 }
 
 // OK reports whether nothing was found.
@@ -71,6 +74,9 @@ func (o *Oracle) summary() Summary {
 		by[d.Outcome]++
 	}
 	v := &s.Oracle
+	if o.book.slow > o.policy.Grace.Milliseconds() {
+		v.SlowMS = o.book.slow
+	}
 	v.Checked = len(o.decisions) + len(o.doubled)
 	for _, f := range o.findings {
 		switch f.Kind {
