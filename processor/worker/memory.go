@@ -3,6 +3,7 @@ package worker
 import (
 	"os"
 	"runtime/debug"
+	"sync"
 )
 
 // heapGrowth is by how many percent the heap may grow between two collections
@@ -11,9 +12,13 @@ import (
 // few seconds even at a thousand events a second.
 const heapGrowth = 400
 
+// heapAdvised is for once in a process: its addresses are given out once.
+var heapAdvised sync.Once
+
 // LimitMemory tells the garbage collector that the process may use so many
-// bytes, and to let it until then. GOMEMLIMIT and GOGC have the last word. It
-// returns the limit in force, and what takes both back.
+// bytes, and to let it until then, and the system to lay them in huge pages.
+// GOMEMLIMIT and GOGC have the last word. It returns the limit in force, and
+// what takes both words to the collector back.
 func LimitMemory(limit int64) (inForce int64, undo func()) {
 	before, growth := debug.SetMemoryLimit(-1), -1
 	if os.Getenv("GOMEMLIMIT") != "" {
@@ -21,6 +26,7 @@ func LimitMemory(limit int64) (inForce int64, undo func()) {
 	} else {
 		debug.SetMemoryLimit(limit)
 	}
+	heapAdvised.Do(func() { hugePages(limit) })
 	if os.Getenv("GOGC") == "" {
 		growth = debug.SetGCPercent(heapGrowth)
 	}
