@@ -116,11 +116,12 @@ func (c *Customer) hasUnheard(m *Machine, o *Occurrence) (unheard bool) {
 	for i := range c.Orders {
 		order := &c.Orders[i]
 		for j := range order.Lines {
-			sku := order.Lines[j].SKU
-			if order.boughtAt(sku) < since || !order.closes(sku) {
+			l := &order.Lines[j]
+			if l.heard || order.boughtAt(l.SKU) < since || !order.closes(l.SKU) {
 				continue
 			}
-			if wa := m.watch(sku); wa.Facts.At == 0 && wa.Own == nil {
+			wa := m.watch(l.SKU)
+			if l.heard = wa.Facts.At != 0 || wa.Own != nil; !l.heard {
 				wa.stake(m, c.ID, true)
 				unheard = true
 			}

@@ -25,7 +25,7 @@ func TestGoldenValues(t *testing.T) {
 		},
 		Carts: []Cart{{ID: "c1", At: 6, StateAt: 7, Lines: []Line{{SKU: "phone", hash: Hash("phone"), Price: 19900, Cleared: 8, Changes: []change{{9, 1}}}}}},
 		Orders: []Order{{
-			ID: 10, At: 11, Cancelled: 12, Short: true, Placed: true, Confirmed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 65, true, 1, 1, 1}},
+			ID: 10, At: 11, Cancelled: 12, Short: true, Placed: true, Confirmed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 65, true, false, 1, 1, 1}},
 			Said: 66, Disputed: true, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1, 1, true}}, First: []OrderUnits{{"phone", Hash("phone"), 1}}, FirstAt: 71,
 		}},
 		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
@@ -141,7 +141,7 @@ func requireAllSet(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		switch {
-		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "recase" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought" || name == "read":
+		case name == "head" || name == "loc" || name == "zone" || name == "soonest" || name == "recase" || name == "itemAt" || name == "occurrentAt" || name == "itemsBought" || name == "heard" || name == "read":
 		case f.Kind() == reflect.Struct:
 			requireAllSet(t, f, path+"."+name)
 		case f.IsZero():

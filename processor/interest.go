@@ -461,6 +461,9 @@ func (c *Customer) newInterest(m *Machine, sku string, at int64) *Interest {
 // boughtAfter returns an order that stands and brought the item at a time or
 // later; 0 = there is none.
 func (c *Customer) boughtAfter(sku string, at int64) uint64 {
+	if !c.everBought(Hash(sku)) {
+		return 0
+	}
 	for i := range c.Orders {
 		if o := &c.Orders[i]; o.Placed && (o.At >= at && o.closes(sku) || o.changedSince(sku, at) > 0) {
 			return o.ID

@@ -1,8 +1,10 @@
 package processor
 
 import (
-	"onhand/processor/moments"
+	"math"
 	"slices"
+
+	"onhand/processor/moments"
 )
 
 // Level is the last stock level of one location. Version or time orders the
@@ -237,19 +239,28 @@ func (it *Item) expected(m *Machine) (units, levelAt int64) {
 // time of the newest level of the web shop.
 func (it *Item) forgetSold(newest int64, stock *moments.Stock) {
 	settle := stock.Settle.Milliseconds()
-	it.Sold = slices.DeleteFunc(it.Sold, func(s Sold) bool {
-		var covered bool
-		if s.Store == "" {
-			covered = s.At <= newest-settle
-		} else {
-			i := it.levelOf(s.Store)
-			covered = i < 0 || s.At <= it.Levels[i].At-settle
+	kept := 0
+	for i := range it.Sold {
+		s := &it.Sold[i]
+		until := newest
+		if s.Store != "" {
+			until = math.MaxInt64 // its levels are not known
+			if l := it.levelOf(s.Store); l >= 0 {
+				until = it.Levels[l].At
+			}
 		}
-		if covered && s.As != "" {
-			it.cover(s)
+		switch {
+		case s.At > until-settle:
+			if kept < i {
+				it.Sold[kept] = *s
+			}
+			kept++
+		case s.As != "":
+			it.cover(*s)
 		}
-		return covered
-	})
+	}
+	clear(it.Sold[kept:])
+	it.Sold = it.Sold[:kept]
 	if it.Extra.At <= newest-settle {
 		it.Extra = Sold{}
 	}

@@ -82,7 +82,7 @@ const (
 
 // hashEvery is how many steps there are between two that put the entity they
 // changed into the hash. Encoding the busiest customers is not cheap.
-const hashEvery = 256
+const hashEvery = 1024
 
 // futureLimitMS is how far the server's stamp may be ahead of the publisher's
 // clock. One wrong clock then cannot fire windows early.

@@ -34,6 +34,7 @@ type OrderLine struct {
 	Quantity int64
 	Price    int64 // minor units; 0 = not told
 	Gift     bool  // for somebody else: see gift.go
+	heard    bool  // the item is known to have said here what it is; not stored
 	gone     int64 // units of it cancelled; follows from Order.Less
 	back     int64 // units of it returned, of those not cancelled
 	more     int64 // units of it that came with a change, at Order.Said
