@@ -109,7 +109,9 @@ func (k Keys) Ensure(ctx context.Context, names []string, fresh func() []byte) (
 	g.SetLimit(keysAtOnce)
 	for _, i := range there {
 		g.Go(func() (err error) {
-			keys[i], err = k.Get(ctx, names[i])
+			if keys[i], err = k.Get(ctx, names[i]); errors.Is(err, ErrNotFound) {
+				err = ErrUnknown // it may still come, or was destroyed meanwhile: whoever asks again knows
+			}
 			return err
 		})
 	}
