@@ -168,9 +168,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// memory is what the worker may keep decoded.
-func (h *harness) memory() int64 { return h.Memory / 4 } // as the service does
-
 // wants reports whether a row is to be measured.
 func (h *harness) wants(name string) bool {
 	return len(h.Rows) == 0 || slices.ContainsFunc(h.Rows, func(want string) bool { return matches(want, name) })

@@ -113,7 +113,7 @@ func (r *rig) start(ctx context.Context, flushEvery time.Duration) error {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	w, err := worker.New(worker.Config{
-		ID: "bench", Log: r.log, DataDir: filepath.Join(r.dir, "state"), Memory: r.h.memory(),
+		ID: "bench", Log: r.log, DataDir: filepath.Join(r.dir, "state"), Memory: worker.EntityMemory(r.h.Memory),
 		Channels: channels, FlushEvery: flushEvery, Clock: r.now, Logger: logger,
 	})
 	if err != nil {

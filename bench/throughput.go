@@ -8,6 +8,7 @@ import (
 
 	"onhand/processor"
 	"onhand/processor/jetstream"
+	"onhand/processor/worker"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -227,7 +228,7 @@ func (r *rig) decided(ctx context.Context) float64 {
 // core is Machine.Apply alone: one partition with everybody in memory, records
 // of 100 events and of what became of the actions before.
 func (h *harness) core(ctx context.Context) error {
-	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: h.memory()}, nothing{})
+	m, err := processor.NewMachine(processor.Config{Partitions: 1, Memory: worker.EntityMemory(h.Memory)}, nothing{})
 	if err != nil {
 		return err
 	}

@@ -102,8 +102,11 @@ type Worker struct {
 	backing sync.Mutex    // one backup at a time
 }
 
-// memTables is what the memtables of all stores may take together, twice.
-const memTables = 256 << 20
+// What a memtable may take: beyond it, more of them make nothing faster.
+const (
+	minMemTable = 1 << 20
+	maxMemTable = 16 << 20
+)
 
 // New prepares a worker. Start starts it.
 func New(c Config) (*Worker, error) {
@@ -167,8 +170,12 @@ func (w *Worker) Start(ctx context.Context) error {
 	if options.Stores == 0 {
 		options.Stores = w.log.Partitions() // all of them may fall to this worker
 	}
+	share := w.cfg.Memory / storeShare
+	if options.CacheBytes == 0 {
+		options.CacheBytes = share
+	}
 	if options.MemTableBytes == 0 {
-		options.MemTableBytes = uint64(min(max(memTables/options.Stores, 1<<20), 16<<20))
+		options.MemTableBytes = uint64(min(max(share/int64(options.Stores), minMemTable), maxMemTable))
 	}
 	w.shared = state.NewShared(options)
 	if len(w.cfg.Channels) > 0 || w.cfg.Rest != nil {

@@ -134,7 +134,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	s.Worker, err = worker.New(worker.Config{
-		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: limit / 4,
+		ID: id, Log: s.Log, DataDir: filepath.Join(c.Data, "state"), Memory: worker.EntityMemory(limit),
 		Channels: channels, Rest: rest, Rules: s.Rules, AddressKey: s.addressKey, FlushEvery: o.FlushEvery, Clock: o.Clock, Logger: o.Logger,
 		Checkpoints: checkpoints, Seal: s.seal(c), SealCall: s.sealCall(c),
 	})
