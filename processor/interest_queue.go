@@ -72,7 +72,7 @@ func (c *Customer) hasLast(m *Machine, in *Interest) bool {
 func (c *Customer) requeue(m *Machine, in *Interest) {
 	m.send(in.SKU, &Message{
 		Type: JoinQueue, SKU: in.SKU, Customer: c.ID, Since: in.Since, Tier: int64(in.Tier),
-		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(m, in),
+		Quantity: in.Quantity, MaxPrice: in.MaxPrice, Body: c.terms(m, in), Park: in.Of != "",
 	})
 }
 

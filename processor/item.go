@@ -287,6 +287,14 @@ func (it *Item) settle(m *Machine) {
 	it.rearm(m, it.Queue.serve(m, it, it.offerable(units)))
 }
 
+// serveSoon serves the queue in a while. Many wake at the same instant, and their
+// messages come in any order: the best rank is served, not the first message.
+func (it *Item) serveSoon(m *Machine) {
+	if due := m.shop.Now + rejoinGraceMS; it.due == 0 || due < it.due {
+		m.arm(it, due)
+	}
+}
+
 // rejoinGraceMS is how long the item waits for others who wake at the same
 // time before it serves who rejoined.
 const rejoinGraceMS = 100
@@ -381,15 +389,15 @@ func (m *Machine) itemMessage(msg *Message) {
 		it.countVariant(m, msg)
 	case JoinQueue:
 		it.Queue.join(m, it, msg)
+		if msg.Park && msg.Since < m.shop.Now-rejoinGraceMS {
+			it.serveSoon(m) // it may have turned out just now to be what many have long waited for
+			return
+		}
 	case LeaveQueue:
 		it.Queue.leave(m, it, msg)
 	case RejoinQueue:
-		// Many wake at the same instant, and their messages come in any order:
-		// the best rank is served, not the first message.
 		it.Queue.rejoin(m, it, msg)
-		if due := m.shop.Now + rejoinGraceMS; it.due == 0 || due < it.due {
-			m.arm(it, due)
-		}
+		it.serveSoon(m)
 		return
 	case RenameEntry:
 		it.Queue.rename(m, it, msg)

@@ -74,7 +74,7 @@ type Message struct {
 	At       int64  // occurred_at of what is told
 	Place    int64  // in a queue; AskCode, GiveCode, ReturnCode: what the message costs
 	MaxPrice int64  // of an interest; AskCode: what all messages may cost
-	Park     bool   // ReturnOffer: keep the place; SellItem: see takeHeld; LinkIdentity: by use of a device; StatePart: the last
+	Park     bool   // JoinQueue: as a variant of what is wanted; ReturnOffer: keep the place; SellItem: see takeHeld; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer, or of a sale: how many have passed it on
 	Body     []byte // Facts: encoded facts; SellItem: the location, see takeHeld; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control; ...Household: see household.go
 }
