@@ -130,6 +130,35 @@ func (c *Customer) boughtParts(m *Machine, o *Order, sku string, sale *Message) 
 	}
 }
 
+// sendBehind sends a message to an item by way of bundles that were told of a sale
+// before: what they tell the item, as a part of theirs, is there first. A unit that
+// goes from an order into a set of the same order is free in no instant.
+func (m *Machine) sendBehind(sets []string, msg Message) {
+	for _, set := range sets {
+		w := writer{}
+		msg.encode(&w)
+		msg = Message{Type: PassBehind, SKU: set, Body: w.b}
+	}
+	m.send(msg.SKU, &msg)
+}
+
+// passBehind sends on what came by way of this item, or of the number it has now.
+func (it *Item) passBehind(m *Machine, msg *Message) {
+	if it.Product.Now != "" && msg.From < maxRenames {
+		on := *msg
+		on.SKU, on.From = it.Product.Now, msg.From+1
+		m.send(on.SKU, &on)
+		return
+	}
+	var next Message
+	r := reader{b: msg.Body}
+	if next.decode(&r); r.err != nil {
+		m.dead("malformed", "message by way of "+it.SKU, m.current)
+		return
+	}
+	m.send(next.SKU, &next)
+}
+
 // partOffer is an offer of a part of a bundle.
 type partOffer struct {
 	part  string

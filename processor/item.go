@@ -435,6 +435,9 @@ func (m *Machine) itemMessage(msg *Message) {
 			it.unsell(m, msg.Ref, n, as)
 		}
 		it.unsoldSets(m, KeepSold, msg.Ref, msg.Quantity)
+	case PassBehind:
+		it.passBehind(m, msg)
+		return
 	case ReservePart:
 		it.settle(m) // its own line first
 		it.spare(m, msg)

@@ -56,6 +56,7 @@ const (
 	CountVariant                           // item -> item: units of a variant of this product were sold, or were not after all
 	MoveEntry                              // customer -> item: the place is in the tier Line now; it may be known as Ref's still
 	KeepSold                               // customer -> item: of the order Ref no more than Quantity units stand
+	PassBehind                             // customer -> item -> item: Body is for another one, and comes behind what this one told it
 )
 
 // Message is what one entity tells another through the log. Which fields are
@@ -76,7 +77,7 @@ type Message struct {
 	MaxPrice int64  // of an interest; AskCode: what all messages may cost
 	Park     bool   // JoinQueue: as a variant of what is wanted; ReturnOffer: keep the place; SellItem: see takeHeld; LinkIdentity: by use of a device; StatePart: the last
 	From     int64  // partition that watches; to a customer, or of a sale: how many have passed it on
-	Body     []byte // Facts: encoded facts; SellItem: the location, see takeHeld; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control; ...Household: see household.go
+	Body     []byte // Facts: encoded facts; SellItem: the location, see takeHeld; JoinQueue, ReturnOffer: the places; VariantOf: the attributes; ShopControl: the control; PassBehind: the message; ...Household: see household.go
 }
 
 // to returns the kind and id of the entity the message is for.

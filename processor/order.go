@@ -314,6 +314,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 		o.index(c.itemsBought)
 	}
 	next := (o.Changes + 1) * 1000 // lines of their own: the item counts each once
+	var sets []string              // bought now: bundles, and what may be one
 	for i := range o.Lines {
 		sku := o.Lines[i].SKU
 		if slices.IndexFunc(o.Lines, func(l OrderLine) bool { return l.SKU == sku }) < i {
@@ -325,6 +326,9 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 		if n := o.units(sku) - was.units(sku); n > 0 {
 			c.bought(m, e, o, i, int64(i)+next, n, e.At)
 			changed = true
+			if now := m.calledNow(sku); len(sets) < maxParts && (m.facts(now).At == 0 || m.facts(now).Product.Parts != "") {
+				sets = append(sets, now)
+			}
 		}
 	}
 	for i := range was.Lines {
@@ -333,7 +337,7 @@ func (c *Customer) reorder(m *Machine, e *Event, o *Order) (changed bool) {
 			continue
 		}
 		if n := was.units(sku) - o.units(sku); n > 0 {
-			c.unbought(m, o, sku, int64(i), n, e.At)
+			c.unbought(m, o, sku, int64(i), n, e.At, sets)
 			changed = true
 		}
 	}
@@ -444,9 +448,9 @@ func (c *Customer) bought(m *Machine, e *Event, o *Order, line int, number, n, a
 
 // unbought tells the item that n units of a sale did not last. When none is
 // left the interest that the order had ended comes back, with its place, unless
-// the money went back by the bank.
-func (c *Customer) unbought(m *Machine, o *Order, sku string, number, n, at int64) {
-	m.send(sku, &Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderRef(o.ID), Line: number, Quantity: n, At: at})
+// the money went back by the bank. Of sets bought instead the item may be a part.
+func (c *Customer) unbought(m *Machine, o *Order, sku string, number, n, at int64, sets []string) {
+	m.sendBehind(sets, Message{Type: UnsellItem, SKU: sku, Customer: c.ID, Ref: orderRef(o.ID), Line: number, Quantity: n, At: at})
 	c.unended(m, o, sku)
 }
 
@@ -515,7 +519,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 		if n <= 0 {
 			continue
 		}
-		c.unbought(m, o, l.SKU, int64(i), n, e.At)
+		c.unbought(m, o, l.SKU, int64(i), n, e.At, nil)
 		again = append(again, Product{SKU: l.SKU, Quantity: n, Price: l.Price})
 	}
 	if short && len(again) > 0 {
