@@ -214,7 +214,7 @@ func (c *Customer) inAudience() bool {
 func (c *Customer) factsChanged(m *Machine, sku string) {
 	wa, _ := m.get(WatchKind, sku).(*Watch)
 	main := wa != nil && wa.Main // only then something is its accessory
-	family, bought := m.facts(sku).Product.Family, c.everBought(Hash(sku))
+	family, bought := m.facts(sku).Product.Family, c.newestOrder(Hash(sku)) != never
 	if !bought {
 		family = "" // nothing of it is kept silent
 	}

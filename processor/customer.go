@@ -37,11 +37,11 @@ type Customer struct {
 	Pixels      *pixels        // nil for who sends no pixel events
 
 	// What follows is derived, and not stored.
-	soonest     int64               // earliest due time set in this step
-	recase      bool                // a case was opened or closed in this step
-	itemAt      map[uint64]int32    // of Interests, when there are many
-	occurrentAt map[uint64]int32    // of Occurrences, when there are many
-	itemsBought map[uint64]struct{} // items of Orders, when there are many; never too few
+	soonest     int64            // earliest due time set in this step
+	recase      bool             // a case was opened or closed in this step
+	itemAt      map[uint64]int32 // of Interests, when there are many
+	occurrentAt map[uint64]int32 // of Occurrences, when there are many
+	itemsBought map[uint64]int64 // of Orders, when there are many; see newestOrder
 }
 
 // Limits of what one customer holds. What goes beyond drops the oldest; only

@@ -461,7 +461,7 @@ func (c *Customer) newInterest(m *Machine, sku string, at int64) *Interest {
 // boughtAfter returns an order that stands and brought the item at a time or
 // later; 0 = there is none.
 func (c *Customer) boughtAfter(sku string, at int64) uint64 {
-	if !c.everBought(Hash(sku)) {
+	if c.newestOrder(Hash(sku)) < at {
 		return 0
 	}
 	for i := range c.Orders {

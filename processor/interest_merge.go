@@ -12,7 +12,7 @@ func (in *Interest) live() bool { return in.Bought == 0 && !in.Declined }
 // known on its side.
 func (c *Customer) settleInterest(m *Machine, in *Interest, since int64) {
 	several := in.Of != "" || m.facts(in.SKU).Product.Variants != ""
-	if !several && !c.everBought(in.hash) {
+	if !several && c.newestOrder(in.hash) < since {
 		return
 	}
 	for i := range c.Orders {

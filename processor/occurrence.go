@@ -372,22 +372,36 @@ func (c *Customer) endOccurrences(m *Machine, e *Event) {
 func (c *Customer) endUnder(m *Machine, r *rules, e *Event) {
 	for _, mo := range r.ends(e) {
 		m.values = values(m, mo.Per, e, m.values[:0])
-		for i := range backwards(&c.Occurrences) {
-			o := &c.Occurrences[i]
-			if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) || c.partly(m, mo, e) {
-				continue
-			}
-			why := Ended
-			if step := m.rules.moment(o); step != nil && (o.State == deferredState || o.State == waitingState) {
-				if v := c.gate(m, step, o, false); v.outcome == Suppressed {
-					why = v.reason // section 5 may have an exact word
-				}
-			}
-			c.finish(m, i, why)
+		if c.hasOccurrence(mo, m.values) {
+			c.endOpen(m, r, mo, e)
 		}
 		if !c.partly(m, mo, e) {
 			c.endPending(m, r, mo, m.values, Ended)
 		}
+	}
+}
+
+// hasOccurrence reports whether there may be an occurrence of a moment for one
+// of the values; no is certain.
+func (c *Customer) hasOccurrence(mo *moments.Moment, values []string) bool {
+	return len(c.Occurrences) < manyOccurrences || len(mo.Then) > 0 ||
+		slices.ContainsFunc(values, func(value string) bool { return c.occurrence(mo.Name, value) >= 0 })
+}
+
+// endOpen ends the occurrences of a moment that an event ends.
+func (c *Customer) endOpen(m *Machine, r *rules, mo *moments.Moment, e *Event) {
+	for i := range backwards(&c.Occurrences) {
+		o := &c.Occurrences[i]
+		if o.Moment != mo.Name || m.rules.of(o.Rules) != r || !slices.Contains(m.values, o.Value) || c.partly(m, mo, e) {
+			continue
+		}
+		why := Ended
+		if step := m.rules.moment(o); step != nil && (o.State == deferredState || o.State == waitingState) {
+			if v := c.gate(m, step, o, false); v.outcome == Suppressed {
+				why = v.reason // section 5 may have an exact word
+			}
+		}
+		c.finish(m, i, why)
 	}
 }
 

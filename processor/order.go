@@ -1,6 +1,9 @@
 package processor
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Order is what a customer bought, as far back as it still matters. That an
 // order id was seen at all is remembered for good, in Customer.OrderIDs.
@@ -392,25 +395,35 @@ func (c *Customer) noteOrder(m *Machine, id uint64) {
 // manyOrders is from how many orders on the items bought are indexed.
 const manyOrders = 8
 
-// everBought reports whether the item may be in one of the orders; no is
-// certain.
-func (c *Customer) everBought(hash uint64) bool {
+// never is before all orders.
+const never = math.MinInt64
+
+// newestOrder returns a time after which no order with the item was made or
+// reported otherwise: never when it is in none. With few orders, which are soon
+// looked at, it does not say.
+func (c *Customer) newestOrder(hash uint64) int64 {
 	if len(c.Orders) < manyOrders {
-		return true
+		return math.MaxInt64
 	}
 	if c.itemsBought == nil {
-		c.itemsBought = map[uint64]struct{}{}
+		c.itemsBought = map[uint64]int64{}
 		for i := range c.Orders {
 			c.Orders[i].index(c.itemsBought)
 		}
 	}
-	_, ok := c.itemsBought[hash]
-	return ok
+	if at, ok := c.itemsBought[hash]; ok {
+		return at
+	}
+	return never
 }
 
-func (o *Order) index(items map[uint64]struct{}) {
+func (o *Order) index(items map[uint64]int64) {
+	at := max(o.At, o.Said)
 	for i := range o.Lines {
-		items[o.Lines[i].hash] = struct{}{}
+		h := o.Lines[i].hash
+		if was, ok := items[h]; !ok || was < at {
+			items[h] = at
+		}
 	}
 }
 
@@ -533,7 +546,7 @@ func (c *Customer) cancelEvent(m *Machine, e *Event) (changed, less bool) {
 // stand, and in orders the customer cancelled.
 func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) {
 	h := Hash(sku)
-	if !c.everBought(h) {
+	if c.newestOrder(h) < since {
 		return 0, 0
 	}
 	for i := range c.Orders {
@@ -566,7 +579,7 @@ func (c *Customer) purchases(sku string, since int64) (bought, cancelled int64) 
 // a time; gifts says that what was bought for somebody else counts.
 func (c *Customer) boughtSince(m *Machine, sku, family string, since int64, gifts bool) bool {
 	h := Hash(sku)
-	if family == "" && !c.everBought(h) {
+	if family == "" && c.newestOrder(h) < since {
 		return false
 	}
 	for i := range c.Orders {

@@ -21,7 +21,7 @@ func (c *Customer) returnEvent(m *Machine, e *Event) (changed bool) {
 // and all of it has come back.
 func (c *Customer) owns(sku string) (owned, returned bool) {
 	h := Hash(sku)
-	if !c.everBought(h) {
+	if c.newestOrder(h) == never {
 		return false, false
 	}
 	for i := range c.Orders {
