@@ -1,10 +1,6 @@
 package processor
 
-import (
-	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
-)
+import "github.com/cespare/xxhash/v2"
 
 // ahead is a look at what the next entries of a record are about. Whoever they
 // name is mostly somewhere in memory and not in the processor's cache, and a
@@ -147,18 +143,19 @@ func (a *ahead) event(b []byte) {
 	}
 	r := eventReader{b: b[2:]}
 	p := r.uvarint()
-	if len(r.b) < 8 {
+	if r.left() < 8 {
 		return
 	}
-	r.b = r.b[8:]
+	r.at += 8
 	var texts [5][]byte // message id, user id, anonymous id, source, SKU
 	for i := range texts {
 		if p&(1<<i) != 0 {
-			n, w := binary.Uvarint(r.b)
-			if w <= 0 || n > uint64(len(r.b)-w) {
+			n := r.uvarint()
+			if n > uint64(r.left()) {
 				return
 			}
-			texts[i], r.b = r.b[w:w+int(n)], r.b[w+int(n):]
+			r.at += int(n)
+			texts[i] = r.b[r.at-int(n) : r.at]
 		}
 	}
 	customer, sku := texts[1], texts[4]

@@ -261,12 +261,12 @@ func DecodeEvent(b []byte, e *Event) error {
 	r := eventReader{b: b[2:]}
 	p := r.uvarint()
 	if p >= eventBitsEnd || p&(hasSellableNo|hasSellableYes) == hasSellableNo|hasSellableYes ||
-		p&(hasPublishedNo|hasPublishedYes) == hasPublishedNo|hasPublishedYes || len(r.b) < 8 {
+		p&(hasPublishedNo|hasPublishedYes) == hasPublishedNo|hasPublishedYes || r.left() < 8 {
 		return fmt.Errorf("%w: header", ErrBadEvent)
 	}
-	e.Stamp = int64(binary.BigEndian.Uint64(r.b))
+	e.Stamp = int64(binary.BigEndian.Uint64(r.b[r.at:]))
 	e.At = e.Stamp
-	r.b = r.b[8:]
+	r.at += 8
 	e.Stamped = p&hasStamped != 0
 	e.HasPrice = p&hasPriceFlag != 0
 	e.HasQty = p&hasQtyFlag != 0
@@ -331,7 +331,7 @@ func DecodeEvent(b []byte, e *Event) error {
 	if p >= hasLevelFlag {
 		r.rest(p, e)
 	}
-	if r.fault == "" && len(r.b) != 0 {
+	if r.fault == "" && r.left() != 0 {
 		r.fault = "bytes after its end"
 	}
 	if r.fault != "" {
@@ -425,33 +425,36 @@ func flagOf(p, no, yes uint64) Flag {
 	return Unset
 }
 
-// eventReader reads fields off the front of b. After the first fault b is
-// empty, so that what follows reads nothing.
+// eventReader reads the fields of an event. After the first fault it stands at
+// the end, so that what follows reads nothing.
 type eventReader struct {
 	b     []byte
+	at    int // what is read of b; see writer for why b stays
 	fault string
 }
+
+// left returns how many bytes are not read yet.
+func (r *eventReader) left() int { return len(r.b) - r.at }
 
 func (r *eventReader) fail(what string) {
 	if r.fault == "" {
 		r.fault = what
 	}
-	r.b = nil
+	r.at = len(r.b)
 }
 
 // uvarint reads a number in its shortest form.
 func (r *eventReader) uvarint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 {
-		n := r.b[0]
-		r.b = r.b[1:]
-		return uint64(n)
+	if r.at < len(r.b) && r.b[r.at] < 0x80 {
+		r.at++
+		return uint64(r.b[r.at-1])
 	}
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 || r.b[w-1] == 0 {
+	n, w := binary.Uvarint(r.b[r.at:])
+	if w <= 0 || r.b[r.at+w-1] == 0 {
 		r.fail("number is cut or not in its shortest form")
 		return 0
 	}
-	r.b = r.b[w:]
+	r.at += w
 	return n
 }
 
@@ -466,24 +469,22 @@ func (r *eventReader) number(name string) int64 {
 // text reads a text of 1 to MaxIDBytes bytes.
 func (r *eventReader) text(name string) string {
 	n := r.uvarint()
-	if n == 0 || n > MaxIDBytes || n > uint64(len(r.b)) {
+	if n == 0 || n > MaxIDBytes || n > uint64(r.left()) {
 		r.fail(name + " is empty, cut or longer than 256 bytes")
 		return ""
 	}
-	s := unsafe.String(&r.b[0], int(n))
-	r.b = r.b[n:]
-	return s
+	r.at += int(n)
+	return unsafe.String(&r.b[r.at-int(n)], int(n))
 }
 
 func (r *eventReader) json(name string) []byte {
 	n := r.uvarint()
-	if n == 0 || n > MaxSealedBytes || n > uint64(len(r.b)) {
+	if n == 0 || n > MaxSealedBytes || n > uint64(r.left()) {
 		r.fail(name + " are empty, cut or larger than 32 KiB")
 		return nil
 	}
-	s := r.b[:n:n]
-	r.b = r.b[n:]
-	return s
+	r.at += int(n)
+	return r.b[r.at-int(n) : r.at : r.at]
 }
 
 func (r *eventReader) texts(dst []string, name string) []string {
@@ -494,16 +495,16 @@ func (r *eventReader) texts(dst []string, name string) []string {
 	}
 	for range n {
 		m := r.uvarint()
-		if m > MaxIDBytes || m > uint64(len(r.b)) {
+		if m > MaxIDBytes || m > uint64(r.left()) {
 			r.fail(name + " are cut or longer than 256 bytes")
 			return dst
 		}
 		s := ""
 		if m > 0 {
-			s = unsafe.String(&r.b[0], int(m))
+			s = unsafe.String(&r.b[r.at], int(m))
 		}
 		dst = append(dst, s)
-		r.b = r.b[m:]
+		r.at += int(m)
 	}
 	return dst
 }
@@ -515,12 +516,12 @@ func (r *eventReader) products(dst []Product) []Product {
 		return dst
 	}
 	for range n {
-		if len(r.b) == 0 {
+		if r.left() == 0 {
 			r.fail("product is cut")
 			return dst
 		}
-		bits := r.b[0]
-		r.b = r.b[1:]
+		bits := r.b[r.at]
+		r.at++
 		dst = append(dst, Product{Quantity: 1, Gift: bits&lineGift != 0})
 		p := &dst[len(dst)-1]
 		if bits&lineSKU != 0 {

@@ -205,7 +205,7 @@ func ParseDelivery(body []byte) (DeliveryRecord, error) {
 
 // ParseDecision reads the body of a DecisionOutput.
 func ParseDecision(body []byte) (Decision, error) {
-	r := reader{b: body}
+	r := reader{b: body, s: string(body)} // one copy holds all of its strings
 	var d Decision
 	d.decode(&r)
 	return d, r.err

@@ -93,7 +93,9 @@ func (p *Profile) decode(r *reader) {
 	p.Device, p.Reach, p.Blocked = r.str(), readStrings(r), readStrings(r)
 	p.Consents = resize(p.Consents, r.count(8))
 	for i := range p.Consents {
-		p.Consents[i] = Consent{r.word(), r.word(), r.str(), r.bool(), r.bool(), r.bool(), r.int(), r.str()}
+		c := &p.Consents[i]
+		c.Channel, c.Purpose, c.Scope = r.word(), r.word(), r.str()
+		c.Granted, c.Confirmed, c.Before, c.At, c.Proof = r.bool(), r.bool(), r.bool(), r.int(), r.str()
 	}
 	p.Home, p.HomeAt, p.DeviceAt = r.word(), r.int(), r.int()
 	p.Email, p.EmailAt, p.Phone, p.PhoneAt, p.BlockedAt = r.uint(), r.int(), r.uint(), r.int(), r.int()

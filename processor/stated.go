@@ -46,7 +46,7 @@ func encodeStated(w *writer, list ...*Stated) {
 func decodeStated(r *reader, list ...*Stated) {
 	latest := r.int()
 	for _, s := range list {
-		*s = Stated{Value: r.str()}
+		s.Value, s.At = r.str(), 0
 		if before := r.uint(); before > 0 {
 			s.At = latest - int64(before-1)
 		}

@@ -26,7 +26,8 @@ const maxRetained = 64 << 20
 // NewBatch returns an empty batch. A batch that is not committed may be
 // dropped.
 func (s *Store) NewBatch() *Batch {
-	return &Batch{s: s, b: s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(maxRetained)), due: math.MaxInt64}
+	b := s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(maxRetained), pebble.WithInitialSizeBytes(int(s.batch.Load())))
+	return &Batch{s: s, b: b, due: math.MaxInt64}
 }
 
 // Set stores the value of an entity. value is copied.
@@ -129,6 +130,7 @@ func (b *Batch) Commit(mark []byte) error {
 		return s.fail("commit", err)
 	}
 	s.fired = fired
+	s.batch.Store(int64(b.Len()))
 	err := b.b.Close()
 	b.b = nil
 	return s.fail("commit", err)

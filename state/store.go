@@ -39,6 +39,7 @@ type Store struct {
 
 	grown  uint64        // bytes committed since room last looked
 	fired  int64         // the cursor committed last
+	batch  atomic.Int64  // size of the batch committed last, which the next will be like
 	chunks atomic.Uint64 // number of the last chunk of seen ids
 	table  sstable.WriterOptions
 

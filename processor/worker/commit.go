@@ -235,7 +235,8 @@ func (p *Partition) confirm(o processor.Output, now int64) error {
 		switch {
 		case !attempts(&d):
 		case now-d.At < directMS:
-			c.effects = append(c.effects, Effect{Type: Attempt, Decision: &d, Number: 1})
+			asked := d // most ask for nothing, and need no place of their own
+			c.effects = append(c.effects, Effect{Type: Attempt, Decision: &asked, Number: 1})
 		default:
 			// Nobody has attempted it, and the gate must hear so before it is asked
 			// again.
