@@ -195,7 +195,7 @@ func (x *accounts) bytes() int {
 	if x == nil {
 		return 0
 	}
-	return 80 + 64*(len(x.Taken.dir)+len(x.Aside.dir))
+	return 80 + x.Taken.bytes() + x.Aside.bytes()
 }
 
 func (x *accounts) encode(w *writer) {

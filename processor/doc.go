@@ -85,8 +85,8 @@
 // without a pointer to any of them (entity.go, memory.go, places.go, arena.go, spare.go); what
 // the next entries of a record need is fetched together (ahead.go). What
 // changed is written behind in slices, with a copy of the old state made
-// before a change that comes in between (flush.go). Long ordered lists, queues above all, are kept in chunks
-// (list.go). Timers, waves and fan-outs are one backlog ordered by due time
+// before a change that comes in between (flush.go). Ordered lists lie in their owner while they are short; long
+// ones, queues above all, are kept in chunks (list.go). Timers, waves and fan-outs are one backlog ordered by due time
 // (timer.go); each record runs a bounded part of it, so that a million timers
 // never block their neighbours.
 package processor

@@ -112,15 +112,14 @@ func (f *ItemFacts) encode(w *writer) {
 }
 
 func (f *ItemFacts) decode(r *reader) {
-	*f = ItemFacts{
-		Version: r.uint(), At: r.int(), LevelAt: r.int(), Sellable: r.bool(), Why: Reason(r.word()), Available: r.int(),
-		Price: r.int(), PriceAt: r.int(), OpensAt: r.int(), ClosesAt: r.int(),
-	}
+	f.Version, f.At, f.LevelAt, f.Sellable, f.Why, f.Available = r.uint(), r.int(), r.int(), r.bool(), Reason(r.word()), r.int()
+	f.Price, f.PriceAt, f.OpensAt, f.ClosesAt = r.int(), r.int(), r.int(), r.int()
 	f.Product.decode(r)
+	f.Places = nil
 	if n := r.count(1); n > 0 {
 		f.Places = make([]Place, n)
 		for i := range f.Places {
-			f.Places[i] = Place{r.str()}
+			f.Places[i].Location = r.str()
 		}
 	}
 	f.Open = Reason(r.word())
@@ -129,6 +128,10 @@ func (f *ItemFacts) decode(r *reader) {
 }
 
 func (p *ProductFacts) encode(w *writer) {
+	known := *p != ProductFacts{}
+	if w.bool(known); !known {
+		return // as of most items of a shop that sends no catalogue
+	}
 	for _, s := range [...]string{p.Title, p.URL, p.Image, p.Category, p.Brand, p.Family, p.AccessoryOf} {
 		w.str(s)
 	}
@@ -146,6 +149,10 @@ func (p *ProductFacts) encode(w *writer) {
 }
 
 func (p *ProductFacts) decode(r *reader) {
+	if !r.bool() {
+		*p = ProductFacts{}
+		return
+	}
 	for _, s := range [...]*string{&p.Title, &p.URL, &p.Image, &p.Category, &p.Brand, &p.Family, &p.AccessoryOf} {
 		*s = r.str()
 	}

@@ -28,7 +28,7 @@ func TestGoldenValues(t *testing.T) {
 			ID: 10, At: 11, Cancelled: 12, Short: true, Placed: true, Confirmed: true, Lines: []OrderLine{{"phone", Hash("phone"), 2, 65, true, false, 1, 1, 1}},
 			Said: 66, Disputed: true, Updated: true, Changes: 67, Less: []OrderLess{{"phone", Hash("phone"), 1, 1, 1, 1, true}}, First: []OrderUnits{{"phone", Hash("phone"), 1}}, FirstAt: 71,
 		}},
-		OrderIDs: []uint64{10}, Ordered: List{dir: []span{{"k", 2, 39}}, len: 2},
+		OrderIDs: []uint64{10}, Ordered: List{[]pair{{"a", "b"}}, &tree{[]span{{"k", 2, 39}}, 2}},
 		Interests:   []Interest{{SKU: "phone", hash: Hash("phone"), Wants: []Want{{"cart", 60, 2, 13, 14, 75}}, Since: 15, PriceSeen: 16, Quantity: 18, Tier: 1, Queued: true, Parked: true, Offer: 19, OfferUntil: 20, Bought: 21, Declined: true, Asked: true, Claimed: true, Took: true, GaveUp: true, Unseen: true, Dear: true, Apart: true, particulars: &particulars{17, []string{"lyon"}, 68, "lyon", "p", "size=M", 18, 9}}},
 		Sights:      []sight{{22, 23}},
 		Occurrences: []Occurrence{{Moment: "cart_abandoned", Value: "c1", N: 24, State: windowState, Cause: ProductAdded, Said: QuietHours.code(), In: true, Shut: true, Staked: true, Due: 25, rare: &circumstances{"x", 30, 31, "email"}, Position: 26, At: 27, Expires: 28, Offer: 29, Then: 1, Quorum: 2, Told: &told{40, 41, 42, 43, 44, "email", "phone", position{45, 46}, "{}", "l"}, Coded: true, Rules: 70}},
@@ -56,9 +56,9 @@ func TestGoldenValues(t *testing.T) {
 	customer.Identity = &Identity{
 		Forward: "bob", Device: true, Own: true, Shared: true, Links: []Link{{"tablet", linkJoined, true, true}},
 		Asked: []Message{msg}, Held: []Message{msg}, Parts: []statePart{{"cat", 1, []byte{2}}},
-		Missing: []string{"phone"}, Dropped: []dropped{{7, "lamp"}}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{dir: []span{{"k", 2, 39}}, len: 2},
+		Missing: []string{"phone"}, Dropped: []dropped{{7, "lamp"}}, SettleAt: 3, Rest: []byte{4}, Sent: 5, ErasedAt: 6, Erasing: true, Old: List{[]pair{{"a", "b"}}, &tree{[]span{{"k", 2, 39}}, 2}},
 	}
-	list := List{dir: []span{{"k", 2, 39}}, len: 2}
+	list := List{[]pair{{"a", "b"}}, &tree{[]span{{"k", 2, 39}}, 2}}
 	facts := ItemFacts{1, 2, 3, true, OutOfStock, 4, 5, 6, 7, 8, ProductFacts{"t", "u", "i", "c", "b", "f", "a", 9, 10, "s", "p", "size=M", "v\tsize=M", "q", "n", "w", "x", "BE FR"}, []Place{{"lyon"}}, Unpublished, true, true, true, []string{"s"}}
 	item := &Item{
 		head: &head{kind: ItemKind, due: 1}, SKU: "phone", Product: facts.Product, ProductAt: 20, Said: said{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}, Published: Yes, Price: 3, Priced: edition{4, 5},

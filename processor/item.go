@@ -39,7 +39,7 @@ func (it *Item) id() string { return it.SKU }
 
 func (it *Item) bytes() int {
 	return 688 + len(it.SKU) + len(it.Product.Title) + len(it.Product.URL) + len(it.Product.Image) +
-		96*len(it.Levels) + 24*cap(it.Sold) + 64*len(it.Counted.dir) + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
+		96*len(it.Levels) + 24*cap(it.Sold) + it.Counted.bytes() + it.Queue.bytes() + it.Held.bytes() + it.Names.bytes()
 }
 
 func (it *Item) encode(w *writer) {

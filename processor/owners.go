@@ -15,7 +15,7 @@ func (o *owners) bytes() int {
 	if o == nil {
 		return 0
 	}
-	return 80 + 64*len(o.Customers.dir)
+	return 80 + o.Customers.bytes()
 }
 
 func (o *owners) encode(w *writer) {

@@ -22,7 +22,7 @@ type held struct {
 }
 
 func (p *pickup) bytes() int {
-	return 120 + 64*(len(p.Waiting.dir)+len(p.Shelves.dir)) + 32*len(p.Held)
+	return 120 + p.Waiting.bytes() + p.Shelves.bytes() + 32*len(p.Held)
 }
 
 func (p *pickup) encode(w *writer) {

@@ -50,7 +50,7 @@ const (
 func (q *Queue) bytes() int {
 	n := 160
 	for _, l := range [...]*List{&q.Waiting, &q.Parked, &q.Offers, &q.Holds} {
-		n += 64 * len(l.dir)
+		n += l.bytes()
 	}
 	if q.Pickup != nil {
 		n += q.Pickup.bytes()

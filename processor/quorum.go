@@ -51,7 +51,7 @@ func quorumID(moment, value string) string { return moment + "\n" + value }
 func isQuorumID(id string) bool { return strings.Contains(id, "\n") }
 
 func (q *Quorum) id() string { return q.ID }
-func (q *Quorum) bytes() int { return 200 + 2*len(q.ID) + 64*len(q.Members.dir) + q.Setup.bytes() }
+func (q *Quorum) bytes() int { return 200 + 2*len(q.ID) + q.Members.bytes() + q.Setup.bytes() }
 
 func (q *Quorum) encode(w *writer) {
 	w.str(q.Moment)

@@ -26,7 +26,7 @@ func (r *roster) bytes() int {
 	if r == nil {
 		return 0
 	}
-	return 190 + 64*len(r.Watches.dir) + 32*cap(r.Moved)
+	return 190 + r.Watches.bytes() + 32*cap(r.Moved)
 }
 
 func (r *roster) encode(w *writer) {

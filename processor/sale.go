@@ -61,7 +61,7 @@ func (f *SaleFacts) decode(r *reader) {
 func (s *Sale) id() string { return s.ID }
 
 func (s *Sale) bytes() int {
-	return 240 + len(s.ID) + len(s.Facts.SKU) + 4*cap(s.Watchers) + 64*len(s.Registered.dir)
+	return 240 + len(s.ID) + len(s.Facts.SKU) + 4*cap(s.Watchers) + s.Registered.bytes()
 }
 
 func (s *Sale) encode(w *writer) {

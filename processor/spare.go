@@ -47,7 +47,7 @@ func (s *spare) take(kind EntityKind) *head {
 	case *Item:
 		*x = Item{head: h, Levels: x.Levels[:0], Sold: x.Sold[:0], Watchers: x.Watchers[:0]}
 	case *Watch:
-		*x = Watch{head: h}
+		*x = Watch{head: h, Stake: x.Stake.empty(), Interested: x.Interested.empty()}
 	case *Chunk:
 		clear(x.keys)
 		clear(x.values)

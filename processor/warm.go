@@ -53,12 +53,12 @@ func warm(e entity) (sum uint64) {
 	case *Customer:
 		p := &x.Profile
 		return uint64(x.Last) + uint64(x.Count) + uint64(len(p.Device)) + uint64(len(p.Prefers.Value)) + uint64(p.HomeAt) + uint64(p.PhoneAt) +
-			uint64(len(x.Carts)) + uint64(x.Ordered.len) + uint64(len(x.Occurrences)) + uint64(len(x.Sales)) + uint64(len(x.itemAt))
+			uint64(len(x.Carts)) + uint64(len(x.Ordered.few)) + uint64(len(x.Occurrences)) + uint64(len(x.Sales)) + uint64(len(x.itemAt))
 	case *Item:
 		return uint64(len(x.SKU)) + uint64(len(x.Product.Title)) + uint64(x.ProductAt) + uint64(len(x.Levels)) + uint64(x.Low) + uint64(x.Facts.At) +
 			uint64(len(x.Watchers))
 	case *Watch:
-		return uint64(len(x.SKU)) + uint64(x.Facts.At) + uint64(x.Stake.len) + uint64(len(x.Waves)) + uint64(x.Most)
+		return uint64(len(x.SKU)) + uint64(x.Facts.At) + uint64(len(x.Stake.few)) + uint64(len(x.Waves)) + uint64(x.Most)
 	case *Chunk:
 		return uint64(len(x.keys))
 	}

@@ -54,7 +54,7 @@ const customersPerStep = 128
 func (wa *Watch) id() string { return wa.SKU }
 
 func (wa *Watch) bytes() int {
-	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + 64*(len(wa.Stake.dir)+len(wa.Interested.dir)+cap(wa.Mentions)) + wa.Roster.bytes() + wa.Owners.bytes()
+	return 440 + 2*len(wa.SKU) + 120*len(wa.Waves) + wa.Stake.bytes() + wa.Interested.bytes() + 64*cap(wa.Mentions) + wa.Roster.bytes() + wa.Owners.bytes()
 }
 
 func (wa *Watch) encode(w *writer) {
