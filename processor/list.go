@@ -20,7 +20,7 @@ import (
 // The zero List is empty. A change of the list is a change of its owner.
 type List struct {
 	few  []pair // in order
-	tree *tree  // nil for a short list; a long one has no few
+	tree *tree  // nil for a short list; a long one has no few, unless it was joined
 }
 
 type pair struct{ key, value string }
@@ -77,10 +77,11 @@ func (c *Chunk) decode(r *reader) {
 
 // Len returns the number of entries.
 func (l *List) Len() int {
+	n := len(l.few)
 	if l.tree != nil {
-		return l.tree.len
+		n += l.tree.len
 	}
-	return len(l.few)
+	return n
 }
 
 // bytes estimates what a list takes in its owner, besides itself.
@@ -280,7 +281,8 @@ func (l *List) ascend(m *Machine, from string, fn func(key, value string) bool) 
 	t := l.tree
 	if t == nil {
 		i, _ := l.fewAt(from)
-		for ; i < len(l.few) && fn(l.few[i].key, l.few[i].value); i++ {
+		for i < len(l.few) && fn(l.few[i].key, l.few[i].value) {
+			i++
 		}
 		return
 	}

@@ -290,7 +290,7 @@ func TestEachCandidateEndsOnce(t *testing.T) {
 	})
 }
 
-// A list behaves like a sorted map.
+// A list behaves like a sorted map, short or long, and read back in between.
 func TestListIsASortedMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := open(t, newMemStore(), 1<<40)
@@ -298,17 +298,27 @@ func TestListIsASortedMap(t *testing.T) {
 		owner := m.create(ItemKind, 7).(*Item)
 		var l List
 		want := map[string]string{}
+		last := rapid.SampledFrom([]int{2 * fewEntries, 900}).Draw(t, "last key")
 		for range rapid.IntRange(1, 1500).Draw(t, "operations") {
-			k := fmt.Sprintf("%04d", rapid.IntRange(0, 900).Draw(t, "key"))
-			if rapid.IntRange(0, 3).Draw(t, "op") > 0 {
+			k := fmt.Sprintf("%04d", rapid.IntRange(0, last).Draw(t, "key"))
+			switch rapid.IntRange(0, 15).Draw(t, "op") {
+			case 0:
+				w := writer{}
+				l.encode(&w)
+				r := reader{b: w.b}
+				l.decode(&r)
+				require.NoError(t, r.err)
+				require.Zero(t, r.left())
+			case 1, 2, 3, 4, 5:
+				v, had := want[k]
+				value, ok := l.remove(m, k)
+				require.Equal(t, had, ok)
+				require.Equal(t, v, value)
+				delete(want, k)
+			default:
 				v := fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "value"))
 				l.put(m, owner.head, k, v)
 				want[k] = v
-			} else {
-				_, had := want[k]
-				_, ok := l.remove(m, k)
-				require.Equal(t, had, ok)
-				delete(want, k)
 			}
 		}
 		require.Equal(t, len(want), l.Len())
@@ -322,6 +332,42 @@ func TestListIsASortedMap(t *testing.T) {
 		require.Len(t, keys, len(want))
 		for i, k := range keys {
 			require.Equal(t, i, l.index(m, k))
+			v, ok := l.get(m, k)
+			require.True(t, ok)
+			require.Equal(t, want[k], v)
+			first, _, _ := l.first(m, k)
+			require.Equal(t, k, first)
+		}
+	})
+}
+
+// Lists that were joined are dropped piece by piece, and leave no chunk behind.
+func TestJoinedListsAreDropped(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := open(t, newMemStore(), 1<<40)
+		m.out = &Outputs{}
+		owner := m.create(ItemKind, 7).(*Item)
+		var all List
+		total := 0
+		for range rapid.IntRange(1, 4).Draw(t, "lists") {
+			var l List
+			n := rapid.SampledFrom([]int{0, 1, fewEntries, fewEntries + 1, 3 * chunkEntries}).Draw(t, "entries")
+			for i := range n {
+				l.put(m, owner.head, fmt.Sprintf("%04d", i), "")
+			}
+			total += n
+			all.join(&l)
+			require.Zero(t, l.Len())
+		}
+		require.Equal(t, total, all.Len())
+		for all.Len() > 0 {
+			before := all.Len()
+			n := all.dropChunk(m)
+			require.Positive(t, n)
+			require.Equal(t, before-n, all.Len())
+		}
+		for _, h := range m.memory.places.live {
+			require.False(t, h != nil && h.kind == ChunkKind && !h.gone, "a list that nobody names is left")
 		}
 	})
 }
