@@ -336,14 +336,14 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 			in.own().Began = e.At
 		}
 	}
+	itself := d.offered && in.Of != ""
+	if itself {
+		c.byItself(m, in) // whichever was heard of first
+	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
 		in.Wants = append(in.Wants, Want{Name: d.Name, Since: now})
 		i = len(in.Wants) - 1
-	}
-	itself := d.offered && in.Of != ""
-	if itself {
-		in.isOf("") // waited for by itself, whichever was heard of first
 	}
 	x := &in.Wants[i]
 	x.Strength = uint8(d.Strength)

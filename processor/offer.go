@@ -24,6 +24,9 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		if in != nil && in.Offer == 0 {
 			in.Queued, in.Parked = false, false
 		}
+		if in != nil && name == "" {
+			c.asOneOf(m, in)
+		}
 		return
 	}
 	in.Parked = false

@@ -180,7 +180,8 @@ func (wa *Watch) gather(m *Machine, at int64, look bool, above int) {
 }
 
 // wantVariants has an interest in a product be one in each of its variants that
-// agrees with what the customer asked for. One waited for itself stays as it is.
+// agrees with what the customer asked for. One waited for by itself goes by what
+// was said of it alone, but for an earlier place.
 func (c *Customer) wantVariants(m *Machine, sku string) {
 	product := c.interest(sku)
 	c.giveUp(m, product)
@@ -229,12 +230,15 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 			*in = in.anew(want.Since)
 			p := in.own()
 			p.Began, p.Told = want.Began, told
-		case in.Of != sku && (in.Of != "" || c.waitsFor(m, in)):
+		case in.Of != "" && in.Of != sku:
+			continue
+		case in.Of == "" && c.waitsFor(m, in):
+			c.moveAhead(m, in, &want)
 			continue
 		case in.Of == "":
 			in.Since, in.own().Began = want.Since, want.Began // looked at only
-		case want.Since < in.Since && in.Offer == 0 && !want.GaveUp && !in.GaveUp && in.Began == 0:
-			c.move(m, in, want.Since) // asked for earlier than was known
+		default:
+			c.moveAhead(m, in, &want)
 		}
 		p := in.own()
 		p.Of, p.MaxPrice = want.SKU, want.MaxPrice
@@ -259,6 +263,40 @@ func (c *Customer) wantVariants(m *Machine, sku string) {
 		}
 		c.affords(m, in)
 		c.queueUp(m, in)
+	}
+}
+
+// moveAhead gives a variant the place of its product, when that was asked for
+// earlier than was known.
+func (c *Customer) moveAhead(m *Machine, in, product *Interest) {
+	if product.Since < in.Since && in.Offer == 0 && !product.GaveUp && !in.GaveUp && in.Began == 0 {
+		c.move(m, in, product.Since)
+	}
+}
+
+// byItself has a variant that was wanted as one of a product be waited for by
+// itself, on terms of its own: being told of another variant does not end that,
+// and being told of it ends the product's wish. A unit on offer stays what it was
+// asked for.
+func (c *Customer) byItself(m *Machine, in *Interest) {
+	product := c.interest(in.Of)
+	in.isOf("")
+	if product == nil || in.Offer != 0 {
+		return
+	}
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
+		return m.rules.offered(x.Name) && slices.ContainsFunc(product.Wants, func(k Want) bool { return k.Name == x.Name })
+	})
+	in.Asked = false
+	p := in.own()
+	p.MaxPrice, p.Locations = 0, nil
+}
+
+// asOneOf has a variant that is not waited for by itself any more be wanted as one
+// of its product, if that is.
+func (c *Customer) asOneOf(m *Machine, in *Interest) {
+	if product := c.productOf(m, in); product != nil && product.live() {
+		c.queueUp(m, product)
 	}
 }
 
