@@ -140,7 +140,7 @@ func (c *Customer) unwant(m *Machine, act Kind, sku string, why Reason) {
 	if name, _ := in.strongest(m.shop.Now); name == "" || in.Queued && !m.rules.offered(name) {
 		c.giveUp(m, in)
 		c.endWaiting(m, sku, why)
-		c.asOneOf(m, c.interest(sku))
+		c.asOneOf(m, sku)
 	}
 }
 

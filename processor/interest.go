@@ -336,9 +336,10 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 			in.own().Began = e.At
 		}
 	}
+	quantity, places := in.Quantity, in.Locations
 	itself := d.offered && in.Of != ""
 	if itself {
-		c.byItself(m, in) // whichever was heard of first
+		in.byItself(m) // whichever was heard of first
 	}
 	i := slices.IndexFunc(in.Wants, func(x Want) bool { return x.Name == d.Name })
 	if i < 0 {
@@ -359,7 +360,6 @@ func (c *Customer) want(m *Machine, d *interestRule, e *Event, sku string, price
 	} else if in.PriceSeen == 0 {
 		in.PriceSeen = m.facts(sku).Price
 	}
-	quantity, places := in.Quantity, in.Locations
 	if asked := e.Kind == BackInStockRequested; asked || !in.Asked {
 		if asked && !in.Asked || itself {
 			in.Quantity = 0 // the terms of a request replace those of a cart, those of an item those of its product

@@ -57,8 +57,10 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	}
 	switch {
 	case in.live() && f.live():
+		c.sameWish(m, in, f)
+		units, places := in.Quantity, in.Locations
 		in.union(f)
-		c.mergePlaces(m, in, f)
+		c.mergePlaces(m, in, f, in.Quantity != units || !slices.Equal(in.Locations, places))
 	case in.live() || f.live():
 		ended := f
 		if f.live() {
@@ -76,9 +78,28 @@ func (c *Customer) mergeInterest(m *Machine, f *Interest) {
 	}
 }
 
+// sameWish settles whether an item that one id wants as one of a product is wanted
+// as that when the other id has an interest of its own in it: if it waits for the
+// item it goes by its own words, and if it only looked by the product's.
+func (c *Customer) sameWish(m *Machine, in, f *Interest) {
+	one, own := in, f
+	if in.Of == "" {
+		one, own = f, in
+	}
+	switch {
+	case one.Of == "" || own.Of != "":
+	case c.waitsFor(m, own):
+		one.byItself(m)
+	default:
+		own.Since, own.own().Began = one.Since, one.Began
+		own.isOf(one.Of)
+	}
+}
+
 // mergePlaces makes one place of two: a unit before a place, the older unit of
-// two, the earlier place of two. One that was given up is none.
-func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
+// two, the earlier place of two. One that was given up is none. anew says that the
+// terms are others.
+func (c *Customer) mergePlaces(m *Machine, in, f *Interest, anew bool) {
 	since, tier := min(in.Since, f.Since), min(in.Tier, f.Tier)
 	switch {
 	case in.GaveUp && !f.GaveUp:
@@ -113,7 +134,7 @@ func (c *Customer) mergePlaces(m *Machine, in, f *Interest) {
 		c.giveUp(m, in) // the one that had no place began earlier
 		in.Since = since
 		c.queueUp(m, in)
-	} else if two {
+	} else if two || anew {
 		c.requeue(m, in) // on the terms of both
 	}
 }

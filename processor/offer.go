@@ -24,8 +24,8 @@ func (c *Customer) offered(m *Machine, msg *Message) {
 		if in != nil && in.Offer == 0 {
 			in.Queued, in.Parked = false, false
 		}
-		if in != nil && name == "" {
-			c.asOneOf(m, in)
+		if name == "" {
+			c.asOneOf(m, msg.SKU)
 		}
 		return
 	}

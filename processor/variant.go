@@ -278,23 +278,24 @@ func (c *Customer) moveAhead(m *Machine, in, product *Interest) {
 // itself, on terms of its own: being told of another variant does not end that,
 // and being told of it ends the product's wish. A unit on offer stays what it was
 // asked for.
-func (c *Customer) byItself(m *Machine, in *Interest) {
-	product := c.interest(in.Of)
+func (in *Interest) byItself(m *Machine) {
 	in.isOf("")
-	if product == nil || in.Offer != 0 {
+	if in.Offer != 0 {
 		return
 	}
-	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool {
-		return m.rules.offered(x.Name) && slices.ContainsFunc(product.Wants, func(k Want) bool { return k.Name == x.Name })
-	})
-	in.Asked = false
+	in.Wants = slices.DeleteFunc(in.Wants, func(x Want) bool { return m.rules.offered(x.Name) }) // all of it the product's
+	in.Asked, in.Quantity = false, 0
 	p := in.own()
 	p.MaxPrice, p.Locations = 0, nil
 }
 
 // asOneOf has a variant that is not waited for by itself any more be wanted as one
 // of its product, if that is.
-func (c *Customer) asOneOf(m *Machine, in *Interest) {
+func (c *Customer) asOneOf(m *Machine, sku string) {
+	in := c.interest(sku)
+	if in == nil {
+		return
+	}
 	if product := c.productOf(m, in); product != nil && product.live() {
 		c.queueUp(m, product)
 	}
