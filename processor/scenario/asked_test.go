@@ -130,5 +130,5 @@ func (p persons) hear(event string) {
 func idIn(event, key string) string {
 	_, id, _ := strings.Cut(event, key+": ")
 	id, _, _ = strings.Cut(id, ",")
-	return strings.TrimSuffix(id, "}")
+	return strings.TrimRight(id, "}]")
 }
