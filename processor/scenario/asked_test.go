@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -75,10 +73,7 @@ var wishes = rapid.Custom(func(t *rapid.T) (list []storyStep) {
 func TestNobodyIsToldMoreOftenThanTheyAsked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		steps := wishes.Draw(t, "story")
-		list, faults := parse("scenarios/wishes.yaml", []byte(story(steps)))
-		require.Empty(t, faults)
-		s := list[0]
-		s.Steps = append(s.Steps, Step{At: s.Steps[len(s.Steps)-1].At + randomDays*24*time.Hour.Milliseconds(), Label: "in the end"})
+		s := toTheEnd(t, steps)
 		r := run(context.Background(), s, setting{partitions: 1})
 		requireRan(t, r)
 

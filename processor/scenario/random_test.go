@@ -228,12 +228,19 @@ func TestRandomStories(t *testing.T) {
 	}
 }
 
-// requireSame fails a story that is decided otherwise somewhere.
-func requireSame(t rapid.TB, steps []storyStep) {
+// toTheEnd returns the scenario of a story, waited for randomDays after its last
+// event.
+func toTheEnd(t rapid.TB, steps []storyStep) Scenario {
 	list, faults := parse("scenarios/random.yaml", []byte(story(steps)))
 	require.Empty(t, faults)
 	s := list[0]
 	s.Steps = append(s.Steps, Step{At: s.Steps[len(s.Steps)-1].At + randomDays*24*time.Hour.Milliseconds(), Label: "in the end"})
+	return s
+}
+
+// requireSame fails a story that is decided otherwise somewhere.
+func requireSame(t rapid.TB, steps []storyStep) {
+	s := toTheEnd(t, steps)
 	first := run(context.Background(), s, setting{partitions: 1})
 	requireRan(t, first)
 	require.NotEmpty(t, first.Decisions)
