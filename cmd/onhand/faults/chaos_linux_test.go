@@ -64,7 +64,9 @@ func (w *world) end() *verdict {
 		w.workers[i].stop()
 		if rest := w.workers[i+1:]; len(rest) > 0 {
 			w.serve(rest)
-			if *chaos > 0 { // takes a while
+			// Takes a while. What a new owner says once more the last one
+			// has to hear.
+			if *chaos > 0 || len(rest) == 1 {
 				waitQuiet(t, rest...)
 			}
 		}
